@@ -47,7 +47,7 @@ else:
     rule merge_evaluations:
         input:
             code=code("merge_evaluations.py"),
-            shards=[shard for dataset in DATASETS for shard in all_shards(dataset)],
+            shards=every_shard(),
         output:
             "results/{run}/evaluations.parquet",
         log:

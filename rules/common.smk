@@ -101,3 +101,8 @@ def all_shards(dataset):
         for shard in step_shards(scope, size, dataset)
     ]
     return baseline_shard(dataset) + sorted(set(steps))
+
+
+def every_shard():
+    """Every shard of the run."""
+    return [shard for dataset in DATASETS for shard in all_shards(dataset)]

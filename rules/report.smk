@@ -8,6 +8,7 @@ rule write_report:
         evaluations="results/{run}/evaluations.parquet",
         rankings="results/{run}/analysis/rankings_by_num_removed.parquet",
         model=[] if given_table() else "results/{run}/model.json",
+        shards=[] if given_table() else every_shard(),
     output:
         report("results/{run}/report/comprehensive_report.txt", category="Report"),
     log:

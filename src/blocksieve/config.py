@@ -37,7 +37,7 @@ def typed(content: Any, schema: dict[str, Any]) -> Any:
         return {key: typed(value, properties.get(key, {})) for key, value in content.items()}
     if isinstance(content, list):
         return [typed(value, schema.get("items", {})) for value in content]
-    if isinstance(content, str) and schema.get("type") in ("integer", "boolean"):
+    if isinstance(content, str) and schema.get("type") in ("integer", "boolean", ["integer", "string"]):
         return yaml.safe_load(content)
     return None if content == "null" and "null" in schema.get("type", ()) else content
 

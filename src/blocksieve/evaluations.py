@@ -32,6 +32,16 @@ SCHEMA: dict[str, pl.DataType] = {
     "relative_se": pl.Float64(),
     "wins": pl.UInt32(),
     "losses": pl.UInt32(),
+    "near_ties": pl.UInt32(),
+    "non_finite": pl.UInt32(),
+    "not_evaluable": pl.String(),
+}
+# What a table of the user's own may leave out, and what then stands there.
+DEFAULTS = {
+    "bounded": pl.col("task_type") != "Captioning",
+    "near_ties": pl.lit(0),
+    "non_finite": pl.lit(0),
+    "not_evaluable": pl.lit(None),
 }
 ORDER = ["dataset", "size", "removed", "role"]
 
@@ -39,12 +49,15 @@ ORDER = ["dataset", "size", "removed", "role"]
 def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path], seed: int) -> pl.DataFrame:
     """The evaluations of the datasets in `definitions` from all their shards, each baseline's among them.
 
+    A combination that the model cannot run has its reason in `not_evaluable`, n 0, and no numbers.
+
     Intervals are clustered by image; for a metric that is not bounded (CIDEr) they come from a bootstrap with `seed`.
     A combination may stand in several shards (proposed by several beams) if its scores are the same; DataError if they
     are not, or if a sample lacks its baseline.
     """
     rows = pl.scan_parquet(list(shards)).select(
-        "dataset", "combination", "removed", "size", "sample_id", "cluster", "role", "score"
+        *("dataset", "combination", "removed", "size", "sample_id", "cluster", "role", "score"),
+        *("near_tie", "non_finite", "refused"),
     )
     tables = [
         _evaluate_dataset(name, definition, rows.filter(pl.col("dataset") == name).unique().collect(), seed)
@@ -72,13 +85,17 @@ def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.DataFrame,
 
 
 def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]:
+    about = group.select("combination", "removed", "size", "role").row(0, named=True)
+    if group["refused"][0] is not None:
+        nothing = {"n": 0, "n_clusters": 0, "wins": 0, "losses": 0, "near_ties": 0, "non_finite": 0}
+        return about | nothing | {"not_evaluable": group["refused"][0]}
     baselines = group["baseline"].cast(pl.Float64).to_numpy()
     scores = group["score"].cast(pl.Float64).to_numpy()
     drops, clusters = baselines - scores, group["cluster"].to_numpy()
     drop = clustered_mean(drops, clusters) if bounded else cluster_bootstrap(drops, clusters, seed)
     relative = clustered_relative_drop(drops, baselines, clusters)
     return {
-        **group.select("combination", "removed", "size", "role").row(0, named=True),
+        **about,
         "n": len(group),
         "n_clusters": len(np.unique(clusters)),
         "baseline": baselines.mean(),
@@ -91,13 +108,15 @@ def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]
         "relative_se": relative.se,
         "wins": int((drops < 0).sum()),
         "losses": int((drops > 0).sum()),
+        "near_ties": group["near_tie"].sum(),
+        "non_finite": group["non_finite"].sum(),
     }
 
 
 def read_evaluations(path: Path) -> pl.DataFrame:
     """Read a table of evaluations and check its columns; DataError names the first one missing or of another type.
 
-    Columns that users may leave out of a table of their own are filled in: `bounded` (true but for Captioning).
+    Columns that users may leave out of a table of their own are filled in, as `DEFAULTS` says.
     """
     if not path.exists():
         raise DataError(f"config: evaluations: there is no file {str(path)!r}; give the path of a Parquet table")
@@ -105,8 +124,8 @@ def read_evaluations(path: Path) -> pl.DataFrame:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: not a Parquet table ({str(error).splitlines()[0]})") from error
-    if "bounded" not in table.columns and "task_type" in table.columns:
-        table = table.with_columns(bounded=pl.col("task_type") != "Captioning")
+    if "task_type" in table.columns:
+        table = table.with_columns(**{name: value for name, value in DEFAULTS.items() if name not in table.columns})
     for name, dtype in SCHEMA.items():
         if name not in table.columns:
             raise DataError(f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}")

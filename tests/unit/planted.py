@@ -24,6 +24,9 @@ SCHEMA = {
     "wins": pl.UInt32,
     "losses": pl.UInt32,
     "bounded": pl.Boolean,
+    "near_ties": pl.UInt32,
+    "non_finite": pl.UInt32,
+    "not_evaluable": pl.String,
 }
 
 
@@ -66,6 +69,9 @@ def planted_evaluations(
                         "relative_se": error / baseline if baseline else None,
                         "wins": 0,
                         "losses": 0,
+                        "near_ties": 0,
+                        "non_finite": 0,
+                        "not_evaluable": None,
                         "bounded": dataset not in unbounded,
                     }
                 )

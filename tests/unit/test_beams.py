@@ -16,16 +16,29 @@ def evaluations(rows: list[tuple[str, str, float, float]], bounded: bool = True)
                 "baseline": baseline,
                 "relative": drop / baseline if baseline else None,
                 "bounded": bounded,
+                "not_evaluable": None,
             }
             for dataset, combination, drop, baseline in rows
         ],
-        schema_overrides={"relative": pl.Float64},
+        schema_overrides={"relative": pl.Float64, "not_evaluable": pl.String},
     )
 
 
 def test_own_beam_takes_the_least_drops_and_breaks_ties_by_block() -> None:
     table = evaluations([("a", "10", 0.1, 1), ("a", "2", 0.1, 1), ("a", "3", -0.2, 1), ("a", "4", 0.3, 1)])
     assert [entry["combination"] for entry in select_own_beam(table, 3)] == ["3", "2", "10"]
+
+
+def test_a_combination_that_cannot_run_enters_no_beam() -> None:
+    table = evaluations([("a", "0", 0.1, 1), ("a", "1", 0.2, 1)])
+    refused = table.with_columns(
+        drop=pl.when(combination="0").then(None).otherwise("drop"),
+        not_evaluable=pl.when(combination="0").then(pl.lit("it holds the positions")),
+    )
+    assert [entry["combination"] for entry in select_own_beam(refused, 2)] == ["1"]
+    assert [entry["combination"] for entry in select_generic_beam(refused, 2, "relative")] == ["1"]
+    with pytest.raises(DataError, match="no combination of this step can be evaluated"):
+        select_own_beam(refused.head(1), 2)
 
 
 def test_generic_beam_averages_relative_drops() -> None:

@@ -47,7 +47,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("datasets", ["../../etc"], "config: datasets.0: '../../etc' must match"),
         ("samples", {"search": 8}, "config: samples: key 'holdout' is missing; add it"),
         ("modle", {}, "config: (top level): unknown key 'modle' (did you mean 'model'?)"),
-        ("evaluation.engine", "quick", "config: evaluation.engine: 'quick' must be one of reference"),
+        ("evaluation.engine", "quick", "config: evaluation.engine: 'quick' must be one of shared, reference"),
     ],
 )
 def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(path: str, value: Any, message: str) -> None:

@@ -9,8 +9,9 @@ import torch
 
 from blocksieve.combination import Combination
 from blocksieve.engine.inputs import make_inputs
-from blocksieve.models.blocks import find_blocks, without_blocks
+from blocksieve.models.blocks import find_blocks
 from blocksieve.models.describe import describe_model
+from blocksieve.models.view import without_blocks
 from blocksieve.search.evaluate import Task, evaluate
 
 FOLDER = Path(__file__).parents[2] / "models/demo-vlm"
@@ -52,5 +53,6 @@ def test_every_block_matters_to_the_logits(demo_model, demo_samples) -> None:
 def test_it_does_the_tasks(name: str, demo_samples, demo_model_config, tmp_path: Path) -> None:
     samples, definition = demo_samples(f"demo_{name}", 96)
     task = Task(f"demo_{name}", definition, demo_model_config, "fingerprint", "reference", 96)
-    scores = evaluate(task, samples, [Combination()], tmp_path)["score"].cast(pl.Float64)
+    rows, _ = evaluate(task, samples, [Combination()], tmp_path)
+    scores = rows["score"].cast(pl.Float64)
     assert scores.mean() > (1.0 if name == "caption" else 0.75)

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.inputs import make_inputs
-from blocksieve.engine.reference import answer_batch, generate
+from blocksieve.engine.engines import start_engine
+from blocksieve.engine.inputs import make_batch, make_inputs, make_probe
+from blocksieve.engine.reference import generate
 from blocksieve.search.evaluate import Task, evaluate, write_shard
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "15", "3-4")]
@@ -25,16 +26,17 @@ def cached(folder: Path) -> pl.DataFrame:
     return pl.concat(pl.read_parquet(path) for path in sorted(folder.rglob("*.parquet")))
 
 
+@pytest.mark.parametrize("name", ["shared", "reference"])
 @pytest.mark.parametrize("dataset", ["demo_vqa", "demo_science_qa", "demo_caption"])
-def test_a_ragged_batch_answers_as_its_rows_alone(demo_model, demo_samples, dataset: str) -> None:
+def test_a_ragged_batch_answers_as_its_rows_alone(demo_model, demo_samples, dataset: str, name: str) -> None:
     samples, definition = demo_samples(dataset, 6)
-    rows, length = samples.to_dicts(), definition["max_new_tokens"]
-    together = dict(answer_batch(demo_model, make_inputs(demo_model, rows, definition["prompt"]), COMBINATIONS, length))
-    for row, *answers in zip(rows, *together.values(), strict=True):
-        alone = dict(
-            answer_batch(demo_model, make_inputs(demo_model, [row], definition["prompt"]), COMBINATIONS, length)
-        )
-        assert [answer.tokens for answer in answers] == [alone[c][0].tokens for c in COMBINATIONS]
+    rows, prompt = samples.to_dicts(), definition["prompt"]
+    probe = make_probe(demo_model, rows, prompt)
+    engine = start_engine(name, demo_model, probe, definition["max_new_tokens"])
+    together = dict(engine.answer_batch(make_batch(demo_model, rows, prompt), COMBINATIONS, None))
+    for place, row in enumerate(rows):
+        alone = dict(engine.answer_batch(make_batch(demo_model, [row], prompt), COMBINATIONS, None))
+        assert all(alone[c][0].tokens == together[c][place].tokens for c in COMBINATIONS)
 
 
 def test_answers_are_those_of_the_models_own_generate(demo_model, demo_samples) -> None:
@@ -50,24 +52,27 @@ def test_answers_are_those_of_the_models_own_generate(demo_model, demo_samples) 
 
 def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 6)
-    first = evaluate(task, samples, COMBINATIONS[:3], tmp_path)
+    first, computed = evaluate(task, samples, COMBINATIONS[:3], tmp_path)
+    assert computed["rung"] == "reference"
     assert len(first) == len(cached(tmp_path)) == 3 * 6
-    wider = evaluate(task, samples, COMBINATIONS, tmp_path)
+    wider, _ = evaluate(task, samples, COMBINATIONS, tmp_path)
     assert len(cached(tmp_path)) == 5 * 6
     assert wider.head(len(first)).equals(first)
     without_model = Task(**{**vars(task), "model": task.model | {"path": "nowhere"}})
-    assert evaluate(without_model, samples, COMBINATIONS, tmp_path).equals(wider)
+    again, computed = evaluate(without_model, samples, COMBINATIONS, tmp_path)
+    assert again.equals(wider)
+    assert computed == {}
 
 
 def test_more_samples_and_lost_batches_cost_only_what_is_missing(task: Task, demo_samples, tmp_path: Path) -> None:
     few, _ = demo_samples("demo_vqa", 4)
     many, _ = demo_samples("demo_vqa", 10)
     evaluate(task, few, COMBINATIONS[:2], tmp_path)
-    whole = evaluate(task, many, COMBINATIONS[:2], tmp_path)
+    whole, _ = evaluate(task, many, COMBINATIONS[:2], tmp_path)
     assert len(cached(tmp_path)) == 2 * 10
     parts = sorted(tmp_path.rglob("*.parquet"), key=lambda path: pl.read_parquet(path).height)
     parts[0].unlink()
-    assert evaluate(task, many, COMBINATIONS[:2], tmp_path).equals(whole)
+    assert evaluate(task, many, COMBINATIONS[:2], tmp_path)[0].equals(whole)
     assert len(cached(tmp_path)) == 2 * 10
 
 
@@ -80,22 +85,23 @@ def test_another_prompt_is_another_context(task: Task) -> None:
 
 def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
-    rows = evaluate(task, samples, [NONE, Combination((2, 10))], tmp_path / "cache")
-    write_shard(tmp_path / "shard.parquet", task, rows)
+    rows, computed = evaluate(task, samples, [NONE, Combination((2, 10))], tmp_path / "cache")
+    write_shard(tmp_path / "shard.parquet", task, rows, computed)
     table = pq.read_table(tmp_path / "shard.parquet")
     assert table.column_names == [
         "dataset", "combination", "removed", "size", "sample_id", "cluster", "split", "role",
-        "prediction", "tokens", "score",
+        "prediction", "tokens", "near_tie", "non_finite", "refused", "score",
     ]  # fmt: skip
     assert table["removed"].to_pylist() == [[]] * 4 + [[2, 10]] * 4
     assert table["size"].to_pylist() == [0] * 4 + [2] * 4
     about = json.loads(table.schema.metadata[b"blocksieve"])
     assert about["fingerprint"] == task.context()
-    assert set(about) == {"schema_version", "blocksieve_version", "fingerprint", "device", "dtype", "engine"}
+    known = {"schema_version", "blocksieve_version", "fingerprint", "device", "dtype", "engine"}
+    assert set(about) == known | {"rung", "reason", "ran_on", "flops"}
 
 
 def test_an_empty_part_makes_an_empty_shard(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
-    write_shard(tmp_path / "shard.parquet", task, evaluate(task, samples, [], tmp_path / "cache"))
+    write_shard(tmp_path / "shard.parquet", task, *evaluate(task, samples, [], tmp_path / "cache"))
     assert pq.read_table(tmp_path / "shard.parquet").num_rows == 0
     assert not (tmp_path / "cache").exists()

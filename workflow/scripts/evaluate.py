@@ -33,5 +33,5 @@ with job_log(snakemake.log[0]):
     else:
         combinations = [NONE]
     cache = Path("results", wildcards.run, "cache")
-    rows = evaluate(task, pl.read_parquet(snakemake.input.samples), combinations, cache)
-    write_shard(Path(snakemake.output[0]), task, rows)
+    rows, computed = evaluate(task, pl.read_parquet(snakemake.input.samples), combinations, cache)
+    write_shard(Path(snakemake.output[0]), task, rows, computed)

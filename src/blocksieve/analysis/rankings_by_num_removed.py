@@ -78,7 +78,7 @@ def _rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
     missing = [name for name in NEEDED if name not in evaluations.columns]
     if missing:
         raise DataError(f"evaluations table: columns missing: {', '.join(missing)}; add them to the table")
-    rows = evaluations.filter(pl.col("role") == role).fill_nan(None)
+    rows = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null()).fill_nan(None)
     if rows.is_empty():
         raise DataError(f"evaluations table: no row has role {role}; evaluate samples of this role first")
     faults = {

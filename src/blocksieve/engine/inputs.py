@@ -1,6 +1,7 @@
 """Turn samples into a model's input tensors, through its processor and chat template."""
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,8 +25,140 @@ def render(loaded: LoadedModel, text: str, images: int) -> str:
     return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """What the prompts of a batch begin with in common: one row for each group of prompts about the same images.
+
+    `inputs` are its tensors, left-padded; `group` is the prefix row of each prompt; of the batch's prompts, what comes
+    after their prefix lies in the last `rest.shape[1]` places, where `rest` is true.
+    """
+
+    inputs: dict[str, torch.Tensor]
+    group: torch.Tensor
+    rest: torch.Tensor
+
+    @property
+    def length(self) -> int:
+        """Places of the longest prefix."""
+        return int(self.inputs["input_ids"].shape[1])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples as a model takes them: left-padded input tensors, a row a sample, and their common prefixes."""
+
+    inputs: dict[str, torch.Tensor]
+    prefix: Prefix | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many samples there are."""
+        return len(self.inputs["input_ids"])
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of all prompts, padding included."""
+        return int(self.inputs["input_ids"].numel())
+
+    @property
+    def distinct_prompt_tokens(self) -> int:
+        """The same, common prefixes counted once."""
+        if self.prefix is None:
+            return self.prompt_tokens
+        return int(self.prefix.inputs["input_ids"].numel() + self.prefix.rest.numel())
+
+    @property
+    def distinct_images(self) -> float:
+        """The share of the samples' images that are not seen before in the batch."""
+        return 1.0 if self.prefix is None else len(self.prefix.inputs["input_ids"]) / self.rows
+
+
+def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
+    """Turn dataset rows into a batch on the model's device."""
+    inputs = make_inputs(loaded, rows, prompt)
+    groups: dict[tuple[bytes, ...], list[int]] = {}
+    for row, sample in enumerate(rows):
+        groups.setdefault(tuple(sample["images"]), []).append(row)
+    firsts = [rows[members[0]] for members in groups.values()]
+    if len(firsts) == len(rows):
+        return Batch(inputs)
+    image_token = getattr(loaded.model.config, "image_token_id", None)
+    if image_token is None and any(groups):
+        return Batch(inputs)  # no telling whether all of an image lies in a prefix
+    return Batch(inputs, find_prefix(inputs, make_inputs(loaded, firsts, prompt), list(groups.values()), image_token))
+
+
+def make_probe(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
+    """A batch to check an engine with: four prompts of different lengths, two each about the images of two samples."""
+    by_length = sorted(rows, key=lambda row: len(row["question"]))
+    last = len(by_length) - 1
+    chosen = [by_length[place] for place in (0, last, last // 3, 2 * last // 3)]
+    alike = [dict(row, images=chosen[place]["images"]) for row, place in zip(chosen, (0, 0, 2, 2), strict=True)]
+    return make_batch(loaded, alike if _same_count(chosen) else chosen, prompt)
+
+
+def _same_count(rows: list[dict[str, Any]]) -> bool:
+    return len({len(row["images"]) for row in rows}) == 1
+
+
+def find_prefix(
+    inputs: dict[str, torch.Tensor], firsts: dict[str, torch.Tensor], groups: list[list[int]], image_token: int | None
+) -> Prefix | None:
+    """The common beginnings of the prompts of each group, of which `firsts` are the first one's tensors.
+
+    All prefixes hold the prompt's images, and are cut to the length that leaves the fewest places in total. None if an
+    image comes after what prompts have in common, or nothing is saved.
+    """
+    ids, device = inputs["input_ids"], inputs["input_ids"].device
+    prompts = [row[mask.bool()] for row, mask in zip(ids, inputs["attention_mask"], strict=True)]
+    common = [_common([prompts[row] for row in members]) for members in groups]
+    images = max((_last(prompts[members[0]], image_token) for members in groups), default=0)
+    if min(common) < images:
+        return None
+    group = torch.zeros(len(prompts), dtype=torch.long, device=device)
+    for number, members in enumerate(groups):
+        group[members] = number
+    lengths = torch.tensor(common, device=device)
+    whole = torch.tensor([len(prompt) for prompt in prompts], device=device)
+
+    def places(longest: int) -> int:
+        return len(groups) * longest + len(prompts) * int((whole - lengths.clamp(max=longest)[group]).max())
+
+    longest = min(range(max(images, 1), max(common) + 1), key=places, default=0)
+    if longest == 0 or places(longest) >= ids.numel():
+        return None
+    return _cut(firsts, lengths.clamp(max=longest), group, whole)
+
+
+def _cut(
+    firsts: dict[str, torch.Tensor], lengths: torch.Tensor, group: torch.Tensor, prompt_lengths: torch.Tensor
+) -> Prefix:
+    """Prefixes of the given lengths from the tensors of each group's first prompt."""
+    longest, shape = int(lengths.max()), firsts["input_ids"].shape
+    places = torch.arange(longest, device=lengths.device) - longest + lengths[:, None]
+    source = ((firsts["attention_mask"] == 0).sum(1)[:, None] + places).clamp(min=0)
+    inputs = {name: value.gather(1, source) if value.shape == shape else value for name, value in firsts.items()}
+    inputs["attention_mask"] = (places >= 0).to(firsts["attention_mask"].dtype)
+    remaining = prompt_lengths - lengths[group]
+    width = int(remaining.max())
+    return Prefix(inputs, group, torch.arange(width, device=lengths.device) >= width - remaining[:, None])
+
+
+def _last(prompt: torch.Tensor, token: int | None) -> int:
+    """How many tokens there are up to and with the last one of a kind."""
+    found = (prompt == token).nonzero() if token is not None else []
+    return int(found[-1]) + 1 if len(found) else 0
+
+
+def _common(prompts: list[torch.Tensor]) -> int:
+    """How many tokens all prompts begin with; each has at least one more."""
+    shortest = min(map(len, prompts)) - 1
+    differs = torch.stack([prompt[:shortest] != prompts[0][:shortest] for prompt in prompts]).any(0)
+    return int(differs.int().argmax()) if bool(differs.any()) else shortest
+
+
 def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
-    """Left-padded input tensors of a batch of dataset rows, on the model's device."""
+    """Left-padded input tensors of dataset rows, on the model's device."""
     texts = [render(loaded, render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows]
     images = [[Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows]
     arguments: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}

@@ -1,73 +1,90 @@
-"""Find a model's decoder blocks, and remove some of them."""
+"""Find a model's decoder blocks, and name their kinds."""
 
-import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import nn
 
-from blocksieve.combination import Combination
 from blocksieve.errors import ModelError
 
 LIST_NAMES = ("layers", "h", "block", "blocks", "layer")
-# Config entries that count the decoder's blocks, and those that hold one entry a block.
-DEPTH_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
-PER_BLOCK_KEYS = ("layer_types", "no_rope_layers", "mlp_layer_types")
+# What a block is called by the modules in it, where the config does not say; the first that fits.
+KINDS_BY_MODULE = {
+    "cross_attn": "cross-attention",
+    "self_attn": "attention",
+    "self_attention": "attention",
+    "attn": "attention",
+    "attention": "attention",
+    "linear_attn": "linear attention",
+    "mamba": "linear attention",
+    "mixer": "linear attention",
+    "conv": "convolution",
+}
+EXPERTS = ("experts", "local_experts")
 
 
 @dataclass(frozen=True)
 class BlockList:
-    """The decoder's blocks: the module that owns their list, the list's name in it, and the list."""
+    """The decoder's blocks: the module that owns their list, the list's name in it, the list, its path in the model."""
 
     owner: nn.Module
     name: str
     blocks: nn.ModuleList
+    path: str
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """One name a block, such as attention, sliding attention, linear attention, cross-attention, with MoE added."""
+        types = getattr(self.owner.config, "layer_types", None) or []
+        types = [kind.replace("full_attention", "attention").replace("_", " ") for kind in types]
+        if len(types) != len(self.blocks):
+            types = [_kind(block) for block in self.blocks]
+        return tuple(
+            kind + (" MoE" if _has_experts(block) else "") for kind, block in zip(types, self.blocks, strict=True)
+        )
 
 
-def find_blocks(model: Any) -> BlockList:
-    """The block list of the text decoder: the shallowest list of a usual name below `get_decoder()`.
+def find_blocks(model: Any, path: str | None = None) -> BlockList:
+    """The block list of the text decoder: at `path`, or the shallowest list of a usual name below `get_decoder()`.
 
     In encoder-decoder models only lists below a module named `decoder` count. ModelError if there is none.
     """
-    decoder = model.get_decoder()
-    level: list[tuple[str, nn.Module]] = [("", decoder)]
-    encoder_decoder = getattr(model.config, "is_encoder_decoder", False)
+    names = {id(module): name for name, module in model.named_modules(remove_duplicate=False)}
+    if path is not None:
+        return _at(model, path)
+    level: list[nn.Module] = [model.get_decoder()]
+    inside_decoder = "decoder" if getattr(model.config, "is_encoder_decoder", False) else ""
     while level:
-        for path, module in level:
+        for module in level:
             for name, child in module.named_children():
-                inside = not encoder_decoder or "decoder" in path or "decoder" in type(module).__name__.lower()
-                if inside and name in LIST_NAMES and isinstance(child, nn.ModuleList):
-                    return BlockList(module, name, child)
-        level = [(f"{path}.{name}", child) for path, module in level for name, child in module.named_children()]
-    raise ModelError(f"no decoder block list found in {type(model).__name__}; looked for {', '.join(LIST_NAMES)}")
+                if name in LIST_NAMES and isinstance(child, nn.ModuleList):
+                    found = f"{names[id(module)]}.{name}".lstrip(".")
+                    if inside_decoder in found or inside_decoder in type(module).__name__.lower():
+                        return BlockList(module, name, child, found)
+        level = [child for module in level for child in module.children()]
+    raise ModelError(
+        f"no decoder block list found in {type(model).__name__}; looked for {', '.join(LIST_NAMES)}; "
+        "name it in the config: model.blocks"
+    )
 
 
-def without_blocks(model: Any, combination: Combination) -> Any:
-    """A model of its own from which the blocks are really deleted; it shares the weights of `model`.
-
-    Layer indices (which say where a block's cache lies) and the config's counts and per-block lists are re-mapped.
-    """
-    weights = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    pruned = copy.deepcopy(model, weights)
-    found = find_blocks(pruned)
-    total = len(found.blocks)
-    if combination.size >= total or max(combination.removed, default=0) >= total:
-        raise ModelError(f"combination {combination} cannot be removed: the model has blocks 0 to {total - 1}")
-    kept = [index for index in range(total) if index not in combination.removed]
-    setattr(found.owner, found.name, nn.ModuleList(found.blocks[index] for index in kept))
-    for position, index in enumerate(kept):
-        for module in found.blocks[index].modules():
-            if getattr(module, "layer_idx", None) is not None:
-                module.layer_idx = position
-    _remap_config(found.owner.config, kept, total)
-    return pruned
+def _at(model: nn.Module, path: str) -> BlockList:
+    *_, name = path.split(".")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    blocks = modules.get(path)
+    if not isinstance(blocks, nn.ModuleList) or not len(blocks):
+        there = [f"{key} ({len(value)})" for key, value in modules.items() if isinstance(value, nn.ModuleList)]
+        raise ModelError(
+            f"config: model.blocks: {path!r} is no list of modules in this model; it has {', '.join(there)}"
+        )
+    return BlockList(modules[path.rpartition(".")[0]], name, blocks, path)
 
 
-def _remap_config(config: Any, kept: list[int], total: int) -> None:
-    for key in DEPTH_KEYS:
-        if getattr(config, key, None) == total:
-            setattr(config, key, len(kept))
-    for key in PER_BLOCK_KEYS:
-        entries = getattr(config, key, None)
-        if entries is not None and len(entries) == total:
-            setattr(config, key, [entries[index] for index in kept])
+def _kind(block: nn.Module) -> str:
+    names = dict(block.named_children())
+    return next((kind for name, kind in KINDS_BY_MODULE.items() if name in names), type(block).__name__)
+
+
+def _has_experts(block: nn.Module) -> bool:
+    return any(name.rpartition(".")[2] in EXPERTS for name, _ in block.named_modules())

@@ -24,12 +24,14 @@ def describe_model(model: dict[str, Any]) -> dict[str, Any]:
         raise ModelError(f"config: model.path: cannot read {model['path']!r}: {reason}") from error
     with torch.device("meta"):
         empty = auto_class(model).from_config(config, trust_remote_code=model["trust_remote_code"])
-    blocks = find_blocks(empty).blocks
+    found = find_blocks(empty, model["blocks"])
     description = {
         "fingerprint": fingerprint,
         "architecture": type(empty).__name__,
-        "num_blocks": len(blocks),
-        "block_class": type(blocks[0]).__name__,
+        "num_blocks": len(found.blocks),
+        "block_class": type(found.blocks[0]).__name__,
+        "blocks": found.path,
+        "kinds": list(found.kinds),
         "parameters": sum(p.numel() for p in empty.parameters()),
     }
     logger.info(

@@ -1,26 +1,37 @@
-"""Load a checkpoint with its processor through transformers' auto classes."""
+"""Load a checkpoint with its processor through transformers' auto classes, onto the device that suits it."""
 
+import fcntl
 import logging
+import tempfile
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from blocksieve.errors import ModelError
-from blocksieve.models.checkpoint import locate
+from blocksieve.models.blocks import BlockList, find_blocks
+from blocksieve.models.checkpoint import checkpoint_files, locate
 
 logger = logging.getLogger("blocksieve")
+
+# A model on one GPU leaves room for the work on it: its weights may fill this share of the free memory.
+WEIGHTS_SHARE = 0.7
+# Open files whose locks say which GPUs this process has taken; closed with it.
+_claims: list[IO[str]] = []
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in evaluation mode, and what turns prompts into its inputs (a processor, or a tokenizer for text)."""
+    """A model in evaluation mode, what turns prompts into its inputs (processor or tokenizer), and its blocks."""
 
     model: Any
     processor: Any
     device: torch.device
+    blocks: BlockList
 
     @property
     def tokenizer(self) -> Any:
@@ -28,12 +39,43 @@ class LoadedModel:
         return getattr(self.processor, "tokenizer", self.processor)
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device of `model.device`; ModelError where cuda is wanted but not there."""
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise ModelError("config: model.device: cuda is wanted but this machine shows no GPU; set it to cpu or auto")
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+def choose_device(wanted: str, weights_bytes: int = 0) -> str:
+    """The device of `model.device`: cpu, one GPU such as cuda:1, or auto, which spreads a large model over several.
+
+    Of several GPUs, one that no other job has taken, with the most free memory. ModelError where cuda is not there.
+    """
+    if wanted == "cpu" or not torch.cuda.is_available():
+        if wanted == "cuda":
+            raise ModelError(
+                "config: model.device: cuda is wanted but this machine shows no GPU; set it to cpu or auto"
+            )
+        return "cpu"
+    gpus = range(torch.cuda.device_count())
+    free = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in gpus}
+    wide_enough = fitting(free, weights_bytes)
+    if not wide_enough:
+        return "auto"
+    names = {gpu: str(torch.cuda.get_device_properties(gpu).uuid) for gpu in wide_enough}
+    return f"cuda:{claim(names, Path(tempfile.gettempdir()))}"
+
+
+def fitting(free: dict[int, int], weights_bytes: int) -> list[int]:
+    """The GPUs on which weights of a size fit with room for work, most free memory first. `free`: bytes a GPU."""
+    return sorted((gpu for gpu in free if weights_bytes <= WEIGHTS_SHARE * free[gpu]), key=lambda gpu: -free[gpu])
+
+
+def claim(names: dict[int, str], folder: Path) -> int:
+    """The first GPU that no other process has claimed, claimed for this one's life; the first one if all are."""
+    for gpu, name in names.items():
+        file = (folder / f"blocksieve-{name}.lock").open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+        else:
+            _claims.append(file)
+            return gpu
+    return next(iter(names))
 
 
 def auto_options(config: dict[str, Any]) -> dict[str, Any]:
@@ -51,19 +93,25 @@ def load_model(config: dict[str, Any]) -> LoadedModel:
     """Load `config` (the config's `model`) onto its device; decoder-only models are padded on the left."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    device = choose_device(config["device"])
     options, model_class = auto_options(config), auto_class(config)
     location = locate(config)
     processor_class = AutoProcessor if config["kind"] == "vlm" else AutoTokenizer
+    weights = sum(file.stat().st_size for file in checkpoint_files(config) if file.suffix == ".safetensors")
+    device = choose_device(config["device"], weights)
+    if device == "auto":
+        options["device_map"] = "auto"
     try:
-        processor = processor_class.from_pretrained(location, **options)
+        processor = processor_class.from_pretrained(location, **auto_options(config))
         model = model_class.from_pretrained(location, dtype=getattr(torch, config["dtype"]), **options)
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"config: model.path: cannot load {config['path']!r}: {reason}") from error
-    loaded = LoadedModel(model.to(device).eval(), processor, device)
+    model = model if device == "auto" else model.to(device)
+    loaded = LoadedModel(model.eval(), processor, model.device, find_blocks(model, config["blocks"]))
     loaded.tokenizer.padding_side = "left"
     if loaded.tokenizer.pad_token_id is None:
         loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
-    logger.info("loaded %s (%s) as %s on %s", config["path"], type(model).__name__, config["dtype"], device.type)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(loaded.blocks.kinds).items())
+    logger.info("loaded %s (%s) as %s on %s", config["path"], type(model).__name__, config["dtype"], device)
+    logger.info("%d blocks in %s: %s", len(loaded.blocks.blocks), loaded.blocks.path, kinds)
     return loaded

@@ -1,5 +1,6 @@
 """The report of a run in plain text: what was run, the baselines, the rankings, and what the numbers mean."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -49,12 +50,14 @@ def write_report(evaluations: pl.DataFrame, ranking: pl.DataFrame, run: Mapping[
     """Write the report as text, at most 120 characters wide, the same for the same input.
 
     `ranking` comes from `analyse` on these evaluations. `run` says what was run, under the keys of `SETTINGS` (text,
-    number or a group of settings) and datasets ({name: {metric}}); what is missing has no line. With a given table of
-    `evaluations`, the settings of a model and its search say nothing and are left out.
+    number or a group of settings), datasets ({name: {metric}}) and jobs (the metadata of the shards); what is missing
+    has no line. With a given table of `evaluations`, the settings of a model and its search are left out.
     """
     sections = [
         ("What was run", _settings(run)),
+        ("Work of the evaluation jobs", _work(run.get("jobs", []))),
         ("Datasets and baseline scores", _baselines(evaluations, run.get("datasets", {}))),
+        ("Answers to be careful with", _cautions(evaluations)),
         *_rankings(ranking),
         ("First of every size, measured again on samples never used to choose", _held_out(evaluations, ranking)),
         ("Least and most important block", _extreme_blocks(evaluations, ranking)),
@@ -69,9 +72,16 @@ def write_report(evaluations: pl.DataFrame, ranking: pl.DataFrame, run: Mapping[
 
 def _settings(run: Mapping[str, Any]) -> list[str]:
     """One entry a setting that is known, wrapped to the width of the page."""
+    run = {**run, "model": _with_counted_kinds(run["model"])} if "kinds" in run.get("model", {}) else run
     known = [key for key in (SETTINGS if run.get("evaluations") is None else GIVEN) if run.get(key) is not None]
     entries = [f"{SETTINGS[key]:<16}{_setting(run[key])}" for key in known]
     return [line for entry in entries for line in wrap(entry, WIDTH, subsequent_indent=" " * 16)]
+
+
+def _with_counted_kinds(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's settings with its kinds of blocks counted."""
+    kinds = Counter(model["kinds"])
+    return {**model, "kinds": " and ".join(f"{count} {kind}" for kind, count in kinds.items())}
 
 
 def _setting(value: Any) -> str:
@@ -79,6 +89,53 @@ def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {part}" for key, part in value.items() if part is not None)
     return str(value)
+
+
+def _work(jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the jobs computed and what sharing saved, and how they answered."""
+    computed = [job for job in jobs if "flops" in job]
+    if not computed:
+        return []
+    flops = {name: sum(job["flops"][name] for job in computed) for name in ("done", "plain", "bound")}
+    lines = [f"{len(computed)} of {len(jobs)} jobs had anything to compute; the others found it in the cache."]
+    if flops["done"]:
+        lines += [
+            f"{'done':<16}{flops['done']:.3e} FLOPs",
+            f"{'plain loop':<16}{flops['plain']:.3e} FLOPs to evaluate the same combinations one by one",
+            f"{'saved':<16}{100 * (1 - flops['done'] / flops['plain']):.1f} % of the plain loop's work",
+            f"{'distinct work':<16}{flops['bound']:.3e} FLOPs, the least that gives the same answers",
+        ]
+    ways = Counter((job["rung"], job["reason"]) for job in computed)
+    return lines + [
+        line
+        for (rung, reason), count in sorted(ways.items())
+        for line in wrap(f"{'rung':<16}{rung}: {count} jobs ({reason})", WIDTH, subsequent_indent=" " * 16)
+    ]
+
+
+def _cautions(evaluations: pl.DataFrame) -> list[str]:
+    """Name what could not be evaluated, what gave no numbers, and how many answers hung on a rounding."""
+    refused = evaluations.filter(pl.col("not_evaluable").is_not_null()).unique(["combination", "not_evaluable"])
+    broken = evaluations.filter(pl.col("non_finite") > 0).sort("size", "removed", "dataset", "role")
+    close = (
+        evaluations.group_by("dataset").agg(pl.sum("near_ties", "n")).filter(pl.col("near_ties") > 0).sort("dataset")
+    )
+    lines = [
+        f"Combination {combination} cannot be evaluated: {reason}."
+        for combination, reason in refused.sort("size", "removed").select("combination", "not_evaluable").iter_rows()
+    ]
+    lines += [
+        f"Combination {row['combination']} gave NaN or infinite logits on {row['non_finite']} of {row['n']} samples of"
+        f" {row['dataset']} ({row['role']}); their scores count as they came out."
+        for row in broken.iter_rows(named=True)
+    ]
+    lines += [
+        f"{dataset}: {ties:,} of {n:,} answers hung on a difference below two steps of the number format; in batches of"
+        " another size they could be others."
+        for dataset, ties, n in close.iter_rows()
+        if ties
+    ]
+    return [line for text in lines for line in wrap(text, WIDTH)]
 
 
 def _baselines(evaluations: pl.DataFrame, described: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -12,7 +12,7 @@ def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[dict[str
 
     `evaluations` has a row a combination with columns `removed` and `drop` (score units).
     """
-    best = evaluations.sort("drop", "removed").head(beam_width)
+    best = evaluable(evaluations).sort("drop", "removed").head(beam_width)
     return _entries(best, ["drop"])
 
 
@@ -24,7 +24,7 @@ def select_generic_beam(evaluations: pl.DataFrame, beam_width: int, across_datas
     datasets whose metric lies in [0, 1]. DataError if no dataset is left or a combination lacks one.
     """
     relative = across_datasets == "relative"
-    counted = evaluations.filter(pl.col("baseline") > 0 if relative else pl.col("bounded"))
+    counted = evaluable(evaluations).filter(pl.col("baseline") > 0 if relative else pl.col("bounded"))
     if counted.is_empty():
         raise DataError(
             f"no dataset counts for analysis.across_datasets: {across_datasets}; "
@@ -37,6 +37,15 @@ def select_generic_beam(evaluations: pl.DataFrame, beam_width: int, across_datas
         lacking = mean.sort("coverage", "removed")["combination"][0]
         raise DataError(f"combination {lacking} was not evaluated on every dataset; rerun the search step")
     return _entries(mean.sort("mean_drop", "removed").head(beam_width), ["mean_drop", "coverage"])
+
+
+def evaluable(evaluations: pl.DataFrame) -> pl.DataFrame:
+    """Without the combinations that the model cannot run; DataError if it can run none."""
+    possible = evaluations.filter(pl.col("not_evaluable").is_null())
+    if possible.is_empty():
+        reason = evaluations["not_evaluable"][0]
+        raise DataError(f"no combination of this step can be evaluated ({reason}); set search.max_removed lower")
+    return possible
 
 
 def _entries(best: pl.DataFrame, columns: list[str]) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ SCHEMA: dict[str, pl.DataType] = {
     "sample_id": pl.String(),
     "prediction": pl.String(),
     "tokens": pl.List(pl.Int32),
+    "near_tie": pl.Boolean(),
+    "non_finite": pl.Boolean(),
+    "refused": pl.String(),
 }
 PAIR = ["combination", "sample_id"]
 

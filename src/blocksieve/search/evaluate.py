@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -13,16 +13,15 @@ import pyarrow.parquet as pq
 
 from blocksieve.combination import Combination
 from blocksieve.files import fingerprint, whole_file
-from blocksieve.logs import Progress
 from blocksieve.metrics import Target, load_metric
-from blocksieve.search.cache import PAIR, SCHEMA, Cache
+from blocksieve.search.cache import PAIR, Cache
 from blocksieve.version import VERSION
 
 logger = logging.getLogger("blocksieve")
 
 # Raise these whenever the same model would answer differently, or the shard's columns change.
-PREDICTION_VERSION = 1
-SHARD_VERSION = 1
+PREDICTION_VERSION = 2
+SHARD_VERSION = 2
 
 SHARD = pa.schema(
     [
@@ -36,6 +35,9 @@ SHARD = pa.schema(
         ("role", pa.string()),
         ("prediction", pa.string()),
         ("tokens", pa.list_(pa.int32())),
+        ("near_tie", pa.bool_()),
+        ("non_finite", pa.bool_()),
+        ("refused", pa.string()),
         ("score", pa.float32()),
     ]
 )
@@ -50,7 +52,7 @@ class Task:
     model: dict[str, Any]
     model_fingerprint: str
     engine: str
-    batch_size: int
+    batch_size: int | Literal["auto"]
 
     def context(self) -> str:
         """A fingerprint of all that decides a prediction, apart from the sample and the combination."""
@@ -67,11 +69,14 @@ class Task:
         )
 
 
-def evaluate(task: Task, samples: pl.DataFrame, combinations: list[Combination], cache_folder: Path) -> pl.DataFrame:
-    """A row a combination and sample, with prediction, tokens and score, in the order of the arguments.
+def evaluate(
+    task: Task, samples: pl.DataFrame, combinations: list[Combination], cache_folder: Path
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """A row a combination and sample, in the order of the arguments, and how those not in the cache were computed.
 
     `samples` are the rows of the dataset's table: those of role `search` are answered; all their references count for
-    the scores (CIDEr's document frequencies). Pairs in the cache are not computed; if all are, no model is loaded.
+    the scores (CIDEr's document frequencies). A combination that the model cannot run has its reason in `refused`, and
+    neither prediction nor score. Pairs in the cache are not computed; if all are, no model is loaded.
     """
     searched = samples.filter(pl.col("role") == "search")
     order = pl.DataFrame({"combination": [str(c) for c in combinations]}, schema={"combination": pl.String})
@@ -80,55 +85,47 @@ def evaluate(task: Task, samples: pl.DataFrame, combinations: list[Combination],
     known = cache.look_up(pairs)
     missing = pairs.join(known, on=PAIR, how="anti", maintain_order="left")
     logger.info("%s: %d pairs: %d cached, %d to evaluate", task.dataset, len(pairs), len(known), len(missing))
+    computed: dict[str, Any] = {}
     if len(missing):
-        known = pl.concat([known, answer(task, searched, missing, cache)])
+        from blocksieve.search.answering import answer  # torch: only if something is left to compute
+
+        answered, computed = answer(task, searched, missing, cache)
+        known = pl.concat([known, answered])
     rows = pairs.join(known, on=PAIR, how="left", maintain_order="left")
     rows = rows.join(searched.select("sample_id", "cluster", "split", "role"), on="sample_id", maintain_order="left")
-    return rows.with_columns(score=score(task, samples, rows))
+    name_troubles(task.dataset, rows)
+    return rows.with_columns(score=score(task, samples, rows)), computed
 
 
-def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache) -> pl.DataFrame:
-    """Compute the missing pairs batch by batch, putting each batch of a combination into the cache at once."""
-    from blocksieve.engine.inputs import make_inputs  # torch: only if something is left to compute
-    from blocksieve.engine.reference import answer_batch
-    from blocksieve.models.loading import load_model
-
-    loaded = load_model(task.model)
-    lacking = missing.group_by("sample_id", maintain_order=True).agg(pl.col("combination").str.join(" "))
-    groups = samples.join(lacking, on="sample_id", how="inner", maintain_order="left").partition_by(
-        "combination", maintain_order=True
-    )
-    progress, rows = Progress(len(missing), "pairs"), []
-    for group in groups:
-        combinations = [Combination.parse(text) for text in group["combination"][0].split(" ")]
-        for batch in group.iter_slices(task.batch_size):
-            inputs = make_inputs(loaded, batch.to_dicts(), task.definition["prompt"])
-            length = task.definition["max_new_tokens"]
-            for combination, answers in answer_batch(loaded, inputs, combinations, length):
-                answered = [
-                    {"combination": str(combination), "sample_id": sample, "prediction": a.text, "tokens": a.tokens}
-                    for sample, a in zip(batch["sample_id"], answers, strict=True)
-                ]
-                cache.append(answered)
-                rows += answered
-                progress.add(len(answered))
-    cache.close()
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+def name_troubles(dataset: str, rows: pl.DataFrame) -> None:
+    """Log the combinations that the model cannot run, and those whose scores of tokens were no numbers."""
+    refused = rows.filter(pl.col("refused").is_not_null()).unique("combination", maintain_order=True)
+    for combination, reason in refused.select("combination", "refused").iter_rows():
+        logger.warning("%s: combination %s is not evaluable: %s", dataset, combination, reason)
+    broken = rows.filter("non_finite").group_by("combination", maintain_order=True).len()
+    for combination, count in broken.iter_rows():
+        logger.warning("%s: combination %s gives NaN or infinite logits on %d samples", dataset, combination, count)
 
 
 def score(task: Task, samples: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
-    """One score a row, float32."""
+    """One score a row, float32; null where the combination was refused."""
     targets = {
         sample_id: Target(tuple(references), tuple(choices))
         for sample_id, references, choices in samples.select("sample_id", "references", "choices").iter_rows()
     }
     scorer = load_metric(task.definition["metric"]).prepare(list(targets.values()))
-    scores = [scorer(text, targets[sample]) for text, sample in rows.select("prediction", "sample_id").iter_rows()]
+    scores = [
+        None if text is None else scorer(text, targets[sample])
+        for text, sample in rows.select("prediction", "sample_id").iter_rows()
+    ]
     return pl.Series("score", scores, dtype=pl.Float32)
 
 
-def write_shard(path: Path, task: Task, rows: pl.DataFrame) -> None:
-    """Write a shard with the metadata that says how its rows came about."""
+def write_shard(path: Path, task: Task, rows: pl.DataFrame, computed: dict[str, Any]) -> None:
+    """Write a shard with the metadata that says how its rows came about.
+
+    `computed`: rung, reason, device and FLOPs of the job, as `evaluate` gives them; empty if all came from the cache.
+    """
     removed = [list(Combination.parse(text).removed) for text in rows["combination"]]
     columns = {
         "dataset": [task.dataset] * len(rows),
@@ -145,6 +142,7 @@ def write_shard(path: Path, task: Task, rows: pl.DataFrame) -> None:
                 "device": task.model["device"],
                 "dtype": task.model["dtype"],
                 "engine": task.engine,
+                **computed,
             },
             sort_keys=True,
         )
