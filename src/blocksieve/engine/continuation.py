@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import pad
-from transformers import DynamicCache, LogitsProcessorList
+from transformers import DynamicCache
 from transformers.utils import ModelOutput
 
 from blocksieve.combination import Combination
 from blocksieve.engine.interception import intercepted
-from blocksieve.engine.verification import CachedLayer, Unfinished
+from blocksieve.engine.verification import CachedLayer, Unfinished, placed
 from blocksieve.engine.work import Work, hidden_states
 
 
@@ -53,7 +53,7 @@ class Continuation:
         }
 
     @torch.no_grad()
-    def step(self, processors: LogitsProcessorList) -> torch.Tensor:
+    def step(self, processors: list[Any]) -> torch.Tensor:
         """Run the last token of every row; choose, append and return the one that follows it."""
         self.sequences = self.model._update_model_kwargs_for_generation(
             ModelOutput(), self.sequences, is_encoder_decoder=self.model.config.is_encoder_decoder
@@ -69,7 +69,8 @@ class Continuation:
         with intercepted(self.blocks, self._run_block):
             logits = self.model(**inputs, return_dict=True).logits[:, -1].float()
         self.work.head_ran(len(logits))
-        following: torch.Tensor = processors(self.input_ids, logits).argmax(-1)
+        own = placed(processors, self.sequences["attention_mask"])
+        following: torch.Tensor = own(self.input_ids, logits).argmax(-1)
         self.input_ids = torch.cat([self.input_ids, following[:, None]], 1)
         return following
 

@@ -161,11 +161,11 @@ def without_end(loaded: LoadedModel) -> Iterator[None]:
 
 
 def spoiled(answers: list[list[int]]) -> list[list[int]]:
-    """Drafts that are right in a third of the rows, wrong at their end in another, and at their start in the last."""
+    """Drafts that are wrong in the middle, wrong from the start, right and wrong at the end, row by row."""
     drafts = [list(answer) for answer in answers]
     for row, draft in enumerate(drafts):
-        if row % 3:
-            place = len(draft) - 1 if row % 3 == 1 else 0
+        place = (len(draft) // 2, 0, None, len(draft) - 1)[row % 4]
+        if place is not None:
             draft[place] = int(draft[place] == 0)
     return drafts
 

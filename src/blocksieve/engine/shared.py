@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor
+from transformers import RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor
 
 from blocksieve.combination import Combination
 from blocksieve.engine.answers import Answer, Growing, Watch, end_tokens, grown
@@ -99,13 +99,13 @@ class SharedBatch:
             return
         watch = Watch(self.model.dtype)
         processors = [processor for processor in waiting[0][2].processors if not isinstance(processor, Watch)]
-        own = LogitsProcessorList([*processors, watch])
+        processors.append(watch)
         returns_tuple = any(isinstance(call.output, tuple) for call in self.replay.calls.values())
         parts = [(combination, left) for combination, _, left in waiting]
         continuation = Continuation(self.model, self.blocks, returns_tuple, parts, self.work)
         slots = [(growing, row) for _, growing, _ in waiting for row in growing.unfinished()]
         while slots:
-            tokens = continuation.step(own).tolist()
+            tokens = continuation.step(processors).tolist()
             for (growing, row), token, verdict in zip(slots, tokens, watch.verdicts.pop().rows(), strict=True):
                 growing.add(row, token, verdict)
             alive = [place for place, (growing, row) in enumerate(slots) if not growing.ended(row)]

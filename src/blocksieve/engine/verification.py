@@ -1,11 +1,12 @@
 """Verify a draft answer in one pass instead of decoding it token by token."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.nn.functional import pad
-from transformers import Cache, DynamicCache, LogitsProcessorList
+from transformers import Cache, DynamicCache, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
 from transformers.utils import ModelOutput
@@ -98,6 +99,7 @@ class Verification:
                 appended = self.drafts.shape[1] - 1
         else:
             input_ids, kwargs = _after_prefix(self.prefix[0], input_ids, kwargs)
+            logits_processor = placed(logits_processor, kwargs["attention_mask"])
             cache, appended, chosen = self.prefix[1], self.drafts.shape[1] - 1, input_ids[:, :0]
         ids = torch.cat([input_ids, self.drafts[:, :appended]], 1)
         for _ in range(appended):  # one by one: some arguments grow by their last value
@@ -160,6 +162,17 @@ class Verification:
             layers,
             self.processors,
         )
+
+
+def placed(processors: Iterable[Any], attention_mask: torch.Tensor) -> LogitsProcessorList:
+    """Processors for rows that were moved: a penalty on repeated tokens must know anew where a row begins."""
+    begins = (attention_mask.cumsum(1) == 0).sum(1)
+    return LogitsProcessorList(
+        RepetitionPenaltyLogitsProcessor(processor.penalty, begins)
+        if isinstance(processor, RepetitionPenaltyLogitsProcessor)
+        else processor
+        for processor in processors
+    )
 
 
 def _after_prefix(

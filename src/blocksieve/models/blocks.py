@@ -21,6 +21,8 @@ KINDS_BY_MODULE = {
     "mixer": "linear attention",
     "conv": "convolution",
 }
+# What a config calls a kind, where it is not plain.
+NAMES = {"full_attention": "attention", "conv": "convolution"}
 EXPERTS = ("experts", "local_experts")
 
 
@@ -37,7 +39,7 @@ class BlockList:
     def kinds(self) -> tuple[str, ...]:
         """One name a block, such as attention, sliding attention, linear attention, cross-attention, with MoE added."""
         types = getattr(self.owner.config, "layer_types", None) or []
-        types = [kind.replace("full_attention", "attention").replace("_", " ") for kind in types]
+        types = [NAMES.get(kind, kind.replace("_", " ")) for kind in types]
         if len(types) != len(self.blocks):
             types = [_kind(block) for block in self.blocks]
         return tuple(

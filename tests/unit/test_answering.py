@@ -1,0 +1,133 @@
+"""A job's loop: batches, memory that runs out, drafts from the cache, combinations that cannot run, broken weights."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from blocksieve.analysis.rankings_by_num_removed import analyse
+from blocksieve.combination import NONE, Combination
+from blocksieve.engine.engines import Engine
+from blocksieve.errors import ModelError
+from blocksieve.evaluations import merge_shards
+from blocksieve.report.comprehensive_report import write_report
+from blocksieve.search.answering import automatic_batch_size, known_answers
+from blocksieve.search.cache import Cache
+from blocksieve.search.evaluate import Task, evaluate, write_shard
+
+COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "3-4")]
+
+
+def make_task(definition: dict[str, Any], model: dict[str, Any], batch_size: Any, engine: str = "shared") -> Task:
+    return Task("demo_vqa", definition, model, "fingerprint", engine, batch_size)
+
+
+def test_engines_and_batch_sizes_give_the_same_rows(demo_samples, demo_model_config, tmp_path: Path) -> None:
+    samples, definition = demo_samples("demo_vqa", 12)
+    ways = [("reference", 5), ("shared", 5), ("shared", 1), ("shared", "auto")]
+    tasks = [make_task(definition, demo_model_config, size, engine) for engine, size in ways]
+    tables = [evaluate(task, samples, COMBINATIONS, tmp_path / str(way))[0] for way, task in enumerate(tasks)]
+    assert all(table.equals(tables[0]) for table in tables)
+
+
+def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
+    demo_samples, demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 12)
+    task = make_task(definition, demo_model_config, 12)
+    expected, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "enough")
+    answer_batch = Engine.answer_batch
+
+    def cramped(self: Engine, batch: Any, combinations: Any, drafts: Any) -> Any:
+        for number, answered in enumerate(answer_batch(self, batch, combinations, drafts)):
+            if batch.rows > 3 and number == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield answered
+
+    monkeypatch.setattr(Engine, "answer_batch", cramped)
+    found, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "cramped")
+    assert found.equals(expected)
+    assert "out of memory with 12 samples at once; going on with 6" in caplog.text
+    assert "out of memory with 6 samples at once; going on with 3" in caplog.text
+
+    def hopeless(self: Engine, batch: Any, combinations: Any, drafts: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Engine, "answer_batch", hopeless)
+    with pytest.raises(ModelError, match="not enough memory to answer a single sample"):
+        evaluate(task, samples, COMBINATIONS, tmp_path / "hopeless")
+
+
+def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, "context")
+    said = {"none": [1], "2": [5, 6], "9": [5, 6], "4": [7]}
+    cache.append(
+        [{"combination": name, "sample_id": "a", "prediction": "", "tokens": tokens} for name, tokens in said.items()]
+    )
+    samples = pl.DataFrame({"sample_id": ["a", "b"]})
+    assert known_answers([Combination((2, 9))], samples, cache) == {"a": [5, 6]}
+    assert known_answers([Combination((4,))], samples, cache) == {"a": [1]}
+
+
+@pytest.mark.parametrize(("bytes_per_row", "size"), [(1, 128), (10**15, 1)])
+def test_a_batch_fits_into_memory(demo_model, bytes_per_row: int, size: int) -> None:
+    engine = Engine.__new__(Engine)
+    engine.bytes_per_row = bytes_per_row
+    assert automatic_batch_size(engine, demo_model) == size
+
+
+@pytest.fixture
+def broken_model(demo_model_config, tmp_path: Path) -> dict[str, Any]:
+    """The embedded model with a number that is none in block 3."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for file in Path(demo_model_config["path"]).iterdir():
+        if file.suffix != ".safetensors":
+            (folder / file.name).write_bytes(file.read_bytes())
+    weights = load_file(Path(demo_model_config["path"]) / "model.safetensors")
+    name = next(name for name in weights if "layers.3.mlp.down_proj" in name and "vision" not in name)
+    weights[name][0, 0] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return demo_model_config | {"path": str(folder)}
+
+
+def test_logits_that_are_no_numbers_are_counted_and_named(
+    broken_model, demo_samples, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 6)
+    task = make_task(definition, broken_model, "auto")
+    rows, computed = evaluate(task, samples, [NONE, Combination((3,)), Combination((5,))], tmp_path / "cache")
+    assert "demo_vqa: combination 5 gives NaN or infinite logits on 6 samples" in caplog.text
+    assert "combination 3 gives" not in caplog.text
+    write_shard(tmp_path / "shard.parquet", task, rows, computed)
+    table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
+    assert dict(table.select("combination", "non_finite").iter_rows()) == {"none": 6, "3": 0, "5": 6}
+    report = " ".join(write_report(table, analyse(table, "points"), {}).split())
+    assert "Combination 5 gave NaN or infinite logits on 6 of 6 samples of demo_vqa (search)" in report
+
+
+def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
+    demo_samples, demo_model_config, tmp_path: Path
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 6)
+    task = make_task(definition, demo_model_config, "auto")
+    combinations = [NONE, Combination((2,)), Combination((16,))]
+    rows, computed = evaluate(task, samples, combinations, tmp_path / "cache")
+    again, nothing = evaluate(task, samples, combinations, tmp_path / "cache")
+    assert again.equals(rows)
+    assert nothing == {}
+    write_shard(tmp_path / "shard.parquet", task, rows, computed)
+    table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
+    refused = table.row(by_predicate=pl.col("combination") == "16", named=True)
+    assert refused["not_evaluable"] == "the model has blocks 0 to 15 only"
+    assert (refused["n"], refused["score"], refused["drop"]) == (0, None, None)
+    ranking = analyse(table, "points")
+    assert ranking["combination"].to_list() == ["2"]
+    report = " ".join(write_report(table, ranking, {"jobs": [json.loads(json.dumps(computed))]}).split())
+    assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
+    assert "1 of 1 jobs had anything to compute" in report
+    assert "% of the plain loop's work" in report

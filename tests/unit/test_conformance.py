@@ -1,0 +1,170 @@
+"""The shared engine says, token for token, what `generate` says after the blocks are really deleted, for every type."""
+
+from typing import Any
+
+import pytest
+import torch
+import zoo
+
+from blocksieve.combination import Combination
+from blocksieve.engine.answers import Refused
+from blocksieve.engine.engines import start_engine
+from blocksieve.engine.inputs import Batch, find_prefix
+from blocksieve.models.blocks import find_blocks
+from blocksieve.models.loading import LoadedModel
+
+COMBINATIONS = [Combination(removed) for removed in ((), (0,), (2,), (5,), (1, 3), (0, 5))]
+LENGTH = 8
+# Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
+PREFILL = {
+    "blip-2": "takes its pixels in every pass",
+    "bloom": "derives positions from its mask, block by block",
+    "exaone4_5": "counts positions by places in the cache, padding included",
+    "florence2": "is an encoder-decoder",
+    "gemma3n_text": "has blocks without keys and values of their own",
+    "gemma4:shared keys and values": "has blocks without keys and values of their own",
+    "git": "builds its mask from the image",
+    "kosmos-2": "ignores padding in the positions of cached tokens",
+    "lfm2": "has convolution states",
+    "lfm2_vl": "has convolution states",
+    "mamba": "has recurrent states",
+    "mllama": "has cross-attention states of another length",
+    "qwen3_5": "has recurrent states",
+    "qwen3_next": "has recurrent states",
+}
+REFUSED = {
+    "gemma3n_text": {"2": "block 4 uses the keys and values of block 2", "1-3": "uses the keys and values of block 3"},
+    "gemma4:shared keys and values": {
+        "2": "block 3 uses the keys and values of block 2",
+        "1-3": "uses the keys and values of block 1",
+    },
+    "qwen3_5": {
+        "1-3": "the model fails without these blocks: ValueError: `get_seq_length` can only be called on Attention"
+    },
+    "mllama": {"0": "block 1 would come first", "0-5": "block 1 would come first"},
+}
+
+
+# Types that are tried with several questions an image, on the rung "prefixes".
+PREFIXES = (
+    "deepseek_vl",
+    "idefics3",
+    "internvl",
+    "llava",
+    "llava:experts",
+    "ovis2",
+    "qwen2_5_vl",
+    "qwen2_vl",
+    "qwen3_vl",
+)
+
+
+class Numbers:
+    """A tokenizer whose text is the tokens' numbers."""
+
+    def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
+        return " ".join(map(str, tokens))
+
+
+CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_IMAGES]
+
+
+def load(model: Any) -> LoadedModel:
+    return LoadedModel(model, Numbers(), torch.device("cpu"), find_blocks(model))
+
+
+def generated(model: Any, inputs: dict[str, torch.Tensor], end: int | None = None) -> list[list[int]]:
+    """The answers of the model's own generate, up to and with the end token."""
+    own = {name: value.clone() for name, value in inputs.items()}
+    prompt = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"].shape[1]
+    output = model.generate(**own, max_new_tokens=LENGTH, do_sample=False, eos_token_id=end)
+    return [row[: row.index(end) + 1] if end in row else row for row in output[:, prompt:].tolist()]
+
+
+def spoiled(answers: list[list[int]]) -> list[list[int]]:
+    """Drafts: right, wrong at the end, wrong in the middle, row by row."""
+    drafts = [list(answer) for answer in answers]
+    for row, draft in enumerate(drafts):
+        if row % 3:
+            place = -1 if row % 3 == 1 else len(draft) // 2
+            draft[place] = 30 + (draft[place] + 1) % 100
+    return drafts
+
+
+def expected_answers(
+    model: Any, inputs: dict[str, torch.Tensor], refused: Any, end: int | None = None
+) -> dict[Any, Any]:
+    return {
+        combination: generated(zoo.prune(model, combination.removed), inputs, end)
+        for combination in COMBINATIONS
+        if str(combination) not in refused
+    }
+
+
+def check(engine: Any, batch: Batch, expected: dict[Any, Any], refused: dict[str, str], drafts: Any) -> None:
+    found = dict(engine.answer_batch(batch, COMBINATIONS, drafts))
+    assert set(found) == set(COMBINATIONS)
+    for combination, answers in found.items():
+        if isinstance(answers, Refused):
+            assert refused[str(combination)] in answers.reason
+        else:
+            assert [answer.tokens for answer in answers] == expected[combination], f"without {combination}"
+
+
+@pytest.mark.parametrize(("name", "images"), CASES)
+def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -> None:
+    model = zoo.make_model(name)
+    inputs = zoo.make_inputs(name, model, images=images)
+    batch, refused = Batch(inputs), REFUSED.get(name, {})
+    engine = start_engine("shared", load(model), batch, LENGTH)
+    assert engine.rung == ("prefill" if name in PREFILL else "drafts"), engine.reason
+    expected = expected_answers(model, inputs, refused)
+    first = expected[COMBINATIONS[0]]
+    for drafts in (None, first, spoiled(first)):
+        check(engine, batch, expected, refused, drafts)
+    if images == 1:
+        end = expected[COMBINATIONS[3]][0][
+            LENGTH // 2
+        ]  # an end that comes in the middle of some answers, never in others
+        model.generation_config.eos_token_id = end
+        ended = expected_answers(model, inputs, refused, end)
+        assert any(len(row) < LENGTH for rows in ended.values() for row in rows)
+        for drafts in (None, spoiled(ended[COMBINATIONS[0]])):
+            check(engine, batch, ended, refused, drafts)
+
+
+@pytest.mark.parametrize("name", PREFIXES)
+def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
+    model = zoo.make_model(name)
+    firsts = zoo.make_inputs(name, model, rows=2)
+    inputs, groups = questions(model, firsts)
+    prefix = find_prefix(inputs, firsts, groups, model.config.image_token_id)
+    assert prefix is not None
+    batch = Batch(inputs, prefix)
+    engine = start_engine("shared", load(model), batch, LENGTH)
+    assert engine.rung == "prefixes", engine.reason
+    expected = expected_answers(model, inputs, {})
+    for drafts in (None, spoiled(expected[COMBINATIONS[0]])):
+        check(engine, batch, expected, {}, drafts)
+
+
+def questions(model: Any, firsts: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[list[int]]]:
+    """Three prompts about each image: two that say the same up to the image's end, then text of other lengths."""
+    generator = torch.Generator().manual_seed(3)
+    rows, groups = [], [[0, 1, 2], [3, 4, 5]]
+    for row in range(2):
+        ids = firsts["input_ids"][row][firsts["attention_mask"][row].bool()].tolist()
+        begin = ids[: max(place for place, token in enumerate(ids) if token in (model.config.image_token_id, 8)) + 1]
+        rows.append(ids)
+        rows += [begin + torch.randint(20, 160, (length,), generator=generator).tolist() for length in (3, 5)]
+    longest = max(map(len, rows))
+    inputs = {
+        "input_ids": torch.tensor([[0] * (longest - len(row)) + row for row in rows]),
+        "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+    }
+    for name, value in firsts.items():
+        if name in ("token_type_ids", "mm_token_type_ids"):
+            inputs[name] = (inputs["input_ids"] == model.config.image_token_id).long()
+        elif name not in inputs:
+            inputs[name] = torch.cat([part for part in value.chunk(2) for _ in range(3)])
+    return inputs, groups

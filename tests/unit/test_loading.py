@@ -1,0 +1,45 @@
+"""Where a model goes: free GPUs, claims, models too large for one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from blocksieve.errors import ModelError
+from blocksieve.models.loading import choose_device, claim, fitting
+
+CLAIM = """
+import sys
+from pathlib import Path
+from blocksieve.models.loading import claim
+print(claim({0: "a", 1: "b"}, Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_gpu_with_the_most_free_memory_comes_first_and_too_small_ones_are_left_out() -> None:
+    assert fitting({0: 10, 1: 40, 2: 20}, weights_bytes=10) == [1, 2]
+    assert fitting({0: 10, 1: 40}, weights_bytes=30) == []
+
+
+def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: Path) -> None:
+    jobs = []
+    for expected in ("0", "1", "0"):  # a third job shares the first one's
+        job = subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        jobs.append(job)
+        assert job.stdout is not None
+        assert job.stdout.readline().strip() == expected
+    for job in jobs:
+        job.communicate("")
+    assert claim({0: "a", 1: "b"}, tmp_path) == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_auto_means_cpu_and_cuda_is_an_error() -> None:
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+    with pytest.raises(ModelError, match="cuda is wanted but this machine shows no GPU"):
+        choose_device("cuda")
