@@ -115,7 +115,8 @@ def _fill(layer: Any, parts: list[CachedLayer], length: int) -> None:
     stored = min(length, layer.sliding_window - 1) if layer.is_sliding else length
     for name in ("keys", "values"):
         states = [getattr(part, name) for part in parts] or [torch.zeros(1, 1, stored, 1)]
-        setattr(layer, name, torch.cat([pad(state, (0, 0, stored - state.shape[2], 0)) for state in states]))
+        states = [pad(state, (0, 0, gap, 0)) if (gap := stored - state.shape[2]) else state for state in states]
+        setattr(layer, name, states[0] if len(states) == 1 else torch.cat(states))
     layer.dtype, layer.device, layer.is_initialized = layer.keys.dtype, layer.keys.device, True
     if layer.is_sliding:
         layer.cumulative_length = length

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor
+from transformers import (
+    DynamicCache,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+)
 
 from blocksieve.combination import Combination
 from blocksieve.engine.answers import Answer, Growing, Watch, end_tokens, grown
@@ -26,6 +32,17 @@ MOVABLE = (Watch, RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcesso
 WAITING_ROWS = 64
 
 
+@dataclass
+class Prepared:
+    """What generate hands to a decoding method, apart from the cache."""
+
+    model: Any
+    input_ids: torch.Tensor
+    processors: LogitsProcessorList
+    settings: Any
+    arguments: dict[str, Any]
+
+
 class SharedBatch:
     """One batch: what its combinations have in common lives as long as this object.
 
@@ -41,6 +58,7 @@ class SharedBatch:
         self.memo = EncoderMemo(work, self.replay)
         self.ends = end_tokens(loaded.model)
         self.drafts: torch.Tensor | None = None
+        self.prepared: dict[str, Prepared] = {}
 
     @contextmanager
     def replaying(self, combination: Combination, stages: int) -> Iterator[None]:
@@ -76,12 +94,12 @@ class SharedBatch:
             inputs, prefix = self.batch.inputs, None
             if self.prefix is not None:
                 first = PrefixPass()
-                self._generate(self.prefix.inputs, custom_generate=first)
+                self._decode_by(first, "prefix", self.prefix.inputs)
                 prefix = self.prefix, first.cache
                 # images were read with the prefixes; what is left of them are sizes, which positions depend on
                 inputs = {name: value for name, value in inputs.items() if not value.is_floating_point()}
             verification = Verification(self.drafts, self.work, prefix)
-            self._generate(inputs, watch, custom_generate=verification)
+            self._decode_by(verification, "prompt", inputs, watch)
         fixed = [type(p).__name__ for p in verification.processors if not isinstance(p, MOVABLE)]
         if fixed:
             raise UnsupportedError(f"its generation settings ask for {', '.join(fixed)}")
@@ -115,6 +133,25 @@ class SharedBatch:
                     continuation.select(alive)
         for combination, growing, _ in waiting:
             yield combination, growing.answers(self.loaded)
+
+    def _decode_by(self, method: Any, name: str, inputs: dict[str, torch.Tensor], *watch: Watch) -> None:
+        """Decode by a method of our own; generate prepares for it once, as only the cache differs by combination."""
+        if name in self.prepared:
+            ready = self.prepared[name]
+            processors = [processor for processor in ready.processors if not isinstance(processor, Watch)]
+            cache = DynamicCache(config=ready.model.config.get_text_config(decoder=True))
+            own = LogitsProcessorList([*processors, *watch])
+            method(ready.model, ready.input_ids, own, None, ready.settings, **ready.arguments, past_key_values=cache)
+            return
+
+        def keeping(model: Any, input_ids: Any, logits_processor: Any, generation_config: Any, **kwargs: Any) -> Any:
+            stopping = kwargs.pop("stopping_criteria")
+            if type(kwargs.get("past_key_values")) is DynamicCache:
+                arguments = {key: value for key, value in kwargs.items() if key != "past_key_values"}
+                self.prepared[name] = Prepared(model, input_ids, logits_processor, generation_config, arguments)
+            return method(model, input_ids, logits_processor, stopping, generation_config, **kwargs)
+
+        self._generate(inputs, *watch, custom_generate=keeping)
 
     def _generate(self, inputs: dict[str, torch.Tensor], *watch: Watch, **kwargs: Any) -> torch.Tensor:
         own = {name: value.clone() for name, value in inputs.items()}  # generate() may change them in place
@@ -169,13 +206,18 @@ def by_drafts(
             yield combination, growing.answers(loaded)
             continue
         waiting.append((combination, growing, left))
-        if drafts is None or sum(len(left) for *_, left in waiting) >= max(WAITING_ROWS, batch.rows):
+        if drafts is None or enough(waiting, batch.rows):
             yield from shared.finish(waiting)
             waiting = []
         if drafts is None:
             drafts = growing.tokens
             shared.draft(drafts)
     yield from shared.finish(waiting)
+
+
+def enough(waiting: list[tuple[Combination, Growing, Unfinished]], batch_rows: int) -> bool:
+    """Whether so many rows wait that they go on now."""
+    return sum(len(left) for *_, left in waiting) >= max(WAITING_ROWS, batch_rows)
 
 
 by_prefixes = partial(by_drafts, prefixes=True)

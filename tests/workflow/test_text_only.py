@@ -1,0 +1,56 @@
+"""A causal language model and datasets without images go through the whole search, from a config alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import torch
+import yaml
+from conftest import Workflow
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from blocksieve.datasets.facts import TASKS
+from blocksieve.evaluations import shard_metadata
+
+CONFIG = {
+    "run": "text",
+    "model": {"kind": "text", "path": "models/tiny"},
+    "datasets": ["arithmetic", "capitals"],
+    "samples": {"search": 6, "holdout": 2},
+    "search": {"max_removed": 2, "beam_width": 1},
+    "analysis": {"across_datasets": "points"},
+}
+
+
+def save_tiny_model(folder: Path) -> None:
+    """A random Llama of four blocks that knows every word of the datasets."""
+    words = {word for task in ("arithmetic", "capitals") for _, begin, end in TASKS[task]() for word in (*begin, *end)}
+    words = {part for phrase in (*words, "Complete the sentence with one number :") for part in phrase.split()}
+    known = ["[PAD]", "[UNK]", "[EOS]", *sorted(words)]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(known)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", eos_token="[EOS]").save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(known), hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
+        initializer_range=0.3, eos_token_id=2, pad_token_id=0, bos_token_id=None,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def test_a_text_model_is_searched(make_workflow: Callable[[], Workflow]) -> None:
+    workflow = make_workflow()
+    save_tiny_model(workflow.folder / "models/tiny")
+    (workflow.folder / "text.yaml").write_text(yaml.safe_dump(CONFIG))
+    workflow.run("--configfile", "text.yaml")
+    evaluations = pl.read_parquet(workflow.results("evaluations.parquet", "text"))
+    assert set(evaluations.filter(size=1)["combination"]) == set("0123")
+    assert evaluations["size"].max() == 2
+    assert set(evaluations["n"]) == {6}
+    shard = workflow.results("shards/arithmetic/own/remove1.0.parquet", "text")
+    assert shard_metadata(shard)["rung"] == "prefixes"
+    assert pl.read_parquet(shard)["prediction"].n_unique() > 4
+    report = workflow.results("report/comprehensive_report.txt", "text").read_text()
+    assert "kinds 4 attention" in report
+    assert "of the plain loop's work" in report
