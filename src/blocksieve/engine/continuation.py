@@ -126,9 +126,9 @@ def _selected(arguments: Any, total: int, rows: torch.Tensor) -> Any:
     """Nested arguments with the rows selected where a dimension of rows leads (or follows one of kinds of position)."""
     if isinstance(arguments, torch.Tensor):
         if arguments.dim() and len(arguments) == total:
-            return arguments.index_select(0, rows)
+            return arguments.index_select(0, rows.to(arguments.device))
         if arguments.dim() > 1 and len(arguments) in (3, 4) and arguments.shape[1] == total:
-            return arguments.index_select(1, rows)
+            return arguments.index_select(1, rows.to(arguments.device))
         return arguments
     if isinstance(arguments, dict):
         return {name: _selected(value, total, rows) for name, value in arguments.items()}

@@ -128,7 +128,8 @@ def climb(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[str, 
             return "reference", "nothing to compare with: the reference answers no combination"
         drafts = spoiled([answer.tokens for answer in next(iter(expected.values()))])
         order = walk_order(list(expected), len(loaded.blocks.blocks))
-        problems = ["not prefixes: no images have several questions"] if probe.prefix is None else []
+        nothing = "not prefixes: prompts about the same images begin with nothing to share"
+        problems = [nothing] if probe.prefix is None else []
         for rung in list(RUNGS)[len(problems) : -1]:
             answers = RUNGS[rung](loaded, probe, order, drafts, length, Work())
             given: Any = attempt(dict, answers)

@@ -112,8 +112,8 @@ def find_prefix(
     ids, device = inputs["input_ids"], inputs["input_ids"].device
     prompts = [row[mask.bool()] for row, mask in zip(ids, inputs["attention_mask"], strict=True)]
     common = [_common([prompts[row] for row in members]) for members in groups]
-    images = max((_last(prompts[members[0]], image_token) for members in groups), default=0)
-    if min(common) < images:
+    images = [_last(prompts[members[0]], image_token) for members in groups]
+    if any(shared < needed for shared, needed in zip(common, images, strict=True)):
         return None
     group = torch.zeros(len(prompts), dtype=torch.long, device=device)
     for number, members in enumerate(groups):
@@ -124,7 +124,7 @@ def find_prefix(
     def places(longest: int) -> int:
         return len(groups) * longest + len(prompts) * int((whole - lengths.clamp(max=longest)[group]).max())
 
-    longest = min(range(max(images, 1), max(common) + 1), key=places, default=0)
+    longest = min(range(max(1, *images), max(common) + 1), key=places, default=0)
     if longest == 0 or places(longest) >= ids.numel():
         return None
     return _cut(firsts, lengths.clamp(max=longest), group, whole)

@@ -24,7 +24,7 @@ class UnsupportedError(Exception):
 
 @dataclass
 class CachedLayer:
-    """Keys and values of some rows in one cache layer, right-aligned, and how many tokens the layer has seen."""
+    """Keys and values of some rows in one cache layer: rows x heads x tokens x width, right-aligned."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -35,7 +35,7 @@ class Unfinished:
     """Rows whose draft was wrong before their answer ended, cut back to what was right and right-aligned.
 
     All tokens of `input_ids` (rows x tokens) are in the cache but the last, which is next. The model's other arguments:
-    `sequences` have an entry a row and cached token, `by_row` an entry a row, `shared` neither.
+    `sequences` have an entry a row and cached token, `by_row` an entry a row, `shared` neither. `layers` by block.
     """
 
     input_ids: torch.Tensor
@@ -148,9 +148,10 @@ class Verification:
             for name, value in sequences.items()
         }
         sequences["attention_mask"] *= torch.arange(length, device=ids.device) >= shift[:, None]
+        moving = bool(shift.any())
         by_row = {name: value[index] for name, value in arguments.items() if _has_rows(value, total)}
         layers = {
-            block: _cut_back(layer, None if len(rows) == total else index, shift)
+            block: _cut_back(layer, index, total, shift if moving else None)
             for block, layer in zip(kept, cache.layers, strict=False)
             if getattr(layer, "is_initialized", True)
         }
@@ -191,15 +192,14 @@ def _has_rows(value: Any, rows: int) -> bool:
     return isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == rows
 
 
-def _cut_back(layer: Any, rows: torch.Tensor | None, shift: torch.Tensor) -> CachedLayer:
-    """Keys and values of some rows, or all with None; copied only where something has to move."""
+def _cut_back(layer: Any, rows: torch.Tensor, total: int, shift: torch.Tensor | None) -> CachedLayer:
+    """Keys and values of these of all rows, each moved by its shift if given; copied where that changes something."""
     if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
         raise UnsupportedError(f"a {type(layer).__name__} cannot be cut back row by row")
-    states = [layer.keys, layer.values]
-    if bool(shift.any()):
-        rows = torch.arange(len(shift), device=shift.device) if rows is None else rows
-        states = [_moved(state, rows, shift) for state in states]
-    elif rows is not None:
+    states, rows = [layer.keys, layer.values], rows.to(layer.keys.device)
+    if shift is not None:
+        states = [_moved(state, rows, shift.to(rows.device)) for state in states]
+    elif len(rows) < total:
         states = [state.index_select(0, rows) for state in states]
     if layer.is_sliding:
         states = [state[:, :, -layer.sliding_window + 1 :] for state in states]
