@@ -38,7 +38,8 @@ class BlockList:
     @cached_property
     def kinds(self) -> tuple[str, ...]:
         """One name a block, such as attention, sliding attention, linear attention, cross-attention, with MoE added."""
-        types = getattr(self.owner.config, "layer_types", None) or []
+        config = getattr(self.owner, "config", None)
+        types = getattr(config, "layer_types", None) or []
         types = [NAMES.get(kind, kind.replace("_", " ")) for kind in types]
         if len(types) != len(self.blocks):
             types = [_kind(block) for block in self.blocks]
@@ -50,12 +51,23 @@ class BlockList:
 def find_blocks(model: Any, path: str | None = None) -> BlockList:
     """The block list of the text decoder: at `path`, or the shallowest list of a usual name below `get_decoder()`.
 
-    In encoder-decoder models only lists below a module named `decoder` count. ModelError if there is none.
+    In encoder-decoder models only lists below a module named `decoder` count. Where `get_decoder()` holds none (it may
+    be no more than the head), the whole model is looked through. ModelError if there is none.
     """
-    names = {id(module): name for name, module in model.named_modules(remove_duplicate=False)}
     if path is not None:
         return _at(model, path)
-    level: list[nn.Module] = [model.get_decoder()]
+    found = _shallowest(model, model.get_decoder()) or _shallowest(model, model)
+    if found is None:
+        raise ModelError(
+            f"no decoder block list found in {type(model).__name__}; looked for {', '.join(LIST_NAMES)}; "
+            "name it in the config: model.blocks"
+        )
+    return found
+
+
+def _shallowest(model: Any, below: nn.Module) -> BlockList | None:
+    names = {id(module): name for name, module in model.named_modules(remove_duplicate=False)}
+    level: list[nn.Module] = [below]
     inside_decoder = "decoder" if getattr(model.config, "is_encoder_decoder", False) else ""
     while level:
         for module in level:
@@ -65,10 +77,7 @@ def find_blocks(model: Any, path: str | None = None) -> BlockList:
                     if inside_decoder in found or inside_decoder in type(module).__name__.lower():
                         return BlockList(module, name, child, found)
         level = [child for module in level for child in module.children()]
-    raise ModelError(
-        f"no decoder block list found in {type(model).__name__}; looked for {', '.join(LIST_NAMES)}; "
-        "name it in the config: model.blocks"
-    )
+    return None
 
 
 def _at(model: nn.Module, path: str) -> BlockList:

@@ -114,7 +114,7 @@ def _kept(total: int, combination: Combination) -> list[int]:
 
 def _sources(found: BlockList) -> dict[int, int]:
     """For each block that reuses the keys and values of another one: which."""
-    config = found.owner.config
+    config: Any = getattr(found.owner, "config", None)
     listed = getattr(config, "kv_source_layers", None)
     if listed is not None:
         return {block: source for block, source in enumerate(listed) if block != source}
@@ -152,7 +152,8 @@ def _edits(model: Any, found: BlockList, combination: Combination) -> Iterator[E
 
 def _configs(model: Any, owner: nn.Module) -> list[Any]:
     """The configs that the decoder or its cache reads."""
-    return [owner.config, model.config.get_text_config(decoder=True), model.get_decoder().config]
+    holders = [getattr(module, "config", None) for module in (owner, model.get_decoder())]
+    return [model.config.get_text_config(decoder=True), *(config for config in holders if config is not None)]
 
 
 def _config_edits(config: Any, kept: list[int], total: int) -> Iterator[Edit]:

@@ -97,7 +97,7 @@ def _work(jobs: Sequence[Mapping[str, Any]]) -> list[str]:
     if not computed:
         return []
     flops = {name: sum(job["flops"][name] for job in computed) for name in ("done", "plain", "bound")}
-    lines = [f"{len(computed)} of {len(jobs)} jobs had anything to compute; the others found it in the cache."]
+    lines = [f"{len(computed)} of {len(jobs)} jobs had anything to compute that was not in the cache."]
     if flops["done"]:
         lines += [
             f"{'done':<16}{flops['done']:.3e} FLOPs",

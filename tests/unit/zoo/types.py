@@ -193,6 +193,7 @@ TEXT: dict[str, dict[str, dict[str, Any]]] = {
     "lfm2": {"top": {"layer_types": ["conv", "full_attention"] * 3}},
     "llama": {},
     "mamba": {"top": {"state_size": 8}},
+    "modernbert-decoder": {},
     "mpt": {},
     "opt": {},
     "phi": {},
