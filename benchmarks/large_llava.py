@@ -22,7 +22,7 @@ from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
 BLOCKS, IMAGE, VOCABULARY = 16, 5, 32000
-QUIET = 0.05
+QUIET = 0.001
 SIZES = {
     "real": {"width": 2048, "inner": 5632, "heads": 16, "tower": (1024, 4096, 24, 16, 336, 14)},
     "small": {"width": 256, "inner": 688, "heads": 4, "tower": (256, 688, 6, 4, 196, 14)},

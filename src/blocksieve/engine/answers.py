@@ -1,10 +1,13 @@
 """What an engine gives for one row: the answer and how trustworthy its numbers are, or why there is none."""
 
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import LogitsProcessor
+from transformers import GenerationMixin, LogitsProcessor, LogitsProcessorList
 
 from blocksieve.models.loading import LoadedModel
 
@@ -72,6 +75,30 @@ class Watch(LogitsProcessor):  # type: ignore[misc]
             self.start = input_ids.shape[1]
         self.verdicts.append(judge(scores, self.dtype))
         return scores
+
+
+@contextmanager
+def watched(model: Any, *watches: Watch) -> Iterator[None]:
+    """Whatever the model generates in this context, these see every step, after all other logits processors.
+
+    Some models' own generate forgets the processors that it is given, or hands over to a part of the model.
+    """
+    generators = [module for module in model.modules() if isinstance(module, GenerationMixin)]
+    for module in generators:
+        module.__dict__["_get_logits_processor"] = _with(watches, module._get_logits_processor)
+    try:
+        yield
+    finally:
+        for module in generators:
+            del module.__dict__["_get_logits_processor"]
+
+
+def _with(watches: tuple[Watch, ...], processors: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(processors)
+    def call(*args: Any, **kwargs: Any) -> LogitsProcessorList:
+        return LogitsProcessorList([*processors(*args, **kwargs), *watches])
+
+    return call
 
 
 def end_tokens(model: Any) -> set[int]:

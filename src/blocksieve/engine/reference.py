@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from blocksieve.combination import Combination
-from blocksieve.engine.answers import Answer, Watch, end_tokens, grown
+from blocksieve.engine.answers import Answer, Watch, end_tokens, grown, watched
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.work import Work
@@ -55,7 +55,6 @@ def generate(loaded: LoadedModel, model: Any, inputs: dict[str, torch.Tensor], m
     """Greedy answers of one model to one left-padded batch, by its own generate."""
     watch = Watch(model.dtype)
     own = {name: value.clone() for name, value in inputs.items()}  # generate() may change its inputs in place
-    output = model.generate(
-        **own, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, logits_processor=[watch]
-    )
+    with watched(model, watch):
+        output = model.generate(**own, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1)
     return grown(output[:, watch.start :].tolist(), watch, end_tokens(model), max_new_tokens).answers(loaded)

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from blocksieve.combination import Combination
-from blocksieve.engine.answers import Answer, Growing, Watch, end_tokens, grown
+from blocksieve.engine.answers import Answer, Growing, Watch, end_tokens, grown, watched
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.continuation import Continuation
 from blocksieve.engine.inputs import Batch
@@ -156,9 +156,10 @@ class SharedBatch:
     def _generate(self, inputs: dict[str, torch.Tensor], *watch: Watch, **kwargs: Any) -> torch.Tensor:
         own = {name: value.clone() for name, value in inputs.items()}  # generate() may change them in place
         length = self.max_new_tokens
-        output: torch.Tensor = self.model.generate(
-            **own, max_new_tokens=length, do_sample=False, num_beams=1, logits_processor=list(watch), **kwargs
-        )
+        with watched(self.model, *watch):
+            output: torch.Tensor = self.model.generate(
+                **own, max_new_tokens=length, do_sample=False, num_beams=1, **kwargs
+            )
         return output
 
 

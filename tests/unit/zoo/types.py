@@ -50,6 +50,7 @@ TOKENS: dict[str, int] = {
 
 SLIDING = ["sliding_attention", "full_attention", *["sliding_attention"] * 2, *["full_attention"] * 2]
 MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}}
+GLM_ROPE = {"rope_parameters": {**MROPE["rope_parameters"], "partial_rotary_factor": 1.0}}
 DROP = None  # keeps a config's own value
 GEMMA4_VISION = {
     **{"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 48},
@@ -77,6 +78,7 @@ CODES = {"IMGIMG" + "".join(chr(65 + int(digit)) for digit in str(code)) + "Z": 
 
 # For each type the values of its sub-configs, those of the config itself under "top".
 IMAGE_TEXT: dict[str, dict[str, dict[str, Any]]] = {
+    "aria": {"top": {"projector_patch_to_query_dict": {4: 4}}},
     "aya_vision": {"top": {"adapter_layer_norm_eps": 1e-5, "downsample_factor": 1, "alignment_intermediate_size": 64}},
     "blip-2": {"top": {"num_query_tokens": 4}},
     "chameleon": {
@@ -99,6 +101,8 @@ IMAGE_TEXT: dict[str, dict[str, dict[str, Any]]] = {
     "gemma4": {"text_config": GEMMA4, "vision_config": GEMMA4_VISION},
     "git": {},
     "got_ocr2": {},
+    "glm4v": {"text_config": GLM_ROPE, "vision_config": {"out_hidden_size": 64}},
+    "glm4v_moe": {"text_config": {**GLM_ROPE, "first_k_dense_replace": 2}, "vision_config": {"out_hidden_size": 64}},
     "idefics2": {
         "perceiver_config": {
             **{"hidden_size": 64, "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 4},
@@ -107,6 +111,7 @@ IMAGE_TEXT: dict[str, dict[str, dict[str, Any]]] = {
     },
     "idefics3": {"vision_config": {"image_size": 56}, "top": {"scale_factor": 2}},
     "internvl": {},
+    "janus": {},
     "kosmos-2": {
         "text_config": {"embed_dim": 64, "layers": BLOCKS, "attention_heads": 4, "ffn_dim": 96},
         "top": {"latent_query_num": 4},
@@ -189,6 +194,7 @@ TEXT: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "gpt2": {},
+    "gpt_oss": {},
     "gpt_neox": {},
     "lfm2": {"top": {"layer_types": ["conv", "full_attention"] * 3}},
     "llama": {},
