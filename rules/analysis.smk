@@ -1,7 +1,17 @@
 # Merge the shards into one table (or take a given one), and analyse it. No model, no torch.
-# in: shards, or the table of `evaluations:`   out: results/{run}/evaluations.parquet, results/{run}/analysis/{analysis}.parquet
+# in: shards, or the table of `evaluations:`   out: results/{run}/evaluations.parquet, clusters/{dataset}.parquet, analysis/{analysis}
 
-from blocksieve.analysis import ANALYSES
+from blocksieve.analysis import DOCUMENTS, TABLES
+
+# What every analysis is made from. A given table comes alone.
+EVIDENCE = dict(
+    evaluations="results/{run}/evaluations.parquet",
+    clusters=(
+        [] if given_table() else results("clusters/{dataset}.parquet", dataset=DATASETS)
+    ),
+    beams=[] if given_table() else every_beam(),
+    model=[] if given_table() else "results/{run}/model.json",
+)
 
 
 rule save_config:
@@ -66,23 +76,61 @@ else:
             "../workflow/scripts/merge_evaluations.py"
 
 
+rule sum_clusters:
+    input:
+        code=code("sum_clusters.py"),
+        shards=lambda w: all_shards(w.dataset),
+    output:
+        "results/{run}/clusters/{dataset}.parquet",
+    log:
+        "results/{run}/logs/sum_clusters/{dataset}.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../workflow/scripts/sum_clusters.py"
+
+
 rule analyse:
     input:
+        **EVIDENCE,
         code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
-        evaluations="results/{run}/evaluations.parquet",
     output:
         "results/{run}/analysis/{analysis}.parquet",
     log:
         "results/{run}/logs/analyse/{analysis}.log",
     wildcard_constraints:
-        analysis="|".join(ANALYSES),
+        analysis="|".join(TABLES),
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
     params:
-        across_datasets=run_config["analysis"]["across_datasets"],
+        settings=lambda w: stable(run_config["analysis"]),
+    script:
+        "../workflow/scripts/analyse.py"
+
+
+rule analyse_as_document:
+    input:
+        **EVIDENCE,
+        code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
+    output:
+        "results/{run}/analysis/{analysis}.json",
+    log:
+        "results/{run}/logs/analyse_as_document/{analysis}.log",
+    wildcard_constraints:
+        analysis="|".join(DOCUMENTS),
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: stable(run_config["analysis"]),
     script:
         "../workflow/scripts/analyse.py"
 
@@ -91,4 +139,5 @@ rule analysis:
     input:
         results("config.yaml"),
         results("evaluations.parquet"),
-        results("analysis/{analysis}.parquet", analysis=ANALYSES),
+        results("analysis/{analysis}.parquet", analysis=TABLES),
+        results("analysis/{analysis}.json", analysis=DOCUMENTS),

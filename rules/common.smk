@@ -106,3 +106,9 @@ def all_shards(dataset):
 def every_shard():
     """Every shard of the run."""
     return [shard for dataset in DATASETS for shard in all_shards(dataset)]
+
+
+def every_beam():
+    """Every beam of the run, of both scopes."""
+    own = results("beams/own/{dataset}/remove{size}.json", dataset=DATASETS, size=SIZES)
+    return own + results("beams/generic/remove{size}.json", size=SIZES)

@@ -1,7 +1,7 @@
 # Draw a figure from the analysis table of the same name.
 # in: results/{run}/analysis/{figure}.parquet   out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
-from blocksieve.figures import FIGURES
+from blocksieve.analysis import FIGURES
 
 
 rule draw_figure:

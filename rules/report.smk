@@ -1,16 +1,18 @@
-# Write the report.
-# in: evaluations and analysis tables   out: results/{run}/report/comprehensive_report.txt
+# Write the report, as plain text and as Markdown.
+# in: evaluations and all analyses   out: results/{run}/report/comprehensive_report.txt, .md
 
 
 rule write_report:
     input:
         code=code("write_report.py"),
         evaluations="results/{run}/evaluations.parquet",
-        rankings="results/{run}/analysis/rankings_by_num_removed.parquet",
+        tables=results("analysis/{analysis}.parquet", analysis=TABLES),
+        documents=results("analysis/{analysis}.json", analysis=DOCUMENTS),
         model=[] if given_table() else "results/{run}/model.json",
         shards=[] if given_table() else every_shard(),
     output:
-        report("results/{run}/report/comprehensive_report.txt", category="Report"),
+        text=report("results/{run}/report/comprehensive_report.txt", category="Report"),
+        markdown="results/{run}/report/comprehensive_report.md",
     log:
         "results/{run}/logs/write_report.log",
     conda:
@@ -20,10 +22,12 @@ rule write_report:
         runtime=30,
     params:
         config=lambda w: stable(run_config),
+        benchmarks="results/{run}/benchmarks/evaluate",
     script:
         "../workflow/scripts/write_report.py"
 
 
 rule report:
     input:
-        rules.write_report.output[0].replace("{run}", RUN),
+        results("report/comprehensive_report.txt"),
+        results("report/comprehensive_report.md"),

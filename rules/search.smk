@@ -55,5 +55,4 @@ rule select_generic_beam:
 rule evaluate:
     input:
         [shard for dataset in DATASETS for shard in all_shards(dataset)],
-        results("beams/own/{dataset}/remove{size}.json", dataset=DATASETS, size=SIZES),
-        results("beams/generic/remove{size}.json", size=SIZES),
+        every_beam(),

@@ -1,8 +1,15 @@
 """Evaluations frames with planted drops: what a run would have measured, had its blocks these exact effects."""
 
+import importlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
+
+from blocksieve.analysis import DOCUMENTS, TABLES
+from blocksieve.evidence import Evidence
+
+MAX_DROP = {"conservative": 1.5, "balanced": 3, "aggressive": 10}
 
 SCHEMA = {
     "dataset": pl.String,
@@ -76,3 +83,40 @@ def planted_evaluations(
                     }
                 )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def planted_evidence(evaluations: pl.DataFrame, scale: str = "relative", **rest: Any) -> Evidence:
+    """What analyses are made from, with the demo's settings."""
+    return Evidence(evaluations, {"across_datasets": scale, "max_drop": MAX_DROP}, **rest)
+
+
+def all_analyses(evidence: Evidence) -> dict[str, Any]:
+    """What every analysis gives, by its name."""
+    names = (*TABLES, *DOCUMENTS)
+    return {name: importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence) for name in names}
+
+
+def planted_shard(
+    scores: Mapping[str, Sequence[float]], clusters: Sequence[str], splits: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """A sample-level shard: `scores` by combination (`none` among them), one a sample; all samples choose."""
+    about = {
+        "sample_id": [f"sample {number}" for number in range(len(clusters))],
+        "cluster": list(clusters),
+        "split": list(splits) if splits else ["validation"] * len(clusters),
+        "role": ["search"] * len(clusters),
+        "near_tie": [False] * len(clusters),
+        "non_finite": [False] * len(clusters),
+        "refused": pl.Series([None] * len(clusters), dtype=pl.String),
+    }
+    tables = []
+    for name, values in scores.items():
+        removed = [int(block) for block in name.split("-")] if name != "none" else []
+        tables.append(
+            pl.DataFrame(about | {"score": list(values)}).with_columns(
+                combination=pl.lit(name),
+                removed=pl.Series([removed] * len(clusters), dtype=pl.List(pl.UInt8)),
+                size=pl.lit(len(removed), pl.UInt8),
+            )
+        )
+    return pl.concat(tables).with_columns(pl.col("score").cast(pl.Float32))

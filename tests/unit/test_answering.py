@@ -7,17 +7,27 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from planted import all_analyses, planted_evidence
 from safetensors.torch import load_file, save_file
 
-from blocksieve.analysis.rankings_by_num_removed import analyse
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import Engine
 from blocksieve.errors import ModelError
 from blocksieve.evaluations import merge_shards
-from blocksieve.report.comprehensive_report import write_report
+from blocksieve.report.comprehensive_report import TITLE, compose
+from blocksieve.report.section import as_text
 from blocksieve.search.answering import automatic_batch_size, known_answers
 from blocksieve.search.cache import Cache
 from blocksieve.search.evaluate import Task, evaluate, write_shard
+
+
+def written(table: pl.DataFrame, **run: Any) -> str:
+    """The report on a table of evaluations, in one line."""
+    evidence = planted_evidence(table, "points")
+    return " ".join(
+        as_text(TITLE, compose(table, all_analyses(evidence), {"analysis": evidence.settings, **run})).split()
+    )
+
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "3-4")]
 
@@ -106,7 +116,7 @@ def test_logits_that_are_no_numbers_are_counted_and_named(
     write_shard(tmp_path / "shard.parquet", task, rows, computed)
     table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
     assert dict(table.select("combination", "non_finite").iter_rows()) == {"none": 6, "3": 0, "5": 6}
-    report = " ".join(write_report(table, analyse(table, "points"), {}).split())
+    report = written(table)
     assert "Combination 5 gave NaN or infinite logits on 6 of 6 samples of demo_vqa (search)" in report
 
 
@@ -125,9 +135,8 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     refused = table.row(by_predicate=pl.col("combination") == "16", named=True)
     assert refused["not_evaluable"] == "the model has blocks 0 to 15 only"
     assert (refused["n"], refused["score"], refused["drop"]) == (0, None, None)
-    ranking = analyse(table, "points")
-    assert ranking["combination"].to_list() == ["2"]
-    report = " ".join(write_report(table, ranking, {"jobs": [json.loads(json.dumps(computed))]}).split())
+    assert all_analyses(planted_evidence(table, "points"))["rankings_by_num_removed"]["combination"].to_list() == ["2"]
+    report = written(table, jobs=[json.loads(json.dumps(computed))])
     assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
-    assert "1 of 1 jobs had anything to compute" in report
+    assert "1 of 1 had anything to compute" in report
     assert "% of the plain loop's work" in report

@@ -5,10 +5,9 @@ import struct
 
 import polars as pl
 import pytest
-from planted import planted_evaluations
+from planted import planted_evaluations, planted_evidence
 
 from blocksieve.analysis.rankings_by_num_removed import analyse
-from blocksieve.errors import DataError
 from blocksieve.figures.export import save_chart
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
 
@@ -23,7 +22,7 @@ def planted_ranking(num_datasets: int, num_blocks: int, num_sizes: int, scale: s
     drops = {f"dataset_{number}": dict(windows) for number in range(num_datasets)}
     if num_datasets > 1 and num_sizes > 1:
         drops["dataset_0"][(0, num_blocks - 1)] = 0.0
-    return analyse(planted_evaluations(drops, dict.fromkeys(drops, 0.8)), scale)
+    return analyse(planted_evidence(planted_evaluations(drops, dict.fromkeys(drops, 0.8)), scale))
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 1), (2, 3, 1), (8, 16, 4), (20, 80, 6)])
@@ -36,7 +35,7 @@ def test_one_panel_a_size_with_at_most_the_top_rows(shape):
 
 def test_panel_keeps_the_order_of_the_ranking_and_sets_partial_coverage_apart():
     panel = draw(planted_ranking(2, 4, 2), "relative").to_dict()["concat"][1]
-    assert panel["title"]["text"] == "2 blocks removed: all 4"
+    assert panel["title"]["text"] == "2 blocks removed: all 3, 1 partly covered"
     assert panel["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["0-1", "1-2", "2-3", " ", "0-3"]
     assert PARTIAL_HEADING in json.dumps(panel)
 
@@ -54,9 +53,8 @@ def test_unknown_interval_is_drawn_as_a_dot_without_a_bar():
     assert sizes == [0, 0, 4]
 
 
-def test_nothing_to_draw_is_refused():
-    with pytest.raises(DataError, match="no combination"):
-        draw(planted_ranking(1, 4, 1).clear(), "relative")
+def test_nothing_to_draw_is_said_in_a_sentence():
+    assert "No combination was evaluated." in draw(planted_ranking(1, 4, 1).clear(), "relative").to_json()
 
 
 def test_files_are_whole_at_300_dpi_and_repeat_to_the_byte(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from planted import planted_evaluations
 from scipy import stats
 
-from blocksieve.analysis.rankings_by_num_removed import RANKING, analyse, block_importance
+from blocksieve.analysis.rankings_by_num_removed import RANKING, block_importance, rank
 from blocksieve.errors import DataError
 
 BASELINES = {"vqa": 0.5, "caption": 1.2, "count": 0.8}
@@ -22,7 +22,7 @@ def row(ranking: pl.DataFrame, combination: str) -> dict:
 
 
 def test_ranks_by_the_planted_relative_drops_and_leaves_out_the_baseline():
-    ranking = analyse(EVALUATIONS, "relative")
+    ranking = rank(EVALUATIONS, "relative")
     assert ranking.schema == RANKING
     assert ranking["combination"].to_list() == ["2", "1", "0", "1-2", "1-10"]
     assert ranking["rank"].to_list() == [1, 2, 3, 1, None]
@@ -30,13 +30,13 @@ def test_ranks_by_the_planted_relative_drops_and_leaves_out_the_baseline():
 
 
 def test_points_average_over_the_bounded_datasets_only():
-    found = row(analyse(EVALUATIONS, "points"), "1-2")
+    found = row(rank(EVALUATIONS, "points"), "1-2")
     assert found["points_mean"] == pytest.approx(13)
     assert (found["points_datasets"], found["relative_datasets"], found["coverage"]) == (2, 3, 3)
 
 
 def test_interval_of_the_mean_and_spread_are_two_things():
-    found = row(analyse(EVALUATIONS, "points"), "1-2")
+    found = row(rank(EVALUATIONS, "points"), "1-2")
     assert found["points_se"] == pytest.approx(2**0.5 / 2)
     assert found["points_ci_high"] - 13 == pytest.approx(2**0.5)
     assert found["points_spread"] == pytest.approx(18**0.5)
@@ -44,30 +44,30 @@ def test_interval_of_the_mean_and_spread_are_two_things():
 
 def test_relative_interval_takes_student_t_over_the_clusters():
     alone = planted_evaluations({"vqa": {(1,): 0.1}}, {"vqa": 0.5}, n=12)
-    found = row(analyse(alone, "relative"), "1")
+    found = row(rank(alone, "relative"), "1")
     assert found["relative_ci_high"] == pytest.approx(20 + 2 * stats.t.ppf(0.975, 11))
     assert found["relative_spread"] is None
 
 
 def test_partial_coverage_stays_without_a_rank_however_small_its_drop():
-    found = row(analyse(EVALUATIONS, "relative"), "1-10")
+    found = row(rank(EVALUATIONS, "relative"), "1-10")
     assert (found["rank"], found["full"], found["coverage"], found["num_datasets"]) == (None, False, 1, 3)
     assert (found["datasets"], found["n_min"], found["n_total"]) == (["vqa"], 100, 100)
 
 
 def test_equal_drops_rank_in_order_of_the_combination():
     ties = planted_evaluations({"vqa": {(10,): 0.1, (2,): 0.1, (2, 10): 0.1, (2, 3): 0.1}}, {"vqa": 0.5})
-    assert analyse(ties, "relative")["combination"].to_list() == ["2", "10", "2-3", "2-10"]
+    assert rank(ties, "relative")["combination"].to_list() == ["2", "10", "2-3", "2-10"]
 
 
 def test_order_of_the_rows_does_not_matter():
     shuffled = EVALUATIONS.sample(fraction=1, shuffle=True, seed=1)
-    assert analyse(shuffled, "relative").equals(analyse(EVALUATIONS, "relative"))
+    assert rank(shuffled, "relative").equals(rank(EVALUATIONS, "relative"))
 
 
 def test_zero_baseline_is_left_out_of_the_relative_mean_and_counted():
     drops = {"vqa": {(1,): 0.05}, "hard": {(1,): -0.1}}
-    found = row(analyse(planted_evaluations(drops, {"vqa": 0.5, "hard": 0.0}), "relative"), "1")
+    found = row(rank(planted_evaluations(drops, {"vqa": 0.5, "hard": 0.0}), "relative"), "1")
     assert found["relative_mean"] == pytest.approx(10)
     assert (found["relative_datasets"], found["coverage"], found["full"]) == (1, 2, True)
     assert found["points_mean"] == pytest.approx(-2.5)
@@ -75,7 +75,7 @@ def test_zero_baseline_is_left_out_of_the_relative_mean_and_counted():
 
 def test_unknown_error_leaves_the_mean_with_no_interval():
     one_cluster = EVALUATIONS.with_columns(pl.lit(float("nan")).alias(name) for name in ("se", "ci_low", "ci_high"))
-    found = row(analyse(one_cluster, "points"), "1-2")
+    found = row(rank(one_cluster, "points"), "1-2")
     assert found["points_mean"] == pytest.approx(13)
     assert found["points_se"] is None
     assert found["points_ci_low"] is None
@@ -89,7 +89,7 @@ def test_roles_are_ranked_apart():
 
 
 def test_baseline_only_gives_an_empty_ranking():
-    assert analyse(planted_evaluations({}, BASELINES), "relative").is_empty()
+    assert rank(planted_evaluations({}, BASELINES), "relative").is_empty()
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_baseline_only_gives_an_empty_ranking():
 )
 def test_unusable_tables_are_refused(evaluations, message):
     with pytest.raises(DataError, match=message):
-        analyse(evaluations, "relative")
+        rank(evaluations, "relative")

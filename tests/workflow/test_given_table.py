@@ -7,15 +7,20 @@ from collections.abc import Callable
 import polars as pl
 from conftest import Workflow
 
+from blocksieve.analysis import DOCUMENTS, FIGURES, TABLES
+
 
 def test_a_given_table_is_analysed_without_the_model(finished: Workflow, make_workflow: Callable[[], Workflow]) -> None:
     workflow = make_workflow()
     (workflow.folder / "models/demo-vlm/model.safetensors").unlink()
     pl.read_parquet(finished.results("evaluations.parquet")).write_parquet(workflow.folder / "given.parquet")
     workflow.run("analysis", "figures", "report", "--config", "evaluations=given.parquet")
-    for path in ("evaluations.parquet", "analysis/rankings_by_num_removed.parquet"):
+    for path in ("evaluations.parquet", "analysis/drop_distributions.parquet", "analysis/power.parquet"):
         given, own = (pl.read_parquet(copy.results(path)) for copy in (workflow, finished))
         assert given.equals(own)
+    assert pl.read_parquet(workflow.results("analysis/split_agreement.parquet")).is_empty()
+    for name in FIGURES:
+        assert workflow.results(f"figures/{name}.png").stat().st_size > 0
     assert not workflow.results("model.json").exists()
 
 
@@ -30,9 +35,11 @@ def test_a_table_with_a_missing_column_is_refused(make_workflow: Callable[[], Wo
 
 
 def test_analysis_figures_and_report_do_not_import_torch() -> None:
-    modules = (
-        "blocksieve.evaluations, blocksieve.analysis.rankings_by_num_removed, blocksieve.figures.export, "
-        "blocksieve.figures.rankings_by_num_removed, blocksieve.report.comprehensive_report, blocksieve.config"
-    )
+    names = [f"blocksieve.analysis.{name}" for name in (*TABLES, *DOCUMENTS)]
+    names += [f"blocksieve.figures.{name}" for name in FIGURES]
+    names += [
+        f"blocksieve.{name}" for name in ("evaluations", "figures.export", "report.comprehensive_report", "config")
+    ]
+    modules = ", ".join(names)
     check = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Workflow
 
+from blocksieve.analysis import DOCUMENTS, FIGURES, TABLES
+
 WIDER = ("--config", "search={beam_width: 2, max_removed: 3}")
 THIRD_DATASET = ("--config", "datasets=[demo_vqa, demo_caption, demo_tally_qa]")
 
@@ -19,9 +21,9 @@ def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
         "config.yaml", "model.json", "datasets/demo_vqa.parquet", "shards/demo_vqa/baseline.parquet",
         "shards/demo_vqa/own/remove2.0.parquet", "shards/demo_caption/generic/remove2.0.parquet",
         "beams/own/demo_vqa/remove2.json", "beams/generic/remove2.json", "evaluations.parquet",
-        "analysis/rankings_by_num_removed.parquet", "figures/rankings_by_num_removed.png",
-        "figures/rankings_by_num_removed.svg", "figures/rankings_by_num_removed.json",
-        "report/comprehensive_report.txt",
+        "clusters/demo_vqa.parquet", "report/comprehensive_report.txt", "report/comprehensive_report.md",
+        *(f"analysis/{name}.parquet" for name in TABLES), *(f"analysis/{name}.json" for name in DOCUMENTS),
+        *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "json")),
     ):  # fmt: skip
         assert finished.results(path).stat().st_size > 0, path
 

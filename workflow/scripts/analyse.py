@@ -1,12 +1,12 @@
-"""Compute one analysis from the table of evaluations."""
+"""Compute one analysis from what the run measured."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from blocksieve.files import whole_file
+from blocksieve.evidence import read_evidence
+from blocksieve.files import whole_file, write_json
 from blocksieve.logs import job_log
 
 if TYPE_CHECKING:
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 with job_log(snakemake.log[0]):
     module = importlib.import_module(f"blocksieve.analysis.{snakemake.wildcards.analysis}")
-    table = module.analyse(pl.read_parquet(snakemake.input.evaluations), snakemake.params.across_datasets)
-    with whole_file(Path(snakemake.output[0])) as temporary:
-        table.write_parquet(temporary)
+    given = snakemake.input
+    evidence = read_evidence(
+        Path(given.evaluations),
+        json.loads(snakemake.params.settings),
+        map(Path, given.clusters),
+        map(Path, given.beams),
+        Path(given.model) if given.model else None,
+    )
+    found, output = module.analyse(evidence), Path(snakemake.output[0])
+    if output.suffix == ".json":
+        write_json(output, found)
+    else:
+        with whole_file(output) as temporary:
+            found.write_parquet(temporary)

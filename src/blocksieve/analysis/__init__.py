@@ -1,4 +1,23 @@
-"""Analyses: each module computes one table from the evaluations of a run; none needs a GPU or the model."""
+"""Analyses: each module computes one table or document from what a run measured; none needs a GPU or the model."""
 
-ANALYSES = ("rankings_by_num_removed",)
-"""The names of all analyses, which are the names of their modules, each with a function `analyse`."""
+FIGURES = (
+    "rankings_by_num_removed",
+    "task_type_comparison",
+    "block_position_analysis",
+    "combination_vs_individual",
+    "consistency_analysis",
+    "dataset_responses",
+    "drop_distributions",
+    "dataset_pairwise_comparison",
+    "task_type_detailed_comparison",
+    "importance_heatmap",
+    "split_agreement",
+    "search_tree",
+)
+"""Analyses with a figure of the same name."""
+
+TABLES = (*FIGURES, "power")
+"""Names of the modules whose `analyse` gives a table."""
+
+DOCUMENTS = ("pairwise_dataset_stats", "pruning_recommendations")
+"""Names of the modules whose `analyse` gives a JSON document, checked by a schema of the same name beside them."""

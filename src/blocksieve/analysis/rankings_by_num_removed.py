@@ -1,17 +1,14 @@
 """Which combinations cost least, for each number of removed blocks, on average over the datasets of a run."""
 
 from math import isnan, nan
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
 from blocksieve.errors import DataError
-from blocksieve.statistics import Estimate, macro_mean, spread, student_interval
+from blocksieve.evidence import PERCENT, Evidence, Role, Scale, rows_of_role
+from blocksieve.statistics import Estimate, macro_mean, spread, student_interval, tied_with_best
 
-AcrossDatasets = Literal["relative", "points"]
-Role = Literal["search", "holdout"]
-
-PERCENT = 100
 ESTIMATE = {name: pl.Float64 for name in ("mean", "se", "ci_low", "ci_high", "spread")} | {"datasets": pl.UInt32}
 RANKING: dict[str, Any] = {
     "size": pl.UInt8,
@@ -28,13 +25,26 @@ RANKING: dict[str, Any] = {
     "role": pl.String,
     "ranked_by": pl.String,
 }
-NEEDED = (
-    *("dataset", "combination", "removed", "size", "role", "n", "n_clusters", "drop", "se", "ci_low", "ci_high"),
-    *("relative", "relative_se", "bounded"),
-)
 
 
-def analyse(evaluations: pl.DataFrame, across_datasets: AcrossDatasets, role: Role = "search") -> pl.DataFrame:
+def analyse(evidence: Evidence) -> pl.DataFrame:
+    """Rank the combinations as `rank` does, and say which are tied with the first of their size.
+
+    `tied`: not shown to be worse than the one of least drop, on the same samples (see `tied_with_best`); null for
+    combinations without a rank.
+    """
+    ranking = rank(evidence.evaluations, evidence.scale, evidence.role)
+    tied: dict[str, bool] = {}
+    for size in ranking["size"].unique():
+        names = evidence.full(size)
+        if names:
+            drops = [evidence.subset(dataset, names) for dataset in evidence.names]
+            tied |= dict(zip(names, tied_with_best(drops).tolist(), strict=True))
+    known = pl.col("combination").replace_strict(tied, default=None, return_dtype=pl.Boolean)
+    return ranking.with_columns(tied=pl.when("full").then(known))
+
+
+def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search") -> pl.DataFrame:
     """Rank the combinations of every size by their macro-average drop, the least drop first.
 
     One row a combination of size 1 or more, schema `RANKING`. `relative_*`: share of the baseline lost, in %, over the
@@ -45,7 +55,7 @@ def analyse(evaluations: pl.DataFrame, across_datasets: AcrossDatasets, role: Ro
     (`full`); equal means rank in order of the combination. The others keep their row, after the ranked, with rank null.
     Raises DataError where a column is missing, a row is double or without drop, or no dataset has the scale ranked by.
     """
-    rows = _rows_of_role(evaluations, role)
+    rows = rows_of_role(evaluations, role)
     num_datasets = rows["dataset"].n_unique()
     removals = rows.filter(pl.col("size") > 0).sort("dataset")
     summaries = [
@@ -64,35 +74,13 @@ def analyse(evaluations: pl.DataFrame, across_datasets: AcrossDatasets, role: Ro
 
 
 def block_importance(
-    evaluations: pl.DataFrame, across_datasets: AcrossDatasets = "relative", role: Role = "search"
+    evaluations: pl.DataFrame, across_datasets: Scale = "relative", role: Role = "search"
 ) -> pl.DataFrame:
     """Order the blocks by importance, the least important first: by what removing each alone costs.
 
-    The size 1 rows of `analyse` with full coverage; only those compare. Empty where no block was removed everywhere.
+    The size 1 rows of `rank` with full coverage; only those compare. Empty where no block was removed everywhere.
     """
-    return analyse(evaluations, across_datasets, role).filter(pl.col("size") == 1, pl.col("full"))
-
-
-def _rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
-    """Select the rows of one role, checked; an unknown number is null in them, never nan."""
-    missing = [name for name in NEEDED if name not in evaluations.columns]
-    if missing:
-        raise DataError(f"evaluations table: columns missing: {', '.join(missing)}; add them to the table")
-    rows = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null()).fill_nan(None)
-    if rows.is_empty():
-        raise DataError(f"evaluations table: no row has role {role}; evaluate samples of this role first")
-    faults = {
-        "two rows": rows.filter(pl.struct("dataset", "combination").is_duplicated()),
-        "no drop": rows.filter(pl.col("drop").is_null()),
-    }
-    for fault, found in faults.items():
-        if not found.is_empty():
-            dataset, combination = found.select("dataset", "combination").row(0)
-            raise DataError(
-                f"evaluations table: {fault} for dataset {dataset}, combination {combination}, role {role};"
-                " keep one row with its drop"
-            )
-    return rows
+    return rank(evaluations, across_datasets, role).filter(pl.col("size") == 1, pl.col("full"))
 
 
 def _summary(group: pl.DataFrame, num_datasets: int) -> dict[str, Any]:
@@ -119,7 +107,7 @@ def _summary(group: pl.DataFrame, num_datasets: int) -> dict[str, Any]:
     }
 
 
-def _across(scale: AcrossDatasets, estimates: list[Estimate]) -> dict[str, float | int | None]:
+def _across(scale: Scale, estimates: list[Estimate]) -> dict[str, float | int | None]:
     """Make the columns of one scale: the mean over datasets with its interval, and beside it the spread."""
     values: list[float | int | None] = [None, None, None, None, None, 0]
     if estimates:

@@ -5,8 +5,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from blocksieve.analysis.rankings_by_num_removed import AcrossDatasets
-from blocksieve.errors import DataError
+from blocksieve.evidence import Scale
+from blocksieve.figures.parts import sentence
 from blocksieve.figures.theme import FULL, GRID, INK, SUBDUED
 
 TOP = 15
@@ -22,21 +22,21 @@ UNITS = {"relative": "mean relative drop (% of baseline)", "points": "mean drop 
 BARS = alt.Scale(domain=[INTERVAL, SPREAD], range=[3, 1])
 
 
-def draw(ranking: pl.DataFrame, across_datasets: AcrossDatasets) -> alt.ConcatChart:
+def draw(ranking: pl.DataFrame, across_datasets: Scale) -> alt.ConcatChart:
     """Draw a ranking as made by `analyse`: the up to 15 first combinations of every size, on one of the two scales.
 
     A dot is the mean over datasets, in % of the baseline or in pp; its thick bar is the 95 % interval of that mean, its
     thin bar the mean plus and minus the standard deviation over datasets. Combinations not evaluated on every dataset
     follow apart, as grey open dots. A dot without bars has an unknown interval or one dataset. Every panel has its own
-    x axis. Raises DataError where no combination has a mean on the scale.
+    x axis.
     """
     shown = _shown(ranking, across_datasets)
     if shown.is_empty():
-        raise DataError(f"figure of rankings: no combination with a drop in {across_datasets}; rank by the other scale")
+        return alt.concat(sentence("Rankings", "No combination was evaluated."))
     coverages = shown.select("coverage", "full").unique().sort("coverage", descending=True)
     colour = _coverage_colour(coverages, shown["num_datasets"][0])
     panels = [
-        _panel(panel, ranking.filter(pl.col("size") == size).height, colour, across_datasets)
+        _panel(panel, ranking.filter(pl.col("size") == size), colour, across_datasets)
         for (size,), panel in shown.group_by("size", maintain_order=True)
     ]
     figure: alt.ConcatChart = (
@@ -47,7 +47,7 @@ def draw(ranking: pl.DataFrame, across_datasets: AcrossDatasets) -> alt.ConcatCh
     return figure
 
 
-def _shown(ranking: pl.DataFrame, scale: AcrossDatasets) -> pl.DataFrame:
+def _shown(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     """Select the rows to draw, in their order, with the columns of the scale under plain names."""
     return (
         ranking.filter(pl.col(f"{scale}_mean").is_not_null())
@@ -61,6 +61,9 @@ def _shown(ranking: pl.DataFrame, scale: AcrossDatasets) -> pl.DataFrame:
             spread_low=pl.col(f"{scale}_mean") - pl.col(f"{scale}_spread"),
             spread_high=pl.col(f"{scale}_mean") + pl.col(f"{scale}_spread"),
             covered=pl.format("{}/{}", "coverage", "num_datasets"),
+            beside=pl.format(
+                "{}/{}{}", "coverage", "num_datasets", pl.when("tied").then(pl.lit(" =")).otherwise(pl.lit(""))
+            ),
         )
     )
 
@@ -79,7 +82,7 @@ def _coverage_colour(coverages: pl.DataFrame, num_datasets: int) -> alt.Color:
     )
 
 
-def _panel(panel: pl.DataFrame, total: int, colour: alt.Color, scale: AcrossDatasets) -> Any:
+def _panel(panel: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, scale: Scale) -> Any:
     """One size: dots and bars, the coverage at the right, the partly covered combinations apart under a heading."""
     full, partial = panel.filter("full"), panel.filter(~pl.col("full"))
     rows = full["combination"].to_list()
@@ -94,16 +97,16 @@ def _panel(panel: pl.DataFrame, total: int, colour: alt.Color, scale: AcrossData
         alt.Chart(partial).mark_point(fill="white", **dots).encode(x="mean:Q", y=y, color=colour),
         alt.Chart(panel)
         .mark_text(align="left", fontSize=10, color=SUBDUED)
-        .encode(x=alt.value(PANEL_WIDTH + 8), y=y, text="covered:N"),
+        .encode(x=alt.value(PANEL_WIDTH + 8), y=y, text="beside:N"),
         *([_heading(y)] if not partial.is_empty() else []),
-        title=alt.TitleParams(_panel_title(panel["size"][0], panel.height, total), frame="group"),
+        title=alt.TitleParams(_panel_title(panel, ranked), frame="group"),
         width=PANEL_WIDTH,
         height=ROW_HEIGHT * len(rows),
     )
 
 
 def _bars(
-    panel: pl.DataFrame, low: str, high: str, meaning: str, colour: alt.Color, y: alt.Y, scale: AcrossDatasets
+    panel: pl.DataFrame, low: str, high: str, meaning: str, colour: alt.Color, y: alt.Y, scale: Scale
 ) -> alt.Chart:
     """Horizontal bars of one meaning; a row whose ends are unknown has none."""
     x = alt.X(f"{low}:Q", title=f"{UNITS[scale]}, 95 % interval").axis(
@@ -127,9 +130,12 @@ def _heading(y: alt.Y) -> alt.Chart:
     return heading
 
 
-def _panel_title(size: int, num_shown: int, total: int) -> str:
-    selection = f"top {num_shown} of {total}" if num_shown < total else f"all {total}"
-    return f"{size} block{'' if size == 1 else 's'} removed: {selection}"
+def _panel_title(panel: pl.DataFrame, ranked: pl.DataFrame) -> str:
+    """Count what is shown of the ranked combinations, and those of partial coverage."""
+    shown, total, size = panel["full"].sum(), ranked["full"].sum(), panel["size"][0]
+    selection = f"top {shown} of {total}" if shown < total else f"all {total}"
+    partly = f", {len(ranked) - total} partly covered" if total < len(ranked) else ""
+    return f"{size} block{'' if size == 1 else 's'} removed: {selection}{partly}"
 
 
 def _title(ranking: pl.DataFrame) -> alt.TitleParams:
@@ -138,7 +144,7 @@ def _title(ranking: pl.DataFrame) -> alt.TitleParams:
     role, ranked_by, num_datasets = ranking.select("role", "ranked_by", "num_datasets").row(0)
     datasets = "dataset" if num_datasets == 1 else "datasets"
     samples = f"{role} samples: {low:,} or more per dataset, {high:,} in all; {num_datasets} {datasets}"
-    order = f"ranked by {UNITS[ranked_by]}"
+    order = f"ranked by {UNITS[ranked_by]}; = tied with the first (not shown to be worse, on the same samples)"
     if ranking["size"].n_unique() > 1:
         order += "; every panel has its own axis"
     return alt.TitleParams(

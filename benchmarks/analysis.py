@@ -1,0 +1,153 @@
+"""How long the analyses of a large given table take, and how much memory ten million sample-level rows need.
+
+A table of 8 datasets x 600 combinations goes through `snakemake analysis figures report` on 2 cores. Shards of 10
+datasets x 500 combinations x 2,000 samples are merged into evaluations, and those of one dataset summed by cluster,
+each in a process of its own.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import combinations, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+ROOT = Path(__file__).parents[1]
+BLOCKS, SAMPLES_PER_IMAGE = 32, 2
+
+
+def given_table(datasets: int, amount: int, path: Path) -> None:
+    """Evaluations of random drops that add up over blocks."""
+    rng = np.random.default_rng(0)
+    types = ["VQA", "Captioning", "Document QA", "Scene Text QA", "Multiple Choice", "Exact Match"]
+    rows = []
+    for number in range(datasets):
+        weights = rng.gamma(0.5, 0.03, BLOCKS)
+        about = {"dataset": f"dataset_{number}", "task_type": types[number % 6], "role": "search"}
+        counts = {"n": 1000, "n_clusters": 800, "baseline": 0.7}
+        for removed in [(), *chosen(amount)]:
+            drop = float(weights[list(removed)].sum() + rng.normal(0, 0.005)) if removed else 0.0
+            se = 0.006 if removed else 0.0
+            rows.append(
+                about | counts | {"combination": name(removed), "removed": list(removed), "size": len(removed)}
+                | {"score": 0.7 - drop, "drop": drop, "se": se, "ci_low": drop - 2 * se, "ci_high": drop + 2 * se}
+                | {"relative": drop / 0.7, "relative_se": se / 0.7, "wins": 10, "losses": 40}
+            )  # fmt: skip
+    pl.DataFrame(rows).write_parquet(path)
+
+
+def chosen(amount: int) -> list[tuple[int, ...]]:
+    """The first so many combinations of one to four blocks, every single block among them."""
+    sizes = [(block,) for block in range(BLOCKS)]
+    rest = amount - len(sizes)
+    return sizes + [pair for size in (2, 3, 4) for pair in islice(combinations(range(BLOCKS), size), rest // 3)]
+
+
+def name(removed: tuple[int, ...]) -> str:
+    """As in the tables."""
+    return "-".join(map(str, removed)) or "none"
+
+
+def shards(folder: Path, dataset: str, amount: int, samples: int) -> list[Path]:
+    """Sample-level shards of one dataset: its baseline, and the others."""
+    rng, paths = np.random.default_rng(1), []
+    ids = [f"{number:016x}" for number in range(samples)]
+    sample = {
+        "dataset": [dataset] * samples, "sample_id": ids,
+        "cluster": [f"image {number // SAMPLES_PER_IMAGE:08d}" for number in range(samples)],
+        "split": ["train" if number % 2 else "validation" for number in range(samples)],
+        "role": ["search"] * samples, "near_tie": [False] * samples, "non_finite": [False] * samples,
+        "refused": pl.Series([None] * samples, dtype=pl.String),
+    }  # fmt: skip
+    for part, group in enumerate(np.array_split(np.arange(amount + 1), 8)):
+        everything = [(), *chosen(amount)]
+        tables = [
+            pl.DataFrame(sample | {"score": (rng.random(samples) < 0.7).astype(np.float32)}).with_columns(
+                combination=pl.lit(name(everything[place])),
+                removed=pl.Series([list(everything[place])] * samples, dtype=pl.List(pl.UInt8)),
+                size=pl.lit(len(everything[place]), pl.UInt8),
+                prediction=pl.lit("an answer"),
+            )
+            for place in group
+            if place < len(everything)
+        ]
+        paths.append(folder / f"{dataset}.{part}.parquet")
+        pl.concat(tables).write_parquet(paths[-1])
+    return paths
+
+
+def streamed(stage: str, folder: Path) -> dict[str, Any]:
+    """One stage over all shards of a folder, in this process: seconds and peak memory."""
+    start = time.perf_counter()
+    if stage == "merge_shards":
+        from blocksieve.evaluations import merge_shards
+
+        names = sorted({path.name.split(".")[0] for path in folder.glob("*.parquet")})
+        definition = {"task_type": "VQA", "metric": "exact_match"}
+        rows = len(merge_shards(dict.fromkeys(names, definition), sorted(folder.glob("*.parquet")), 0))
+    else:
+        from blocksieve.evidence import sum_clusters
+
+        rows = len(sum_clusters(sorted(folder.glob("dataset_0.*.parquet"))))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"stage": stage, "rows_out": rows, "seconds": time.perf_counter() - start, "peak_gib": peak}
+
+
+def workflow(folder: Path, datasets: int, amount: int) -> dict[str, Any]:
+    """The three targets on a given table: seconds."""
+    given_table(datasets, amount, folder / "given.parquet")
+    config = ["--config", "run=benchmark_analysis", f"evaluations={folder / 'given.parquet'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "analysis",
+        "figures",
+        "report",
+        "--cores",
+        "2",
+        "--forceall",
+        *config,
+    ]
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    seconds = time.perf_counter() - start
+    shutil.rmtree(ROOT / "results/benchmark_analysis")
+    return {"stage": f"{datasets} x {amount} table", "rows_out": None, "seconds": seconds}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stage", choices=["merge_shards", "sum_clusters"], help="one stage only, on --folder")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks/analysis.json"))
+    given = parser.parse_args()
+    if given.stage:
+        print(json.dumps(streamed(given.stage, given.folder)))
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = [workflow(folder, 8, 600)]
+        (folder / "given.parquet").unlink()
+        for number in range(10):
+            shards(folder, f"dataset_{number}", 500, 2000)
+        for stage in ("merge_shards", "sum_clusters"):
+            command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder)]
+            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            rows.append(json.loads(printed.splitlines()[-1]))
+    print(pl.DataFrame(rows))
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What to remove: the best of every size, strategies by what may be lost, and a path of one block after the other."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from blocksieve.evidence import Evidence
+from blocksieve.statistics import spread, tied_with_best
+
+STRATEGIES = ("conservative", "balanced", "aggressive")
+ENOUGH_DATASETS = 3
+STARS_RULE = (
+    "one star, and one more for each of: evaluated on every dataset of the run and on three or more; the upper end of"
+    " the interval at most the balanced limit; the spread over datasets at most the balanced limit; no single dataset"
+    " whose interval lies above the aggressive limit"
+)
+
+
+def analyse(evidence: Evidence) -> dict[str, Any]:
+    """Recommend combinations, all drops in % or pp; schema pruning_recommendations.schema.json.
+
+    `sizes`: for every size the combination of least drop among those that every dataset has, with all that are tied
+    with it. `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best combination
+    loses at most so much, by the upper end of its interval. `path`: from the best single block, each step adds the
+    block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these;
+    drops of winners are on average too small.
+    """
+    sizes = [_best(evidence, size) for size in evidence.sizes]
+    limits = evidence.settings["max_drop"]
+    return {
+        "role": evidence.role,
+        "across_datasets": evidence.scale,
+        "unit": "%" if evidence.scale == "relative" else "pp",
+        "paired": evidence.paired,
+        "num_datasets": len(evidence.names),
+        "samples": int(evidence.table.group_by("dataset").agg(pl.max("n"))["n"].sum()),
+        "robustness_rule": STARS_RULE,
+        "sizes": sizes,
+        "strategies": {name: _strategy(sizes, limits[name]) for name in STRATEGIES},
+        "path": _path(evidence),
+    }
+
+
+def _best(evidence: Evidence, size: int) -> dict[str, Any]:
+    names = evidence.full(size)
+    estimates = evidence.average([{name: 1.0} for name in names])
+    tied = tied_with_best([evidence.subset(dataset, names) for dataset in evidence.names])
+    order = estimates.with_columns(name=pl.Series(names), tied=pl.Series(tied)).sort("mean", maintain_order=True)
+    best = order.row(0, named=True)
+    return {
+        "size": size,
+        "candidates": len(names),
+        **_described(evidence, best["name"], best),
+        "robustness": _stars(evidence, best["name"], best),
+        "tied": order.filter("tied")["name"].to_list(),
+    }
+
+
+def _described(evidence: Evidence, name: str, estimate: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "combination": name,
+        "removed": [int(block) for block in name.split("-")],
+        "drop": estimate["mean"],
+        "low": estimate["low"],
+        "high": estimate["high"],
+        "spread": spread([float(evidence.values(dataset, [name])[0]) for dataset in evidence.names]),
+        "coverage": len(evidence.coverage[name]),
+    }
+
+
+def _stars(evidence: Evidence, name: str, estimate: dict[str, Any]) -> int:
+    limits = evidence.settings["max_drop"]
+    rows = evidence.table.filter(pl.col("combination") == name)
+    between = spread(rows["drop"].to_list())
+    earned: tuple[bool, ...] = (
+        len(rows) == len(evidence.names) >= ENOUGH_DATASETS,
+        estimate["high"] is not None and estimate["high"] <= limits["balanced"],
+        between is not None and between <= limits["balanced"],
+        rows["low"].null_count() == 0 and bool((rows["low"] <= limits["aggressive"]).all()),
+    )
+    return 1 + sum(earned)
+
+
+def _strategy(sizes: list[dict[str, Any]], limit: float) -> dict[str, Any]:
+    within = [entry for entry in sizes if entry["high"] is not None and entry["high"] <= limit]
+    if not within:
+        return {"max_drop": limit, "size": 0, "combination": "none", "drop": 0.0, "low": 0.0, "high": 0.0}
+    keys = ("size", "combination", "drop", "low", "high")
+    return {"max_drop": limit, **{key: within[-1][key] for key in keys}}
+
+
+def _path(evidence: Evidence) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    while True:
+        before = steps[-1]["combination"] if steps else None
+        blocks = set(before.split("-")) if before else set()
+        names = [name for name in evidence.full(len(blocks) + 1) if blocks < set(name.split("-"))]
+        if not names:
+            return steps
+        estimates = evidence.average([{name: 1.0} for name in names])
+        place = int(np.argmin(estimates["mean"].to_numpy()))
+        name = names[place]
+        added = evidence.average([{name: 1.0} | ({before: -1.0} if before else {})]).row(0, named=True)
+        (block,) = set(name.split("-")) - blocks
+        step = {"added_block": int(block), **_described(evidence, name, estimates.row(place, named=True))}
+        increment = {"increment": added["mean"], "increment_low": added["low"], "increment_high": added["high"]}
+        steps.append(step | increment)

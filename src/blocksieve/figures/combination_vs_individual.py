@@ -1,0 +1,83 @@
+"""Draw what combinations cost beside the sum of their blocks, and where the two differ."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from blocksieve.evidence import Scale
+from blocksieve.figures.parts import (
+    UNITS,
+    WIDTH,
+    counted,
+    drop_axis,
+    ends,
+    estimates,
+    figure,
+    histogram,
+    panel_title,
+    rows_axis,
+    sentence,
+)
+from blocksieve.figures.theme import SUBDUED
+
+TITLE = "Synergy: a combination's drop against the sum of its blocks' drops"
+LABELS = ["synergy", "none", "antagonism"]
+COLOURS, SHAPES = ["#009e73", "#b5b5b5", "#d55e00"], ["triangle-down", "circle", "triangle-up"]
+TOP = 10
+
+
+def draw(table: pl.DataFrame, scale: Scale) -> Any:
+    """Draw the table of `combination_vs_individual`, in % of the baseline or pp."""
+    if table.is_empty():
+        text = "No combination of two blocks or more was evaluated together with all its single blocks."
+        return figure([sentence("Interactions", text)], TITLE, [])
+    counts = {label: table.filter(pl.col("label") == label).height for label in LABELS}
+    rows = table.with_columns(value="interaction", about=pl.format("{} datasets", "coverage"))
+    full = rows.filter("full").sort("interaction", maintain_order=True)
+    axis = drop_axis(scale, "interaction,")
+    panels = [
+        _scatter(rows, scale),
+        histogram(rows["interaction"], axis, "combinations", "Distribution of the interaction"),
+    ]
+    for which, found in (("synergies: costs less", full), ("antagonisms: costs more", full.reverse())):
+        sign = pl.col("interaction") < 0 if which.startswith("syn") else pl.col("interaction") > 0
+        top = found.filter(sign).head(TOP)
+        title = f"Top {len(top)} {which} than the sum, 95 % interval"
+        if top.is_empty():
+            panels.append(sentence(f"Top {which}", "None was measured on every dataset."))
+        else:
+            panels.append(
+                estimates(
+                    top, axis, rows_axis("combination", top["combination"].to_list()), title, "about", **_looks(None)
+                )
+            )
+    subtitle = [
+        f"interaction = measured - summed, on the same datasets; {counted(len(rows), 'combination')};"
+        f" {counts['synergy']} synergistic, {counts['antagonism']} antagonistic at a 5 % false discovery rate",
+        "top lists: combinations that every dataset has",
+    ]
+    return figure(panels, TITLE, subtitle)
+
+
+def _looks(legend: alt.Legend | None) -> dict[str, Any]:
+    return {
+        "color": alt.Color("label:N", legend=legend, scale=alt.Scale(domain=LABELS, range=COLOURS)),
+        "shape": alt.Shape("label:N", legend=legend, scale=alt.Scale(domain=LABELS, range=SHAPES)),
+    }
+
+
+def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
+    line = ends(rows["summed"], rows["measured"])
+    diagonal = alt.Chart(pl.DataFrame({"summed": line, "measured": line})).mark_line(color=SUBDUED, strokeDash=[4, 3])
+    x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}")
+    y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}")
+    order = rows.sort(pl.col("label") != "none")
+    dots = alt.Chart(order).mark_point(filled=True, size=26, opacity=0.75)
+    return alt.layer(
+        diagonal.encode(x=x, y=y),
+        dots.encode(x=x, y=y, **_looks(alt.Legend(title="label"))),
+        title=panel_title("Measured against summed; dashed: no interaction"),
+        width=WIDTH,
+        height=260,
+    )

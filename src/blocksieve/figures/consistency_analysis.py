@@ -1,0 +1,45 @@
+"""Draw how alike the datasets respond to a combination."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from blocksieve.evidence import Scale
+from blocksieve.figures.parts import bars, boxes, counted, figure, histogram, rows_axis, sentence
+
+TITLE = "Consistency: how alike the datasets respond to a combination"
+TOP = 15
+CV = "coefficient of variation (spread / mean)"
+
+
+def draw(table: pl.DataFrame, scale: Scale) -> Any:
+    """Draw the table of `consistency_analysis`."""
+    known = table.drop_nulls("cv").with_columns(value="cv")
+    subtitle = [
+        f"{counted(len(known), 'combination')} of {len(table):,} whose mean drop is clearly above 0 (95 % interval);"
+        " for the others a ratio to the mean says nothing",
+    ]
+    if known.is_empty():
+        text = "No combination has a mean drop clearly above 0 on two datasets or more, so no variation is known."
+        return figure([sentence("Consistency", text)], TITLE, subtitle)
+    axis = alt.X("value:Q", title=CV).axis(tickCount=6)
+    best = known.filter("full").sort("cv", maintain_order=True).head(TOP)
+    panels = [
+        histogram(known["cv"], axis, "combinations", "Distribution"),
+        _grouped(known, "coverage", "datasets", axis, "By number of datasets evaluated"),
+        bars(
+            best, "cv", CV, rows_axis("combination", best["combination"].to_list()), "Most consistent, on every dataset"
+        )
+        if len(best)
+        else sentence("Most consistent", "No such combination was evaluated on every dataset."),
+        _grouped(known, "size", "removed", axis, "By number of removed blocks"),
+    ]
+    return figure(panels, TITLE, subtitle)
+
+
+def _grouped(known: pl.DataFrame, key: str, word: str, axis: alt.X, title: str) -> Any:
+    """Boxes of the coefficient, a row a value of the key."""
+    groups = known.group_by(key).agg(drops="cv", about=pl.format("n = {}", pl.len())).sort(key)
+    rows = groups.with_columns(name=pl.format("{} {}", key, pl.lit(word)))
+    return boxes(rows, axis, rows_axis("name", rows["name"].to_list()), title, "about")

@@ -1,0 +1,141 @@
+"""Key findings in sentences; each stands only where its test holds."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from blocksieve.statistics import CONFIDENCE, false_discovery
+
+AGREEMENT = 0.9
+SIGNIFICANT = 1 - CONFIDENCE
+Tables = Mapping[str, Any]
+
+
+def findings(tables: Tables, unit: str) -> list[str]:
+    """All findings that hold, from the tables and documents of the analyses, by their names; `unit` is % or pp."""
+    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits)
+    return [sentence for maker in makers for sentence in maker(tables, unit)]
+
+
+def _removable(tables: Tables, unit: str) -> Iterator[str]:
+    """The largest size within each limit; how many combinations share the first place."""
+    chosen = tables["pruning_recommendations"]
+    for name, strategy in chosen["strategies"].items():
+        if strategy["size"]:
+            yield (
+                f"{name.capitalize()}: removing {strategy['combination']} ({_blocks_of(strategy['size'])}) costs"
+                f" {strategy['drop']:+.2f} {unit}, at most {strategy['high']:+.2f} {unit} by its 95 % interval, within"
+                f" the limit of {strategy['max_drop']:g} {unit}."
+            )
+        else:
+            yield f"{name.capitalize()}: no combination is shown to lose at most {strategy['max_drop']:g} {unit}."
+    crowded = [entry for entry in chosen["sizes"] if len(entry["tied"]) > 1]
+    for entry in crowded:
+        yield (
+            f"With {_blocks_of(entry['size'])} removed, {len(entry['tied'])} of {entry['candidates']} combinations are"
+            f" statistically tied with the best, {entry['combination']}."
+        )
+
+
+def _blocks(tables: Tables, unit: str) -> Iterator[str]:
+    """The most important block, if it is one beyond doubt."""
+    rows = tables["block_position_analysis"].filter(level="combination", size=1).sort("mean", descending=True)
+    if len(rows) < 2 or rows["low"].null_count():
+        return
+    first, second = rows.row(0, named=True), rows.row(1, named=True)
+    if first["low"] > max(second["high"], 0):
+        yield (
+            f"Block {first['combination']} is the most important: alone it costs {first['mean']:.2f} {unit}"
+            f" [{first['low']:.2f}, {first['high']:.2f}], more than any other block."
+        )
+    harmless = rows.filter(pl.col("low") <= 0)
+    if len(harmless):
+        yield (
+            f"For {len(harmless)} of {len(rows)} blocks, removing the block alone is not shown to cost anything on"
+            " average over the datasets."
+        )
+
+
+def _task_types(tables: Tables, unit: str) -> Iterator[str]:
+    """Pairs of task types whose means differ (independent samples, adjusted for the number of pairs)."""
+    rows = tables["task_type_comparison"].drop_nulls("se").sort("mean").to_dicts()
+    pairs = list(combinations(rows, 2))
+    if not pairs:
+        return
+    z = [(high["mean"] - low["mean"]) / max(np.hypot(low["se"], high["se"]), 1e-12) for low, high in pairs]
+    q = false_discovery(2 * stats.norm.sf(np.abs(z)))
+    lowest, highest = rows[0], rows[-1]
+    if q[pairs.index((lowest, highest))] <= SIGNIFICANT:
+        yield (
+            f"{highest['task_type']} loses most ({highest['mean']:.2f} {unit} on average over the same combinations),"
+            f" {lowest['task_type']} least ({lowest['mean']:.2f} {unit}); {int((q <= SIGNIFICANT).sum())} of"
+            f" {len(pairs)} pairs of task types differ."
+        )
+    else:
+        yield "No task type is shown to lose more than another."
+
+
+def _positions(tables: Tables, unit: str) -> Iterator[str]:
+    """Thirds of the decoder whose intervals do not touch."""
+    rows = tables["block_position_analysis"].filter(level="position", size=1).drop_nulls("low")
+    known = {row["position"]: row for row in rows.to_dicts()}
+    for one, other in combinations(("early", "middle", "late"), 2):
+        if one in known and other in known:
+            more, less = sorted((known[one], known[other]), key=lambda row: -row["mean"])
+            if more["low"] > less["high"]:
+                yield (
+                    f"{more['position'].capitalize()} blocks ({more['blocks']}) cost more than {less['position']} ones"
+                    f" ({less['blocks']}): {more['mean']:.2f} against {less['mean']:.2f} {unit}."
+                )
+
+
+def _interactions(tables: Tables, unit: str) -> Iterator[str]:
+    """How many combinations interact."""
+    table = tables["combination_vs_individual"]
+    if table.is_empty():
+        return
+    counts = {label: table.filter(label=label).height for label in ("synergy", "antagonism")}
+    if not sum(counts.values()):
+        yield f"No interaction between blocks is shown in {len(table):,} combinations: drops look like sums."
+        return
+    yield (
+        f"Of {len(table):,} combinations, {counts['synergy']} cost less than the sum of their blocks (synergy) and"
+        f" {counts['antagonism']} cost more (antagonism), at a 5 % false discovery rate."
+    )
+
+
+def _pairs(tables: Tables, unit: str) -> Iterator[str]:
+    """Whether datasets of one task type are more alike than others."""
+    known = tables["dataset_pairwise_comparison"].drop_nulls("pearson")
+    within, across = (known.filter(same_task_type=same)["pearson"].to_numpy() for same in (True, False))
+    if len(within) and len(across):
+        p = stats.mannwhitneyu(within, across, alternative="two-sided").pvalue
+        if p <= SIGNIFICANT:
+            more = "more" if np.median(within) > np.median(across) else "less"
+            yield (
+                f"Datasets of one task type respond {more} alike than datasets of different types: median correlation"
+                f" {np.median(within):.2f} against {np.median(across):.2f}."
+            )
+
+
+def _splits(tables: Tables, unit: str) -> Iterator[str]:
+    """Datasets whose splits agree or disagree beyond doubt."""
+    pairs = tables["split_agreement"].unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
+    for word, found in (
+        ("agree", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
+        ("do not agree", pairs.filter(pl.col("spearman_high") < AGREEMENT)),
+    ):
+        if len(found):
+            yield (
+                f"The splits of {len(found)} of {len(pairs)} datasets {word} on the order of blocks: Spearman's"
+                f" correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
+                f" ({', '.join(sorted(found['dataset']))})."
+            )
+
+
+def _blocks_of(size: int) -> str:
+    return f"{size} block{'' if size == 1 else 's'}"

@@ -1,0 +1,76 @@
+"""What analyses are made from: sums a cluster out of real shards, and averages of contrasts out of those."""
+
+import numpy as np
+import polars as pl
+import pytest
+from planted import planted_evaluations, planted_evidence, planted_shard
+
+from blocksieve.errors import DataError
+from blocksieve.evaluations import merge_shards
+from blocksieve.evidence import sum_clusters
+from blocksieve.statistics import clustered_mean, clustered_relative_drop
+
+RNG = np.random.default_rng(0)
+CLUSTERS = [f"image {number // 3}" for number in range(60)]
+SCORES = {
+    name: np.clip(RNG.normal(mean, 0.3, 60), 0, 1).astype(np.float32).astype(float)
+    for name, mean in (("none", 0.7), ("0", 0.3), ("1", 0.6), ("0-1", 0.2))
+}
+DEFINITION = {"first": {"task_type": "VQA", "metric": "exact_match"}}
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    """Of one dataset, through files."""
+    shard = planted_shard(SCORES, CLUSTERS).with_columns(dataset=pl.lit("first"))
+    shard.filter(pl.col("size") < 2).write_parquet(tmp_path / "one.parquet")
+    shard.filter(pl.col("size") != 1).write_parquet(tmp_path / "two.parquet")  # the baseline stands in both
+    files = sorted(tmp_path.glob("*.parquet"))
+    return planted_evidence(merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files)})
+
+
+def test_sums_of_clusters_hold_every_sample_once(evidence):
+    sums = evidence.sums["first"]
+    assert sums.group_by("combination").agg(pl.sum("n")).sort("combination").rows() == [
+        ("0", 60),
+        ("0-1", 60),
+        ("1", 60),
+    ]
+    found = sums.filter(combination="0", cluster="image 0")
+    assert found["drop"].item() == pytest.approx((SCORES["none"] - SCORES["0"])[:3].sum())
+
+
+def test_a_single_drop_has_the_interval_of_the_table(evidence):
+    row = evidence.average([{"0": 1.0}]).row(0, named=True)
+    expected = clustered_relative_drop(SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, bounded=True)
+    assert (row["mean"], row["se"]) == pytest.approx((100 * expected.mean, 100 * expected.se))
+    assert (row["low"], row["high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert row["low"] == pytest.approx(evidence.table.filter(combination="0")["low"].item())
+
+
+def test_a_contrast_is_the_mean_of_the_paired_differences(evidence):
+    points = planted_evidence(evidence.evaluations, "points", sums=evidence.sums)
+    row = points.average([{"0-1": 1.0, "0": -1.0, "1": -1.0}]).row(0, named=True)
+    paired = SCORES["0"] + SCORES["1"] - SCORES["0-1"] - SCORES["none"]
+    plain, widened = clustered_mean(100 * paired, CLUSTERS), clustered_mean(np.zeros(60), CLUSTERS, bounded=True)
+    assert row["mean"] == pytest.approx(plain.mean)
+    assert row["se"] ** 2 == pytest.approx(plain.se**2 + 3 * (100 * widened.se) ** 2)
+
+
+def test_without_samples_drops_count_as_independent():
+    evaluations = planted_evaluations({"vqa": {(0,): 0.1, (1,): 0.2}}, {"vqa": 0.5}, se=0.01)
+    row = planted_evidence(evaluations).average([{"1": 1.0, "0": -1.0}]).row(0, named=True)
+    assert (row["mean"], row["se"]) == pytest.approx((20, 2 * 2**0.5))
+
+
+def test_combinations_on_other_samples_are_refused(evidence):
+    lacking = evidence.sums["first"].filter(~((pl.col("combination") == "1") & (pl.col("cluster") == "image 0")))
+    short = planted_evidence(evidence.evaluations, sums={"first": lacking})
+    with pytest.raises(DataError, match="combination 1 was not evaluated on the same samples"):
+        short.average([{"1": 1.0}])
+
+
+def test_depth_is_the_models_or_what_the_combinations_show():
+    evaluations = planted_evaluations({"vqa": {(0,): 0.1, (11,): 0.2}}, {"vqa": 0.5})
+    assert planted_evidence(evaluations).depth == 12
+    assert planted_evidence(evaluations, num_blocks=16).depth == 16

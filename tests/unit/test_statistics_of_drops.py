@@ -1,0 +1,165 @@
+"""Comparisons of several combinations on the same samples: closed forms, scipy, and simulations with a known answer."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from blocksieve.statistics import (
+    clustered_mean,
+    correlation,
+    detectable,
+    false_discovery,
+    macro_contrasts,
+    mcnemar,
+    p_values,
+    paired_drops,
+    samples_needed,
+    tied_with_best,
+)
+
+
+def simulated(rng, n: int, rates: list[float], images: int | None = None, graded: bool = False) -> tuple:
+    """Baseline scores and drops of combinations that spoil a share of the right answers; samples share images.
+
+    A spoiled answer loses all, or if graded a share of its score; an image's answers tend to be spoiled together.
+    """
+    clusters = np.arange(n) if images is None else np.repeat(np.arange(images), n // images)
+    baseline = (rng.random(n) < 0.8).astype(float) if not graded else rng.choice([0.0, 0.3, 0.6, 1.0], n)
+    mood = rng.random(clusters.max() + 1)[clusters]
+    drops = []
+    for rate in rates:
+        luck = rng.random(n)
+        spoiled = np.where(luck < 0.5, mood, rng.random(n)) < rate if images else luck < rate
+        drops.append(spoiled * baseline * (rng.choice([0.5, 1.0], n) if graded else 1.0))
+    return baseline, np.array(drops), clusters
+
+
+def drops_of(baseline, drops, clusters, bounded=False):
+    sums = np.array([np.bincount(clusters, drop) for drop in drops])
+    return paired_drops(sums, np.bincount(clusters, baseline), np.bincount(clusters), False, bounded)
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+@pytest.mark.parametrize("images", [None, 50])
+@pytest.mark.parametrize("graded", [False, True])
+def test_intervals_cover_the_truth_95_times_in_100(n, images, graded):
+    rng = np.random.default_rng(n + 7 * graded)
+    rate = 0.3 if images else 0.16
+    truth = rate * (0.475 * 0.75 if graded else 0.8)
+    covered = []
+    for _ in range(1000):
+        _, drops, clusters = simulated(rng, n, [rate], images, graded)
+        estimate = clustered_mean(drops[0], clusters, bounded=True)
+        covered.append(estimate.low <= truth <= estimate.high)
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_macro_interval_over_datasets_covers_95_times_in_100():
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(1000):
+        parts = [drops_of(*simulated(rng, n, [0.1], images), True) for n, images in ((200, None), (300, 60), (400, 50))]
+        found = macro_contrasts(parts, [np.eye(1)] * 3)
+        covered.append(found.low[0] <= 0.08 <= found.high[0])
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_contrast_is_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    baseline, drops, clusters = simulated(rng, 300, [0.1, 0.2])
+    found = macro_contrasts([drops_of(baseline, drops, clusters)], [np.array([[1.0, -1.0]])])
+    expected = stats.ttest_rel(drops[0], drops[1])
+    assert found.means[0] == pytest.approx(drops[0].mean() - drops[1].mean())
+    assert p_values(found.means, found.se, found.freedom)[0] == pytest.approx(expected.pvalue)
+    assert (found.low[0], found.high[0]) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_datasets_of_equal_weight_and_satterthwaites_freedom_match_welch():
+    rng = np.random.default_rng(1)
+    parts, raw = [], []
+    for n in (40, 90):
+        baseline, drops, clusters = simulated(rng, n, [0.3])
+        parts.append(drops_of(baseline, drops, clusters))
+        raw.append(drops[0])
+    found = macro_contrasts(parts, [np.array([[1.0]]), np.array([[-1.0]])])
+    expected = stats.ttest_ind(*raw, equal_var=False)
+    assert p_values(found.means, found.se, found.freedom)[0] == pytest.approx(expected.pvalue)
+
+
+def test_p_without_variance():
+    assert p_values([0.0, 0.2, np.nan], [0.0, 0.0, np.nan], [9, 9, 0])[:2].tolist() == [1.0, 0.0]
+
+
+def test_false_synergies_stay_below_5_percent_and_planted_ones_are_found():
+    rng = np.random.default_rng(3)
+    false_labels, found_labels = [], []
+    weights = np.array([[1.0, -1.0, -1.0]] * 20)
+    for _ in range(60):
+        p = []
+        for pair in range(20):
+            n, rates = 400, (0.05, 0.08)
+            first, second = rng.random(n) < rates[0], rng.random(n) < rates[1]
+            planted = pair < 4
+            # Planted: together they cost 12 points more than the sum. Not: exactly the sum, sample by sample.
+            third = rng.random(n) < 0.12 if planted else np.zeros(n, bool)
+            both = first.astype(float) + second + third
+            noise = rng.permutation(np.repeat([1.0, -1.0, 0.0], [20, 20, n - 40]))  # changes that cancel out
+            sums = np.array([both + noise, first, second], dtype=float)
+            found = macro_contrasts([paired_drops(sums, np.ones(n), np.ones(n), False, True)], [weights[:1]])
+            p.append(p_values(found.means, found.se, found.freedom)[0])
+        labelled = false_discovery(p) <= 0.05
+        found_labels.append(labelled[:4].mean())
+        false_labels.append(labelled[4:].sum() / max(labelled.sum(), 1))
+    assert np.mean(false_labels) <= 0.05
+    assert np.mean(found_labels) >= 0.95
+
+
+def test_best_is_in_the_tied_set_95_times_in_100_and_bad_ones_are_not():
+    rng = np.random.default_rng(4)
+    kept, bad = [], []
+    for _ in range(400):
+        tied = tied_with_best([drops_of(*simulated(rng, 500, [0.05] * 10 + [0.055, 0.3]), True)])
+        kept.append(tied[0])
+        bad.append(tied[-1])
+    assert np.mean(kept) >= 0.95
+    assert np.mean(bad) <= 0.01
+
+
+def test_false_discovery_is_scipys_and_passes_over_unknown_values():
+    p = np.array([0.001, np.nan, 0.02, 0.4])
+    found = false_discovery(p)
+    assert found[[0, 2, 3]] == pytest.approx(stats.false_discovery_control(p[[0, 2, 3]]))
+    assert np.isnan(found[1])
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    assert mcnemar(3, 12) == pytest.approx(stats.binomtest(3, 15, 0.5).pvalue)
+    assert mcnemar(0, 0) == 1
+
+
+@pytest.mark.parametrize("kind", ["pearson", "spearman"])
+def test_correlation_interval_covers_95_times_in_100(kind):
+    rng, truth = np.random.default_rng(6), 0.6
+    rank_truth = 6 / np.pi * np.arcsin(truth / 2)  # Spearman's, for normal values
+    covered = []
+    for _ in range(1000):
+        x = rng.normal(size=60)
+        y = truth * x + np.sqrt(1 - truth**2) * rng.normal(size=60)
+        _, low, high = correlation(x, y, kind)
+        covered.append(low <= (truth if kind == "pearson" else rank_truth) <= high)
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_correlation_where_there_is_none_to_give():
+    assert np.isnan(correlation([1, 1, 1, 1], [1, 2, 3, 4], "pearson")).all()
+    r, low, high = correlation([1, 2, 3, 4], [2, 4, 6, 8], "spearman")
+    assert r == pytest.approx(1)
+    assert np.isnan([low, high]).all()
+
+
+def test_power_is_what_a_simulation_finds():
+    rng, se = np.random.default_rng(7), 0.01
+    drop = float(detectable(se))
+    assert np.mean(np.abs(rng.normal(drop, se, 100_000) / se) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
+    n = samples_needed(se, 500, drop / 2)
+    assert n == pytest.approx(2000, abs=1)
