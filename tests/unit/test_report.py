@@ -1,5 +1,6 @@
 """The report: the numbers of the tables in it, aligned, for runs of any shape."""
 
+import numpy as np
 import polars as pl
 from planted import all_analyses, planted_evaluations, planted_evidence
 
@@ -110,3 +111,22 @@ def test_any_number_of_sizes_and_datasets_fits_the_page_and_repeats():
 
 def test_baseline_only_run_is_reported():
     assert "No combination was evaluated." in report(planted_evaluations({}, {"vqa": 0.5}))
+
+
+def test_alike_datasets_of_a_task_type_are_a_finding_and_chance_is_none():
+    rng = np.random.default_rng(0)
+    kinds = [rng.normal(0.2, 0.1, 30) for _ in range(2)]
+
+    def found(noise: float) -> str:
+        drops = {
+            f"dataset_{number}": {
+                (b,): float(v) for b, v in enumerate(kinds[number % 2] * noise + rng.normal(0, 0.03, 30))
+            }
+            for number in range(8)
+        }
+        types = {name: f"type {number % 2}" for number, name in enumerate(drops)}
+        evaluations = planted_evaluations(drops, dict.fromkeys(drops, 1.0))
+        return report(evaluations.with_columns(task_type=pl.col("dataset").replace_strict(types)))
+
+    assert "Datasets of one task type respond more alike" in found(1.0)
+    assert "Datasets of one task type" not in found(0.0)
