@@ -135,9 +135,29 @@ rule analyse_as_document:
         "../workflow/scripts/analyse.py"
 
 
+rule score_importance:
+    input:
+        code=code("score_importance.py"),
+        **EVIDENCE,
+    output:
+        directory("results/{run}/importance_scores"),
+    log:
+        "results/{run}/logs/score_importance.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: stable(run_config["analysis"]),
+    script:
+        "../workflow/scripts/score_importance.py"
+
+
 rule analysis:
     input:
         results("config.yaml"),
         results("evaluations.parquet"),
         results("analysis/{analysis}.parquet", analysis=TABLES),
         results("analysis/{analysis}.json", analysis=DOCUMENTS),
+        results("importance_scores"),

@@ -115,8 +115,13 @@ class Evidence:
             own = self.sums[dataset].filter(pl.col("role") == self.role)
             return clustered_drops(own, names, self.scale, self.bounded[dataset])
         rows = self.table.filter(pl.col("dataset") == dataset)
-        errors = np.diag([_number(se) for se in rows["se"]])
-        return Drops(rows["drop"].to_numpy(), errors, int(rows["n_clusters"].min()) - 1)  # type: ignore[arg-type]
+        errors = np.array([_number(se) for se in rows["se"]])
+        return Drops(rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1)
+
+    @cached_property
+    def samples(self) -> dict[str, int]:
+        """For each dataset its number of samples."""
+        return dict(self.table.group_by("dataset").agg(pl.max("n")).iter_rows())
 
     @cached_property
     def bounded(self) -> dict[str, bool]:
@@ -149,19 +154,15 @@ class Evidence:
         have been evaluated on all the datasets.
         """
         chosen = list(self.names) if datasets is None else list(datasets)
-        weights = [self._weights(dataset, contrasts) for dataset in chosen]
-        found = macro_contrasts([self.drops[dataset] for dataset in chosen], weights)
+        names = list(dict.fromkeys(name for contrast in contrasts for name in contrast))
+        places = {name: place for place, name in enumerate(names)}
+        weights = np.zeros((len(contrasts), len(names)))
+        for row, contrast in enumerate(contrasts):
+            weights[row, [places[name] for name in contrast]] = list(contrast.values())
+        found = macro_contrasts([self.subset(dataset, names) for dataset in chosen], [weights] * len(chosen))
         columns = {"mean": found.means, "se": found.se, "low": found.low, "high": found.high}
         p = p_values(found.means, found.se, found.freedom)
         return pl.DataFrame(columns | {"p": p}).fill_nan(None)
-
-    def _weights(self, dataset: str, contrasts: Sequence[Weights]) -> NDArray[np.float64]:
-        places = self.names[dataset]
-        weights = np.zeros((len(contrasts), len(places)))
-        for row, contrast in enumerate(contrasts):
-            for combination, weight in contrast.items():
-                weights[row, places[combination]] += weight
-        return weights
 
     def subset(self, dataset: str, combinations: Sequence[str]) -> Drops:
         """Some combinations' drops on a dataset."""
@@ -184,19 +185,19 @@ def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, boun
 
 
 def read_evidence(
-    evaluations: Path, settings: Mapping[str, Any], sums: Iterable[Path], beams: Iterable[Path], model: Path | None
+    evaluations: str, settings: Mapping[str, Any], sums: Iterable[str], beams: Iterable[str], model: str | None
 ) -> Evidence:
-    """Read what a run left: its table of evaluations, sums a cluster and beams, and the model's description.
+    """Read what a run left from its files: the table of evaluations, sums a cluster, beams, the model's description.
 
     A file of sums is named by its dataset, a beam's folder by its scope and its file remove{size}.json.
     """
     kept: dict[str, dict[int, list[str]]] = {}
-    for path in beams:
+    for path in map(Path, beams):
         entries = json.loads(path.read_text())["beam"]
         size = int(path.stem.removeprefix("remove"))
         kept.setdefault(path.parent.name, {})[size] = [entry["combination"] for entry in entries]
-    num_blocks = json.loads(model.read_text())["num_blocks"] if model else None
-    tables = {path.stem: pl.read_parquet(path) for path in sums}
+    num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
+    tables = {Path(path).stem: pl.read_parquet(path) for path in sums}
     return Evidence(pl.read_parquet(evaluations), settings, tables, kept, num_blocks)
 
 

@@ -120,31 +120,37 @@ class Drops:
     """The mean drops of one dataset's combinations, and how they vary together.
 
     `means` (combinations,); `influences` (combinations, clusters): each cluster's share in the error of each mean, so
-    that `influences @ influences.T` is their CR1 covariance. Where only standard errors are known, `influences` is
-    their diagonal: drops then count as independent. `added`: a standard error of its own that each mean has on top
-    (see `bounded` in `clustered_mean`). `freedom`: clusters - 1.
+    that `influences @ influences.T` is their CR1 covariance; `added` (combinations,): a standard error that each mean
+    has on its own (see `bounded` in `clustered_mean`; where only standard errors are known, all of it, so that drops
+    count as independent). `freedom`: clusters - 1.
     """
 
     means: NDArray[np.float64]
     influences: NDArray[np.float64]
+    added: NDArray[np.float64]
     freedom: int
-    added: float = 0.0
 
     def contrasts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Means and variances of weighted sums of the drops; `weights` (sums, combinations)."""
-        unknown = np.any(np.isnan(self.influences), axis=1)
+        unknown = np.isnan(self.added) | np.any(np.isnan(self.influences), axis=1)
         variances = ((weights @ np.nan_to_num(self.influences)) ** 2).sum(1)
-        variances += np.square(self.added) * (weights**2).sum(1)
+        variances += weights**2 @ np.nan_to_num(self.added) ** 2
         variances[(weights[:, unknown] != 0).any(1)] = np.nan
         return weights @ self.means, variances
 
+    def against(self, place: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How much more each costs than the one at a place: means and variances."""
+        variances = ((self.influences - self.influences[place]) ** 2).sum(1) + self.added**2 + self.added[place] ** 2
+        variances[place] = 0
+        return self.means - self.means[place], variances
+
     def subset(self, places: Sequence[int]) -> "Drops":
         """Some of the combinations."""
-        return Drops(self.means[places], self.influences[places], self.freedom, self.added)
+        return Drops(self.means[places], self.influences[places], self.added[places], self.freedom)
 
     def scaled(self, factor: float) -> "Drops":
         """In other units."""
-        return Drops(factor * self.means, factor * self.influences, self.freedom, factor * self.added)
+        return Drops(factor * self.means, factor * self.influences, factor * self.added, self.freedom)
 
 
 def paired_drops(
@@ -162,8 +168,8 @@ def paired_drops(
     per_cluster = base if relative else sizes
     whole = per_cluster.sum() or np.nan
     means = total.sum(1) / whole
-    added = correction / whole if bounded else 0.0
-    return Drops(means, correction * (total - means[:, None] * per_cluster) / whole, clusters - 1, added)
+    added = np.full(len(means), correction / whole if bounded else 0.0)
+    return Drops(means, correction * (total - means[:, None] * per_cluster) / whole, added, clusters - 1)
 
 
 @dataclass(frozen=True)
@@ -184,13 +190,17 @@ def macro_contrasts(drops: Sequence[Drops], weights: Sequence[NDArray[np.float64
     does; the degrees of freedom for tests are Satterthwaite's (Biometrics Bulletin 1946), infinite without variance.
     """
     parts = [dataset.contrasts(own) for dataset, own in zip(drops, weights, strict=True)]
+    return _averaged(parts, [dataset.freedom for dataset in drops])
+
+
+def _averaged(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], freedoms: Sequence[int]) -> Contrasts:
+    """Average the datasets' means and variances."""
     means: NDArray[np.float64] = np.mean([mean for mean, _ in parts], axis=0)
     variances = np.array([variance for _, variance in parts]) / len(parts) ** 2
-    total = variances.sum(0)
-    freedoms = np.array([max(dataset.freedom, 1) for dataset in drops])[:, None]
+    total, own = variances.sum(0), np.maximum(freedoms, 1)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.where(total > 0, total**2 / (variances**2 / freedoms).sum(0), np.inf)
-    half = np.sqrt((stats.t.ppf((1 + CONFIDENCE) / 2, freedoms) ** 2 * variances).sum(0))
+        freedom = np.where(total > 0, total**2 / (variances**2 / own).sum(0), np.inf)
+    half = np.sqrt((stats.t.ppf((1 + CONFIDENCE) / 2, own) ** 2 * variances).sum(0))
     return Contrasts(means, np.sqrt(total), freedom, means - half, means + half)
 
 
@@ -223,9 +233,7 @@ def tied_with_best(drops: Sequence[Drops]) -> NDArray[np.bool_]:
     """
     means = np.mean([dataset.means for dataset in drops], axis=0)
     count, best = len(means), int(np.argmin(means))
-    weights = np.eye(count)
-    weights[:, best] -= 1
-    gaps = macro_contrasts(drops, [weights] * len(drops))
+    gaps = _averaged([dataset.against(best) for dataset in drops], [dataset.freedom for dataset in drops])
     limit = stats.t.isf((1 - CONFIDENCE) / max(1, count - 1), gaps.freedom) * gaps.se
     tied: NDArray[np.bool_] = ~(gaps.means > limit + ROUNDING)
     tied[best] = True

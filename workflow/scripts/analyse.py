@@ -15,13 +15,8 @@ if TYPE_CHECKING:
 with job_log(snakemake.log[0]):
     module = importlib.import_module(f"blocksieve.analysis.{snakemake.wildcards.analysis}")
     given = snakemake.input
-    evidence = read_evidence(
-        Path(given.evaluations),
-        json.loads(snakemake.params.settings),
-        map(Path, given.clusters),
-        map(Path, given.beams),
-        Path(given.model) if given.model else None,
-    )
+    settings = json.loads(snakemake.params.settings)
+    evidence = read_evidence(given.evaluations, settings, given.clusters, given.beams, given.model or None)
     found, output = module.analyse(evidence), Path(snakemake.output[0])
     if output.suffix == ".json":
         write_json(output, found)

@@ -25,7 +25,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     `kept`: whether the beam went on with it, `rank` in which place. Candidates are what the scope evaluated: kept
     combinations, and extensions of kept ones. No rows for a given table, which comes without beams.
     """
-    rows = [row for scope, beam in evidence.beams.items() for row in _followed(evidence, scope, beam)]
+    rows = [row for scope, beam in sorted(evidence.beams.items()) for row in _followed(evidence, scope, beam)]
     return pl.DataFrame(rows, schema=TABLE)
 
 

@@ -1,0 +1,23 @@
+"""Write the importance scores of every dataset, task type, and all datasets."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocksieve.evidence import read_evidence
+from blocksieve.files import write_json
+from blocksieve.importance import importance_scores
+from blocksieve.logs import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_log(snakemake.log[0]) as logger:
+    given, folder = snakemake.input, Path(snakemake.output[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = json.loads(snakemake.params.settings)
+    evidence = read_evidence(given.evaluations, settings, given.clusters, given.beams, given.model or None)
+    for name, scores in importance_scores(evidence):
+        write_json(folder / f"{name}.json", asdict(scores))
+        logger.info("%s: least important %s", name, ", ".join(map(str, scores.removal_order[:5])))
