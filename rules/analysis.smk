@@ -137,8 +137,8 @@ rule analyse_as_document:
 
 rule score_importance:
     input:
-        code=code("score_importance.py"),
         **EVIDENCE,
+        code=code("score_importance.py"),
     output:
         directory("results/{run}/importance_scores"),
     log:
