@@ -19,9 +19,9 @@ TABLE: dict[str, Any] = {
 def analyse(evidence: Evidence) -> pl.DataFrame:
     """Say for each dataset which drop a two-sided 5 % test would find with 80 % probability, in percentage points.
 
-    From the median standard error `se` of its combinations (those where any sample changed; clustering included).
+    From the median standard error `se` of its combinations (clustering included), of those where it is not 0.
     `discordant`: the median share of samples whose score differs from the baseline's. `n_for_*_pp`: samples that a drop
-    of so many points would need at this rate of change (for CIDEr 100 x its score). Null where nothing changed.
+    of so many points would need at this rate of change (for CIDEr 100 x its score). Null where no error is known.
     """
     rows = []
     found = rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0).sort("dataset")

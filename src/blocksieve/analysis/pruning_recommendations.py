@@ -34,7 +34,7 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
         "unit": "%" if evidence.scale == "relative" else "pp",
         "paired": evidence.paired,
         "num_datasets": len(evidence.names),
-        "samples": int(evidence.table.group_by("dataset").agg(pl.max("n"))["n"].sum()),
+        "samples": sum(evidence.samples.values()),
         "robustness_rule": STARS_RULE,
         "sizes": sizes,
         "strategies": {name: _strategy(sizes, limits[name]) for name in STRATEGIES},

@@ -33,8 +33,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
 
 def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> Any:
     kept, rest = rows.filter("kept"), rows.filter(~pl.col("kept"))
-    low, high = ends(kept["drop"])
-    low = min(low, ends(rows["drop"])[0])
+    low, high = ends(rows["drop"])[0], ends(kept["drop"])[1]
     height = max(high - low, 1.0) * HEADROOM
     top = low + height
     inside = rest.filter(pl.col("drop") <= top)
