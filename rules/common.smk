@@ -93,14 +93,17 @@ def step_shards(scope, size, dataset):
 
 
 def all_shards(dataset):
-    """Every shard of a dataset's search."""
+    """Every shard of a dataset: its search, and the finalists."""
     steps = [
         shard
         for scope in ("own", "generic")
         for size in SIZES
         for shard in step_shards(scope, size, dataset)
     ]
-    return baseline_shard(dataset) + sorted(set(steps))
+    finalists = results(
+        "shards/{dataset}/finalists.{part}.parquet", dataset=dataset, part=PARTS
+    )
+    return baseline_shard(dataset) + sorted(set(steps)) + finalists
 
 
 def every_shard():

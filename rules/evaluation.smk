@@ -7,6 +7,7 @@ EVALUATION_PARAMS = dict(
     model=lambda w: stable(run_config["model"]),
     evaluation=lambda w: stable(run_config["evaluation"]),
     parts=len(PARTS),
+    roles=["search"],
 )
 GPU = 0 if run_config["model"]["device"] == "cpu" else 1
 
@@ -104,5 +105,31 @@ rule evaluate_generic:
     params:
         **EVALUATION_PARAMS,
         exhaustive=False,
+    script:
+        "../workflow/scripts/evaluate.py"
+
+
+# On samples of both roles. All that the search evaluated is then in the cache.
+rule evaluate_finalists:
+    input:
+        code=evaluation_code,
+        samples="results/{run}/datasets/{dataset}.parquet",
+        model="results/{run}/model.json",
+        finalists="results/{run}/finalists.json",
+    output:
+        "results/{run}/shards/{dataset}/finalists.{part}.parquet",
+    log:
+        "results/{run}/logs/evaluate/{dataset}/finalists.{part}.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate/{dataset}/finalists.{part}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        **EVALUATION_PARAMS | {"roles": ["search", "holdout"]},
     script:
         "../workflow/scripts/evaluate.py"

@@ -1,5 +1,5 @@
-# Select the beams of both scopes.
-# in: shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json, results/{run}/beams/generic/remove{size}.json
+# Select the beams of both scopes, and the finalists.
+# in: shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
 
 
 rule select_own_beam:
@@ -50,6 +50,34 @@ rule select_generic_beam:
         seed=run_config["seed"],
     script:
         "../workflow/scripts/select_beam.py"
+
+
+rule select_finalists:
+    input:
+        code=code("select_finalists.py"),
+        beams=every_beam(),
+        shards=[
+            shard
+            for dataset in DATASETS
+            for shard in baseline_shard(dataset) + step_shards("own", 1, dataset)
+        ],
+    output:
+        "results/{run}/finalists.json",
+    log:
+        "results/{run}/logs/select_finalists.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        definitions=lambda w: stable(DATASETS),
+        seed=run_config["seed"],
+        settings=lambda w: stable(run_config["analysis"]),
+        named=run_config["finalists"],
+        max_removed=run_config["search"]["max_removed"],
+    script:
+        "../workflow/scripts/select_finalists.py"
 
 
 rule evaluate:

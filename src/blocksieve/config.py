@@ -26,6 +26,11 @@ def resolve(config: dict[str, Any], root: Path) -> dict[str, Any]:
             f"config: search.exhaustive_sizes: {search['exhaustive_sizes']} goes beyond search.max_removed "
             f"({search['max_removed']}); name sizes from 1 to {search['max_removed']}"
         )
+    for text in config["finalists"]:
+        blocks = [int(block) for block in text.split("-")]
+        if blocks != sorted(set(blocks)):
+            sorted_text = "-".join(map(str, sorted(set(blocks))))
+            raise ConfigError(f"config: finalists: {text!r} must be sorted and without repeats; write {sorted_text}")
     datasets = {name: read_dataset(name, root, schema) for name in config["datasets"]}
     return {**config, "datasets": datasets}
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +55,14 @@ class Evidence:
     def depth(self) -> int:
         """Blocks of the model; where it is not known, those that the combinations show."""
         return self.num_blocks or 1 + max(max(blocks) for blocks in self.table["removed"].to_list())
+
+    @cached_property
+    def held_out(self) -> "Evidence | None":
+        """The same from the holdout samples, never used to choose; None where none were evaluated."""
+        measured = self.evaluations.filter(
+            pl.col("role") == "holdout", pl.col("size") > 0, pl.col("not_evaluable").is_null()
+        )
+        return None if measured.is_empty() else replace(self, role="holdout")
 
     @cached_property
     def table(self) -> pl.DataFrame:
@@ -189,16 +197,20 @@ def read_evidence(
 ) -> Evidence:
     """Read what a run left from its files: the table of evaluations, sums a cluster, beams, the model's description.
 
-    A file of sums is named by its dataset, a beam's folder by its scope and its file remove{size}.json.
+    A file of sums is named by its dataset.
     """
-    kept: dict[str, dict[int, list[str]]] = {}
-    for path in map(Path, beams):
-        entries = json.loads(path.read_text())["beam"]
-        size = int(path.stem.removeprefix("remove"))
-        kept.setdefault(path.parent.name, {})[size] = [entry["combination"] for entry in entries]
     num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
     tables = {Path(path).stem: pl.read_parquet(path) for path in sums}
-    return Evidence(pl.read_parquet(evaluations), settings, tables, kept, num_blocks)
+    return Evidence(pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks)
+
+
+def read_beams(paths: Iterable[str]) -> dict[str, dict[int, list[str]]]:
+    """What beams kept, the best first, by scope (the name of the folder) and size (of the file remove{size}.json)."""
+    kept: dict[str, dict[int, list[str]]] = {}
+    for path in map(Path, paths):
+        size, entries = int(path.stem.removeprefix("remove")), json.loads(path.read_text())["beam"]
+        kept.setdefault(path.parent.name, {})[size] = [entry["combination"] for entry in entries]
+    return kept
 
 
 def sum_clusters(shards: Iterable[Path]) -> pl.DataFrame:

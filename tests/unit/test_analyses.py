@@ -231,6 +231,34 @@ def test_recommendations_follow_their_rules():
     assert [step["increment"] for step in chosen["path"]] == pytest.approx([0, 6])
 
 
+def test_recommendations_quote_the_holdout_and_never_choose_by_it():
+    rng = np.random.default_rng(3)
+    noise = pl.Series(rng.normal(0.3, 0.2, len(EVALUATIONS)))
+    scrambled = EVALUATIONS.with_columns(
+        pl.when(role="holdout").then(noise).otherwise(name).alias(name) for name in ("relative", "drop")
+    )
+    before, after = (pruning_recommendations.analyse(planted_evidence(table)) for table in (EVALUATIONS, scrambled))
+    first = before["sizes"][0]
+    assert first["holdout"]["drop"] == pytest.approx(first["drop"])
+    assert after["sizes"][0]["holdout"]["drop"] != pytest.approx(first["drop"])
+    for document in (before, after):
+        for entry in (*document["sizes"], *document["strategies"].values(), *document["path"]):
+            del entry["holdout"]
+    assert before == after
+
+
+def test_what_holdout_samples_did_not_measure_is_null():
+    searched = EVALUATIONS.filter(
+        (pl.col("role") == "search") | (pl.col("combination") == "1-2") | (pl.col("size") == 0)
+    )
+    found = {
+        entry["size"]: entry["holdout"]
+        for entry in pruning_recommendations.analyse(planted_evidence(searched))["sizes"]
+    }
+    assert found[1] is None
+    assert found[2]["drop"] == pytest.approx(3)
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("evaluations", [EVALUATIONS, EVALUATIONS.filter(pl.col("dataset") == "a")])
 def test_documents_keep_their_schemas(name, evaluations):

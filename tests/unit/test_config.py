@@ -127,3 +127,10 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         base[key] = merge(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
     return base
+
+
+@pytest.mark.parametrize(("text", "advice"), [("4-2", "write 2-4"), ("3-3", "write 3"), ("a", "must match")])
+def test_finalists_are_combinations(text: str, advice: str) -> None:
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"finalists": [text]}
+    with pytest.raises(ConfigError, match=f"finalists.*{advice}"):
+        resolve(config, ROOT)

@@ -82,7 +82,7 @@ def test_markdown_holds_the_same_tables():
 
 def test_winners_stand_beside_their_holdout_drop():
     worse = pl.when(role="holdout", combination="1-2").then(0.3).otherwise("relative").alias("relative")
-    section = report(EVALUATIONS.with_columns(worse)).split("samples never used to choose")[1]
+    section = report(EVALUATIONS.with_columns(worse)).split("measured again on samples never used to choose")[1]
     assert line_with(section, "2", "1-2", "+20.00")[5] == "+30.00"
     assert "measured again" not in report(EVALUATIONS.filter(pl.col("role") == "search"))
 

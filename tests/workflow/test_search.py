@@ -20,7 +20,8 @@ def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
     for path in (
         "config.yaml", "model.json", "datasets/demo_vqa.parquet", "shards/demo_vqa/baseline.parquet",
         "shards/demo_vqa/own/remove2.0.parquet", "shards/demo_caption/generic/remove2.0.parquet",
-        "beams/own/demo_vqa/remove2.json", "beams/generic/remove2.json", "evaluations.parquet",
+        "beams/own/demo_vqa/remove2.json", "beams/generic/remove2.json", "finalists.json", "evaluations.parquet",
+        "shards/demo_vqa/finalists.0.parquet",
         "clusters/demo_vqa.parquet", "importance_scores/generic.json",
         "report/comprehensive_report.txt", "report/comprehensive_report.md",
         *(f"analysis/{name}.parquet" for name in TABLES), *(f"analysis/{name}.json" for name in DOCUMENTS),
@@ -34,25 +35,39 @@ def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:
     shards = pl.concat(
         pl.read_parquet(path) for path in sorted(finished.results("shards/demo_vqa").rglob("*.parquet"))
     ).unique()
+    shards = shards.filter(role="search")
     baseline = shards.filter(size=0).select("sample_id", baseline=pl.col("score").cast(pl.Float64))
     expected = (
         shards.join(baseline, on="sample_id")
         .group_by("combination")
         .agg(drop=(pl.col("baseline") - pl.col("score")).mean(), n=pl.len())
     )
-    found = evaluations.filter(dataset="demo_vqa").join(expected, on="combination", suffix="_expected")
-    assert len(found) == len(expected) == len(evaluations.filter(dataset="demo_vqa"))
+    found = evaluations.filter(dataset="demo_vqa", role="search").join(expected, on="combination", suffix="_expected")
+    assert len(found) == len(expected) == len(evaluations.filter(dataset="demo_vqa", role="search"))
     assert (found["drop"] - found["drop_expected"]).abs().max() < 1e-12
     assert set(found["n"]) == {12}
     none = evaluations.filter(combination="none")
-    assert none["drop"].to_list() == [0, 0]
+    assert none["drop"].to_list() == [0, 0, 0, 0]
     assert none["baseline"].min() > 0.5
+
+
+def test_finalists_are_measured_on_every_dataset_in_both_roles(finished: Workflow) -> None:
+    finalists = [entry["combination"] for entry in json.loads(finished.results("finalists.json").read_text())]
+    evaluations = pl.read_parquet(finished.results("evaluations.parquet"))
+    measured = evaluations.filter(pl.col("combination").is_in(finalists))
+    assert len(measured) == len(finalists) * 4
+    assert set(evaluations.filter(role="holdout")["combination"]) == {"none", *finalists}
+    assert set(evaluations.filter(role="holdout")["n"]) == {4}
+    beam = json.loads(finished.results("beams/generic/remove2.json").read_text())["beam"]
+    assert beam[0]["combination"] in finalists
+    chosen = json.loads(finished.results("analysis/pruning_recommendations.json").read_text())
+    assert chosen["sizes"][0]["holdout"] is not None
 
 
 def test_beams_hold_the_least_drops_of_their_step(finished: Workflow) -> None:
     evaluations = pl.read_parquet(finished.results("evaluations.parquet"))
     beam = json.loads(finished.results("beams/own/demo_vqa/remove1.json").read_text())
-    step = evaluations.filter(dataset="demo_vqa", size=1).sort("drop", "removed")
+    step = evaluations.filter(dataset="demo_vqa", role="search", size=1).sort("drop", "removed")
     assert beam["candidates"] == 16
     assert [entry["combination"] for entry in beam["beam"]] == step["combination"].head(1).to_list()
 

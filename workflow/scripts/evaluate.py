@@ -1,4 +1,4 @@
-"""Evaluate one part of a search step, or the baseline, on one dataset."""
+"""Evaluate one part of a search step, of the finalists, or the baseline, on one dataset."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from blocksieve.combination import NONE
+from blocksieve.combination import NONE, Combination
 from blocksieve.logs import job_log
 from blocksieve.search.candidates import part_of, step_candidates
 from blocksieve.search.evaluate import Task, evaluate, write_shard
@@ -30,8 +30,12 @@ with job_log(snakemake.log[0]):
         beam = json.loads(Path(snakemake.input.beam).read_text())["beam"] if snakemake.input.beam else None
         step = step_candidates(beam, description["num_blocks"], int(wildcards.size))
         combinations = part_of(step, int(wildcards.part), params.parts)
+    elif "part" in wildcards.keys():
+        finalists = json.loads(Path(snakemake.input.finalists).read_text())
+        known = [Combination.parse(entry["combination"]) for entry in finalists]
+        combinations = [NONE, *part_of(known, int(wildcards.part), params.parts)]
     else:
         combinations = [NONE]
     cache = Path("results", wildcards.run, "cache")
-    rows, computed = evaluate(task, pl.read_parquet(snakemake.input.samples), combinations, cache)
+    rows, computed = evaluate(task, pl.read_parquet(snakemake.input.samples), combinations, cache, params.roles)
     write_shard(Path(snakemake.output[0]), task, rows, computed)

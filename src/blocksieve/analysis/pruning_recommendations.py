@@ -23,8 +23,8 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     `sizes`: for every size the combination of least drop among those that every dataset has, with all that are tied
     with it. `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best combination
     loses at most so much, by the upper end of its interval. `path`: from the best single block, each step adds the
-    block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these;
-    drops of winners are on average too small.
+    block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these,
+    so that drops of winners are on average too small; `holdout` is the same drop on samples never used to choose.
     """
     sizes = [_best(evidence, size) for size in evidence.sizes]
     limits = evidence.settings["max_drop"]
@@ -66,7 +66,17 @@ def _described(evidence: Evidence, name: str, estimate: dict[str, Any]) -> dict[
         "high": estimate["high"],
         "spread": spread([float(evidence.values(dataset, [name])[0]) for dataset in evidence.names]),
         "coverage": len(evidence.coverage[name]),
+        "holdout": _again(evidence, name),
     }
+
+
+def _again(evidence: Evidence, name: str) -> dict[str, float | None] | None:
+    """The drop measured on the holdout samples of all datasets; None where it was not."""
+    held_out = evidence.held_out
+    if held_out is None or set(held_out.coverage.get(name, [])) != set(evidence.names):
+        return None
+    found = held_out.average([{name: 1.0}]).row(0, named=True)
+    return {"drop": found["mean"], "low": found["low"], "high": found["high"]}
 
 
 def _stars(evidence: Evidence, name: str, estimate: dict[str, Any]) -> int:
@@ -85,8 +95,9 @@ def _stars(evidence: Evidence, name: str, estimate: dict[str, Any]) -> int:
 def _strategy(sizes: list[dict[str, Any]], limit: float) -> dict[str, Any]:
     within = [entry for entry in sizes if entry["high"] is not None and entry["high"] <= limit]
     if not within:
-        return {"max_drop": limit, "size": 0, "combination": "none", "drop": 0.0, "low": 0.0, "high": 0.0}
-    keys = ("size", "combination", "drop", "low", "high")
+        nothing = {"drop": 0.0, "low": 0.0, "high": 0.0}
+        return {"max_drop": limit, "size": 0, "combination": "none", **nothing, "holdout": nothing}
+    keys = ("size", "combination", "drop", "low", "high", "holdout")
     return {"max_drop": limit, **{key: within[-1][key] for key in keys}}
 
 

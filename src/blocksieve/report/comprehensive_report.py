@@ -174,7 +174,7 @@ def _baselines(evaluations: pl.DataFrame, described: Mapping[str, Mapping[str, s
 def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
     """Strategies, the best of every size, and the path."""
     unit = chosen["unit"]
-    drop = (f"drop {unit}", "95 % interval")
+    drop = (f"holdout {unit}", "95 % interval", f"search {unit}", "95 % interval")
     strategies = [
         (name, f"{entry['max_drop']:g}", entry["combination"], str(entry["size"]), *_drop(entry))
         for name, entry in chosen["strategies"].items()
@@ -194,7 +194,9 @@ def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
         for step in chosen["path"]
     ]
     apart = [] if chosen["paired"] else ["Without samples, drops count as independent where combinations are compared."]
-    chosen_on = f"Chosen and measured on the {chosen['role']} samples: drops of winners are on average too small there."
+    chosen_on = f"Chosen on the {chosen['role']} samples, where drops of winners are on average too small."
+    if any(entry["holdout"] for entry in chosen["sizes"]):
+        chosen_on += " Holdout samples were never used to choose."
     added = ("increment", "95 % interval")
     return [
         Section(
@@ -213,8 +215,11 @@ def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
     ]
 
 
-def _drop(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return _number(entry["drop"]), _bracket(entry["low"], entry["high"])
+def _drop(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The drop on the holdout samples first."""
+    again = entry["holdout"] or dict.fromkeys(("drop", "low", "high"))
+    both = (again, entry)
+    return tuple(text for one in both for text in (_number(one["drop"]), _bracket(one["low"], one["high"])))
 
 
 def _rankings(ranking: pl.DataFrame) -> list[Section]:

@@ -27,10 +27,13 @@ def _removable(tables: Tables, unit: str) -> Iterator[str]:
     chosen = tables["pruning_recommendations"]
     for name, strategy in chosen["strategies"].items():
         if strategy["size"]:
+            again = strategy["holdout"]
+            measured = f"{again['drop']:+.2f} {unit} on samples never used to choose, " if again else ""
             yield (
                 f"{name.capitalize()}: removing {strategy['combination']} ({_blocks_of(strategy['size'])}) costs"
-                f" {strategy['drop']:+.2f} {unit}, at most {strategy['high']:+.2f} {unit} by its 95 % interval, within"
-                f" the limit of {strategy['max_drop']:g} {unit}."
+                f" {measured}{strategy['drop']:+.2f} {unit} on those that chose it, there at most"
+                f" {strategy['high']:+.2f} {unit} by its 95 % interval, within the limit of"
+                f" {strategy['max_drop']:g} {unit}."
             )
         else:
             yield f"{name.capitalize()}: no combination is shown to lose at most {strategy['max_drop']:g} {unit}."

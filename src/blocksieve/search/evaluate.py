@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,17 +71,21 @@ class Task:
 
 
 def evaluate(
-    task: Task, samples: pl.DataFrame, combinations: list[Combination], cache_folder: Path
+    task: Task,
+    samples: pl.DataFrame,
+    combinations: list[Combination],
+    cache_folder: Path,
+    roles: Sequence[str] = ("search",),
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """A row a combination and sample, in the order of the arguments, and how those not in the cache were computed.
 
-    `samples` are the rows of the dataset's table: those of role `search` are answered; all their references count for
-    the scores (CIDEr's document frequencies). A combination that the model cannot run has its reason in `refused`, and
-    neither prediction nor score. Pairs in the cache are not computed; if all are, no model is loaded.
+    `samples` are the rows of the dataset's table: those of the given roles are answered; all their references count
+    for the scores (CIDEr's document frequencies). A combination that the model cannot run has its reason in `refused`,
+    and neither prediction nor score. Pairs in the cache are not computed; if all are, no model is loaded.
     """
-    searched = samples.filter(pl.col("role") == "search")
+    wanted = samples.filter(pl.col("role").is_in(roles))
     order = pl.DataFrame({"combination": [str(c) for c in combinations]}, schema={"combination": pl.String})
-    pairs = order.join(searched.select("sample_id"), how="cross", maintain_order="left_right")
+    pairs = order.join(wanted.select("sample_id"), how="cross", maintain_order="left_right")
     cache = Cache(cache_folder, task.context())
     known = cache.look_up(pairs)
     missing = pairs.join(known, on=PAIR, how="anti", maintain_order="left")
@@ -89,10 +94,10 @@ def evaluate(
     if len(missing):
         from blocksieve.search.answering import answer  # torch: only if something is left to compute
 
-        answered, computed = answer(task, searched, missing, cache)
+        answered, computed = answer(task, wanted, missing, cache)
         known = pl.concat([known, answered])
     rows = pairs.join(known, on=PAIR, how="left", maintain_order="left")
-    rows = rows.join(searched.select("sample_id", "cluster", "split", "role"), on="sample_id", maintain_order="left")
+    rows = rows.join(wanted.select("sample_id", "cluster", "split", "role"), on="sample_id", maintain_order="left")
     name_troubles(task.dataset, rows)
     return rows.with_columns(score=score(task, samples, rows)), computed
 
