@@ -11,6 +11,7 @@ EVIDENCE = dict(
     ),
     beams=[] if given_table() else every_beam(),
     model=[] if given_table() else "results/{run}/model.json",
+    finalists=[] if given_table() else "results/{run}/finalists.json",
 )
 
 

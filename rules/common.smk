@@ -92,18 +92,21 @@ def step_shards(scope, size, dataset):
     )
 
 
-def all_shards(dataset):
-    """Every shard of a dataset: its search, and the finalists."""
+def search_shards(dataset):
+    """Every shard of a dataset's search."""
     steps = [
         shard
         for scope in ("own", "generic")
         for size in SIZES
         for shard in step_shards(scope, size, dataset)
     ]
-    finalists = results(
-        "shards/{dataset}/finalists.{part}.parquet", dataset=dataset, part=PARTS
-    )
-    return baseline_shard(dataset) + sorted(set(steps)) + finalists
+    return baseline_shard(dataset) + sorted(set(steps))
+
+
+def all_shards(dataset):
+    """Every shard of a dataset: its search, and the finalists."""
+    finalists = "shards/{dataset}/finalists.{part}.parquet"
+    return search_shards(dataset) + results(finalists, dataset=dataset, part=PARTS)
 
 
 def every_shard():

@@ -56,11 +56,7 @@ rule select_finalists:
     input:
         code=code("select_finalists.py"),
         beams=every_beam(),
-        shards=[
-            shard
-            for dataset in DATASETS
-            for shard in baseline_shard(dataset) + step_shards("own", 1, dataset)
-        ],
+        shards=[shard for dataset in DATASETS for shard in search_shards(dataset)],
     output:
         "results/{run}/finalists.json",
     log:
@@ -68,14 +64,13 @@ rule select_finalists:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=60,
     params:
         definitions=lambda w: stable(DATASETS),
         seed=run_config["seed"],
         settings=lambda w: stable(run_config["analysis"]),
         named=run_config["finalists"],
-        max_removed=run_config["search"]["max_removed"],
     script:
         "../workflow/scripts/select_finalists.py"
 

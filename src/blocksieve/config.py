@@ -48,12 +48,17 @@ def typed(content: Any, schema: dict[str, Any]) -> Any:
 
 
 def check_against_model(config: dict[str, Any], num_blocks: int) -> None:
-    """ConfigError if the search would remove every block of a model."""
+    """ConfigError if the search would remove every block of a model, or a finalist names one that it lacks."""
     max_removed = config["search"]["max_removed"]
     if max_removed >= num_blocks:
         raise ConfigError(
             f"config: search.max_removed: {max_removed} must be less than the {num_blocks} blocks of the model"
         )
+    for text in config["finalists"]:
+        if max(map(int, text.split("-"))) >= num_blocks:
+            raise ConfigError(
+                f"config: finalists: {text!r} names a block that the model lacks; its {num_blocks} blocks count from 0"
+            )
 
 
 def read_dataset(name: str, root: Path, schema: dict[str, Any]) -> dict[str, Any]:

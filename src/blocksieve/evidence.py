@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.errors import DataError
-from blocksieve.statistics import Drops, macro_contrasts, p_values, paired_drops, student_interval
+from blocksieve.statistics import Contrasts, Drops, macro_contrasts, p_values, paired_drops, student_interval
 
 Scale = Literal["relative", "points"]
 Role = Literal["search", "holdout"]
@@ -31,6 +31,7 @@ class Evidence:
     `evaluations`: as merged, all roles. `sums`: per cluster, as `sum_clusters` makes them, by dataset; without any (a
     given table) drops count as independent in every comparison of two. `settings`: the config's `analysis`.
     `beams`: kept combinations by scope (a dataset, or generic) and size. `num_blocks`: of the model, None if unknown.
+    `choices`: what the run chose, as its finalists' file says (see `blocksieve.choices`).
     """
 
     evaluations: pl.DataFrame
@@ -38,6 +39,7 @@ class Evidence:
     sums: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     beams: Mapping[str, Mapping[int, list[str]]] = field(default_factory=dict)
     num_blocks: int | None = None
+    choices: Sequence[Mapping[str, Any]] = ()
     role: Role = "search"
 
     @property
@@ -168,9 +170,7 @@ class Evidence:
         for row, contrast in enumerate(contrasts):
             weights[row, [places[name] for name in contrast]] = list(contrast.values())
         found = macro_contrasts([self.subset(dataset, names) for dataset in chosen], [weights] * len(chosen))
-        columns = {"mean": found.means, "se": found.se, "low": found.low, "high": found.high}
-        p = p_values(found.means, found.se, found.freedom)
-        return pl.DataFrame(columns | {"p": p}).fill_nan(None)
+        return _rows(found)
 
     def subset(self, dataset: str, combinations: Sequence[str]) -> Drops:
         """Some combinations' drops on a dataset."""
@@ -179,6 +179,17 @@ class Evidence:
     def values(self, dataset: str, combinations: Sequence[str]) -> NDArray[np.float64]:
         """Some combinations' drops on a dataset, in % or pp."""
         return self.subset(dataset, combinations).means
+
+    def mean_drops(self, combinations: Sequence[str], datasets: Iterable[str]) -> NDArray[np.float64]:
+        """Their macro-average over datasets, without an interval."""
+        mean: NDArray[np.float64] = np.mean([self.values(dataset, combinations) for dataset in datasets], axis=0)
+        return mean
+
+    def average_of(self, contrasts: Mapping[str, Weights]) -> dict[str, Any]:
+        """One row of `average` in which every dataset has a weighted sum of its own."""
+        drops = [self.subset(dataset, list(weights)) for dataset, weights in contrasts.items()]
+        found = macro_contrasts(drops, [np.array([list(weights.values())]) for weights in contrasts.values()])
+        return _rows(found).row(0, named=True)
 
 
 def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, bounded: bool) -> Drops:
@@ -193,15 +204,21 @@ def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, boun
 
 
 def read_evidence(
-    evaluations: str, settings: Mapping[str, Any], sums: Iterable[str], beams: Iterable[str], model: str | None
+    evaluations: str,
+    settings: Mapping[str, Any],
+    sums: Iterable[str],
+    beams: Iterable[str],
+    model: str | None,
+    finalists: str | None,
 ) -> Evidence:
-    """Read what a run left from its files: the table of evaluations, sums a cluster, beams, the model's description.
+    """Read what a run left: evaluations, sums a cluster, beams, the model's description, finalists.
 
     A file of sums is named by its dataset.
     """
     num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
     tables = {Path(path).stem: pl.read_parquet(path) for path in sums}
-    return Evidence(pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks)
+    choices = json.loads(Path(finalists).read_text())["choices"] if finalists else ()
+    return Evidence(pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks, choices)
 
 
 def read_beams(paths: Iterable[str]) -> dict[str, dict[int, list[str]]]:
@@ -253,6 +270,17 @@ def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
                 " keep one row with its drop"
             )
     return rows
+
+
+def difference(one: str, other: str) -> dict[str, float]:
+    """The contrast that says how much more one combination costs than the other; nothing for the same one."""
+    return {} if one == other else {one: 1.0, other: -1.0}
+
+
+def _rows(found: Contrasts) -> pl.DataFrame:
+    columns = {"mean": found.means, "se": found.se, "low": found.low, "high": found.high}
+    p = p_values(found.means, found.se, found.freedom)
+    return pl.DataFrame(columns | {"p": p}).fill_nan(None)
 
 
 def _number(value: float | None) -> float:

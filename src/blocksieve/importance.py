@@ -1,7 +1,7 @@
 """Importance scores: what removing each block alone costs, for a dataset, a task type, or all datasets."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +57,30 @@ def importance_scores(evidence: Evidence) -> Iterator[tuple[str, ImportanceScore
 def _scores(
     evidence: Evidence, file: str, scope: str, name: str, datasets: list[str]
 ) -> Iterator[tuple[str, ImportanceScores]]:
-    alone = [single for single, on in evidence.coverage.items() if "-" not in single and set(datasets) <= set(on)]
+    alone = _alone(evidence, datasets)
     if not alone:
         return
     found = evidence.average([{single: 1.0} for single in alone], datasets).to_dicts()
     blocks = tuple(
         BlockScore(int(single), row["mean"], row["low"], row["high"]) for single, row in zip(alone, found, strict=True)
     )
-    order = tuple(score.block for score in sorted(blocks, key=lambda score: (score.drop, score.block)))
+    order = removal_order(evidence, datasets)
     unit = "%" if evidence.scale == "relative" else "pp"
     samples = sum(evidence.samples[dataset] for dataset in datasets)
     yield file, ImportanceScores(scope, name, tuple(datasets), samples, evidence.role, unit, blocks, order)
+
+
+def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:
+    """The blocks by their mean drop alone over datasets, the least important first; equal ones in their order."""
+    on = list(datasets)
+    alone = _alone(evidence, on)
+    drops = evidence.mean_drops(alone, on).tolist() if alone else []
+    return tuple(block for _, block in sorted(zip(drops, map(int, alone), strict=True)))
+
+
+def _alone(evidence: Evidence, datasets: list[str]) -> list[str]:
+    """The blocks that were removed alone on all the datasets."""
+    return [name for name, on in evidence.coverage.items() if "-" not in name and set(datasets) <= set(on)]
 
 
 def load_scores(path: Path | str) -> ImportanceScores:

@@ -16,7 +16,9 @@ with job_log(snakemake.log[0]):
     module = importlib.import_module(f"blocksieve.analysis.{snakemake.wildcards.analysis}")
     given = snakemake.input
     settings = json.loads(snakemake.params.settings)
-    evidence = read_evidence(given.evaluations, settings, given.clusters, given.beams, given.model or None)
+    evidence = read_evidence(
+        given.evaluations, settings, given.clusters, given.beams, given.model or None, given.finalists or None
+    )
     found, output = module.analyse(evidence), Path(snakemake.output[0])
     if output.suffix == ".json":
         write_json(output, found)

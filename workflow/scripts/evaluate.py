@@ -31,9 +31,9 @@ with job_log(snakemake.log[0]):
         step = step_candidates(beam, description["num_blocks"], int(wildcards.size))
         combinations = part_of(step, int(wildcards.part), params.parts)
     elif "part" in wildcards.keys():
-        finalists = json.loads(Path(snakemake.input.finalists).read_text())
-        known = [Combination.parse(entry["combination"]) for entry in finalists]
-        combinations = [NONE, *part_of(known, int(wildcards.part), params.parts)]
+        finalists = json.loads(Path(snakemake.input.finalists).read_text())["combinations"]
+        own = part_of(list(map(Combination.parse, finalists)), int(wildcards.part), params.parts)
+        combinations = [NONE, *own]
     else:
         combinations = [NONE]
     cache = Path("results", wildcards.run, "cache")

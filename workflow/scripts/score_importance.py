@@ -17,7 +17,9 @@ with job_log(snakemake.log[0]) as logger:
     given, folder = snakemake.input, Path(snakemake.output[0])
     folder.mkdir(parents=True, exist_ok=True)
     settings = json.loads(snakemake.params.settings)
-    evidence = read_evidence(given.evaluations, settings, given.clusters, given.beams, given.model or None)
+    evidence = read_evidence(
+        given.evaluations, settings, given.clusters, given.beams, given.model or None, given.finalists or None
+    )
     for name, scores in importance_scores(evidence):
         write_json(folder / f"{name}.json", asdict(scores))
         logger.info("%s: least important %s", name, ", ".join(map(str, scores.removal_order[:5])))

@@ -1,10 +1,11 @@
 """What to remove: the best of every size, strategies by what may be lost, and a path of one block after the other."""
 
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from blocksieve.choices import choices_of
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import spread, tied_with_best
 
@@ -102,18 +103,14 @@ def _strategy(sizes: list[dict[str, Any]], limit: float) -> dict[str, Any]:
 
 
 def _path(evidence: Evidence) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = []
-    while True:
-        before = steps[-1]["combination"] if steps else None
-        blocks = set(before.split("-")) if before else set()
-        names = [name for name in evidence.full(len(blocks) + 1) if blocks < set(name.split("-"))]
-        if not names:
-            return steps
-        estimates = evidence.average([{name: 1.0} for name in names])
-        place = int(np.argmin(estimates["mean"].to_numpy()))
-        name = names[place]
-        added = evidence.average([{name: 1.0} | ({before: -1.0} if before else {})]).row(0, named=True)
-        (block,) = set(name.split("-")) - blocks
-        step = {"added_block": int(block), **_described(evidence, name, estimates.row(place, named=True))}
+    names = [choice.combination for choice in choices_of(evidence) if choice.method == "path"]
+    names = [name for name in names if name in evidence.full()]
+    steps = []
+    for before, name in pairwise(["none", *names]):
+        (block,) = set(name.split("-")) - set(before.split("-"))
+        contrasts = [{name: 1.0}, {name: 1.0} | ({} if before == "none" else {before: -1.0})]
+        measured, added = evidence.average(contrasts).to_dicts()
+        step = {"added_block": int(block), **_described(evidence, name, measured)}
         increment = {"increment": added["mean"], "increment_low": added["low"], "increment_high": added["high"]}
         steps.append(step | increment)
+    return steps
