@@ -1,13 +1,15 @@
-# Draw a figure from the analysis table of the same name.
-# in: results/{run}/analysis/{figure}.parquet   out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
+# Draw a figure from the analysis of the same name.
+# in: results/{run}/analysis/{figure}.parquet or .json   out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
-from blocksieve.analysis import FIGURES
+from blocksieve.analysis import DOCUMENTS, FIGURES
 
 
 rule draw_figure:
     input:
         code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
-        table="results/{run}/analysis/{figure}.parquet",
+        analysis=lambda w: results(
+            f"analysis/{w.figure}.{'json' if w.figure in DOCUMENTS else 'parquet'}"
+        ),
     output:
         png=report(
             "results/{run}/figures/{figure}.png",

@@ -33,6 +33,23 @@ def choices_of(evidence: Evidence) -> list[Choice]:
     return [Choice(**entry) for entry in evidence.choices] or choose(evidence)
 
 
+def lists_of(evidence: Evidence) -> Iterator[tuple[str, int, str, dict[str, str]]]:
+    """For every method, size and dataset the combination of each scope that has one: what might be removed there."""
+    known = {(one.method, one.size, one.scope, one.name): one.combination for one in choices_of(evidence)}
+    for method in METHODS:
+        for size in sorted({size for own, size, *_ in known if own == method}):
+            for dataset, task_type in evidence.task_types.items():
+                names = dict.fromkeys(SCOPES, dataset) | {"task_type": task_type, "generic": "generic"}
+                keys = {scope: (method, size, scope, name) for scope, name in names.items()}
+                yield method, size, dataset, {scope: known[key] for scope, key in keys.items() if key in known}
+
+
+def overlap(one: str, other: str) -> float:
+    """The share of blocks that two combinations of one size have in common."""
+    first, second = set(one.split("-")), set(other.split("-"))
+    return len(first & second) / len(first)
+
+
 def choose(evidence: Evidence) -> list[Choice]:
     """Every method's choice for every scope at every size, from the search samples alone.
 

@@ -49,6 +49,11 @@ class Evidence:
         return scale
 
     @property
+    def unit(self) -> str:
+        """The unit of drops: % of the baseline, or percentage points."""
+        return "%" if self.scale == "relative" else "pp"
+
+    @property
     def paired(self) -> bool:
         """Whether drops are compared on the same samples."""
         return bool(self.sums)
@@ -194,13 +199,22 @@ class Evidence:
 
 def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, bounded: bool) -> Drops:
     """Drops of these combinations in % or pp from sums a cluster; all must have the same samples."""
-    whole = sums.group_by("combination", "cluster").agg(pl.sum("drop", "baseline", "n")).sort("cluster")
-    wide = whole.pivot("combination", index=["cluster", "n", "baseline"], values="drop", aggregate_function=None)
+    wide = wide_sums(sums)
     lacking = [name for name in names if name not in wide.columns or wide[name].null_count()]
     if lacking:
         raise DataError(f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs")
     drops = wide.select(names).to_numpy().T
     return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", bounded).scaled(PERCENT)
+
+
+def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:
+    """A row a cluster: its first `split`, `n`, the sum of `baseline`, and a column of summed drops a combination."""
+    whole = (
+        sums.group_by("combination", "cluster").agg(pl.min("split"), pl.sum("drop", "baseline", "n")).sort("cluster")
+    )
+    return whole.pivot(
+        "combination", index=["cluster", "split", "n", "baseline"], values="drop", aggregate_function=None
+    )
 
 
 def read_evidence(
@@ -275,6 +289,15 @@ def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
 def difference(one: str, other: str) -> dict[str, float]:
     """The contrast that says how much more one combination costs than the other; nothing for the same one."""
     return {} if one == other else {one: 1.0, other: -1.0}
+
+
+def measured(
+    evidence: Evidence | None, dataset: str, combinations: Iterable[str], contrasts: Sequence[Weights]
+) -> list[dict[str, Any]]:
+    """A row of `average` a contrast, on one dataset; without numbers where one of the combinations was not measured."""
+    if evidence is None or not set(combinations) <= set(evidence.names.get(dataset, ())):
+        return [dict.fromkeys(("mean", "se", "low", "high", "p"))] * len(contrasts)
+    return evidence.average(contrasts, [dataset]).to_dicts()
 
 
 def _rows(found: Contrasts) -> pl.DataFrame:

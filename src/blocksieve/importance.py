@@ -65,9 +65,8 @@ def _scores(
         BlockScore(int(single), row["mean"], row["low"], row["high"]) for single, row in zip(alone, found, strict=True)
     )
     order = removal_order(evidence, datasets)
-    unit = "%" if evidence.scale == "relative" else "pp"
     samples = sum(evidence.samples[dataset] for dataset in datasets)
-    yield file, ImportanceScores(scope, name, tuple(datasets), samples, evidence.role, unit, blocks, order)
+    yield file, ImportanceScores(scope, name, tuple(datasets), samples, evidence.role, evidence.unit, blocks, order)
 
 
 def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:

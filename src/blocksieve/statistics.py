@@ -110,6 +110,17 @@ def macro_mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(middle, root_mean[0], middle - root_mean[1], middle + root_mean[2])
 
 
+def independent_difference(one: Estimate, other: Estimate) -> Estimate:
+    """One minus the other, measured on different samples.
+
+    The interval takes the half widths that face each other (Zou and Donner as in `macro_mean`).
+    """
+    gap = one.mean - other.mean
+    low = float(np.hypot(one.mean - one.low, other.high - other.mean))
+    high = float(np.hypot(one.high - one.mean, other.mean - other.low))
+    return Estimate(gap, float(np.hypot(one.se, other.se)), gap - low, gap + high)
+
+
 def spread(means: Sequence[float]) -> float | None:
     """How far the datasets differ: the standard deviation of their means (ddof 1), None for fewer than two datasets."""
     return float(np.std(means, ddof=1)) if len(means) > 1 else None

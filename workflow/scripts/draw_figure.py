@@ -1,6 +1,7 @@
-"""Draw one figure from its table."""
+"""Draw one figure from its analysis."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,5 +15,7 @@ if TYPE_CHECKING:
 
 with job_log(snakemake.log[0]):
     module = importlib.import_module(f"blocksieve.figures.{snakemake.wildcards.figure}")
-    chart = module.draw(pl.read_parquet(snakemake.input.table), snakemake.params.across_datasets)
+    path = Path(snakemake.input.analysis[0])
+    found = json.loads(path.read_text()) if path.suffix == ".json" else pl.read_parquet(path)
+    chart = module.draw(found, snakemake.params.across_datasets)
     save_chart(chart, *(Path(snakemake.output[kind]) for kind in ("png", "svg", "json")))

@@ -21,7 +21,7 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
-        "unit": "%" if evidence.scale == "relative" else "pp",
+        "unit": evidence.unit,
         "pairs": table.to_dicts(),
         "by_kind_of_pair": [
             {"same_task_type": same, "pairs": len(group), **_means(group)}

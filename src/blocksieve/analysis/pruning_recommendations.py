@@ -32,7 +32,7 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
-        "unit": "%" if evidence.scale == "relative" else "pp",
+        "unit": evidence.unit,
         "paired": evidence.paired,
         "num_datasets": len(evidence.names),
         "samples": sum(evidence.samples.values()),
