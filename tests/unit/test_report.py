@@ -58,7 +58,7 @@ def test_baselines_come_with_metric_samples_and_score():
 def test_rankings_carry_both_scales_coverage_and_samples():
     text = report()
     assert "1 block removed, by relative drop, search samples: 3 of 3" in text
-    found = line_with(text.split("2 blocks removed")[0], "1", "=", "2", "-1.00")
+    found = line_with(text.split("2 blocks removed, by")[0], "1", "=", "2", "-1.00")
     assert found[-2:] == ["2/2", "200"]
     assert line_with(text, "2", "1", "+10.00")[6] == "+5.00"
 
@@ -82,8 +82,9 @@ def test_markdown_holds_the_same_tables():
 
 def test_winners_stand_beside_their_holdout_drop():
     worse = pl.when(role="holdout", combination="1-2").then(0.3).otherwise("relative").alias("relative")
-    section = report(EVALUATIONS.with_columns(worse)).split("measured again on samples never used to choose")[1]
-    assert line_with(section, "2", "1-2", "+20.00")[5] == "+30.00"
+    section = report(EVALUATIONS.with_columns(worse)).split("Every winner of the search, measured again")[1]
+    found = line_with(section, "generic", "2", "1-2", "+20.00")
+    assert (found[4], found[7]) == ("+30.00", "+10.00")
     assert "measured again" not in report(EVALUATIONS.filter(pl.col("role") == "search"))
 
 
@@ -95,7 +96,7 @@ def test_zero_baseline_is_named():
 def test_unknown_intervals_show_as_a_dash():
     unknown = [pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")]
     text = report(EVALUATIONS.with_columns(unknown))
-    found = line_with(text.split("2 blocks removed")[0].split("1 block removed, by")[1], "1", "=", "2", "-1.00")
+    found = line_with(text.split("2 blocks removed, by")[0].split("1 block removed, by")[1], "1", "=", "2", "-1.00")
     assert found[4] == "-"
 
 

@@ -1,12 +1,14 @@
 """What to remove: the best of every size, strategies by what may be lost, and a path of one block after the other."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
 
-from blocksieve.choices import choices_of
-from blocksieve.evidence import Evidence
+from blocksieve.analysis.task_specific_vs_generic import SAME, judge
+from blocksieve.choices import choices_of, lists_of
+from blocksieve.evidence import Evidence, difference
 from blocksieve.statistics import spread, tied_with_best
 
 STRATEGIES = ("conservative", "balanced", "aggressive")
@@ -26,6 +28,9 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     loses at most so much, by the upper end of its interval. `path`: from the best single block, each step adds the
     block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these,
     so that drops of winners are on average too small; `holdout` is the same drop on samples never used to choose.
+    `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic list on all. There
+    `given_up` is how much more it costs on holdout samples than every dataset's own list, and for a known task
+    `generic` how much more the generic list costs than the task's; both say what that shows.
     """
     sizes = [_best(evidence, size) for size in evidence.sizes]
     limits = evidence.settings["max_drop"]
@@ -40,6 +45,7 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
         "sizes": sizes,
         "strategies": {name: _strategy(sizes, limits[name]) for name in STRATEGIES},
         "path": _path(evidence),
+        "scenarios": {"known_task": _scenario(evidence, "task_type"), "unknown_task": _scenario(evidence, "generic")},
     }
 
 
@@ -58,25 +64,28 @@ def _best(evidence: Evidence, size: int) -> dict[str, Any]:
     }
 
 
-def _described(evidence: Evidence, name: str, estimate: dict[str, Any]) -> dict[str, Any]:
+def _described(
+    evidence: Evidence, name: str, estimate: dict[str, Any], datasets: Sequence[str] | None = None
+) -> dict[str, Any]:
+    chosen = list(evidence.names) if datasets is None else datasets
     return {
         "combination": name,
         "removed": [int(block) for block in name.split("-")],
         "drop": estimate["mean"],
         "low": estimate["low"],
         "high": estimate["high"],
-        "spread": spread([float(evidence.values(dataset, [name])[0]) for dataset in evidence.names]),
+        "spread": spread([float(evidence.values(dataset, [name])[0]) for dataset in chosen]),
         "coverage": len(evidence.coverage[name]),
-        "holdout": _again(evidence, name),
+        "holdout": _again(evidence, name, chosen),
     }
 
 
-def _again(evidence: Evidence, name: str) -> dict[str, float | None] | None:
-    """The drop measured on the holdout samples of all datasets; None where it was not."""
+def _again(evidence: Evidence, name: str, datasets: Sequence[str]) -> dict[str, float | None] | None:
+    """The drop measured on the holdout samples of the datasets; None where it was not."""
     held_out = evidence.held_out
-    if held_out is None or set(held_out.coverage.get(name, [])) != set(evidence.names):
+    if held_out is None or not set(datasets) <= set(held_out.coverage.get(name, ())):
         return None
-    found = held_out.average([{name: 1.0}]).row(0, named=True)
+    found = held_out.average([{name: 1.0}], datasets).row(0, named=True)
     return {"drop": found["mean"], "low": found["low"], "high": found["high"]}
 
 
@@ -100,6 +109,45 @@ def _strategy(sizes: list[dict[str, Any]], limit: float) -> dict[str, Any]:
         return {"max_drop": limit, "size": 0, "combination": "none", **nothing, "holdout": nothing}
     keys = ("size", "combination", "drop", "low", "high", "holdout")
     return {"max_drop": limit, **{key: within[-1][key] for key in keys}}
+
+
+def _scenario(evidence: Evidence, scope: str) -> list[dict[str, Any]]:
+    """A row a size and name of the scope: its list, and what it costs on its datasets."""
+    groups: dict[tuple[int, str], dict[str, dict[str, str]]] = {}
+    for method, size, dataset, lists in lists_of(evidence):
+        if method == "beam" and {"dataset", "generic", scope} <= set(lists):
+            name = evidence.task_types[dataset] if scope == "task_type" else "generic"
+            groups.setdefault((size, name), {})[dataset] = lists
+    rows = []
+    for (size, name), by_dataset in groups.items():
+        combination = next(iter(by_dataset.values()))[scope]
+        if not all(combination in evidence.names[dataset] for dataset in by_dataset):
+            continue
+        estimate = evidence.average([{combination: 1.0}], by_dataset).row(0, named=True)
+        row = {"size": size, "name": name, **_described(evidence, combination, estimate, list(by_dataset))}
+        row["given_up"] = _regret(
+            evidence, {one: difference(combination, own["dataset"]) for one, own in by_dataset.items()}
+        )
+        if scope == "task_type":
+            generic = next(iter(by_dataset.values()))["generic"]
+            row["generic"] = {
+                "combination": generic,
+                "costs": _regret(evidence, dict.fromkeys(by_dataset, difference(generic, combination))),
+            }
+        rows.append(row)
+    for regrets in ([row["given_up"] for row in rows], [row.get("generic", {}).get("costs") for row in rows]):
+        judge([regret for regret in regrets if regret is not None and regret["verdict"] != SAME])
+    return rows
+
+
+def _regret(evidence: Evidence, contrasts: dict[str, dict[str, float]]) -> dict[str, Any] | None:
+    """Differences on the holdout samples, averaged over datasets; None where not measured."""
+    held_out = evidence.held_out
+    if held_out is None or any(not set(names) <= set(held_out.names.get(one, ())) for one, names in contrasts.items()):
+        return None
+    found = held_out.average_of(contrasts)
+    numbers = {"regret": found["mean"], "low": found["low"], "high": found["high"], "p": found["p"]}
+    return numbers | {"q": None, "verdict": None if any(contrasts.values()) else SAME}
 
 
 def _path(evidence: Evidence) -> list[dict[str, Any]]:

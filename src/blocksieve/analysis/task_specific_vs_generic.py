@@ -35,9 +35,11 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     for method, other in dict.fromkeys((row["method"], row["list"]) for row in rows):
         about = {"method": method, "list": other}
         own = [row for row in rows if (row["method"], row["list"]) == (method, other)]
-        _judge([row for row in own if not row["match"]])
+        judge([row for row in own if not row["match"]])
         rates += [about | rate for rate in _match_rates(own)]
-        means += [about | mean for mean in _judge(_mean_regrets(held_out, own))]
+        regrets = _mean_regrets(held_out, own)
+        judge([regret for regret in regrets if regret["verdict"] != SAME])
+        means += [about | regret for regret in regrets]
     return {
         "role": "holdout",
         "measured": held_out is not None,
@@ -59,12 +61,11 @@ def _compared(held_out: Evidence | None, dataset: str, own: str, other: str) -> 
     return row | {"p": found[-1]["p"], "q": None, "verdict": SAME if own == other else None}
 
 
-def _judge(rows: Rows) -> Rows:
-    """Adjust p over rows, and say what each shows."""
+def judge(rows: Rows) -> None:
+    """Adjust p over rows of a `regret`, and say what each shows."""
     for row, q in zip(rows, false_discovery([row["p"] for row in rows]).tolist(), strict=True):
         if row["p"] is not None:
             row |= {"q": q, "verdict": verdict(row["regret"], q)}
-    return rows
 
 
 def verdict(regret: float, q: float) -> str:
@@ -96,5 +97,6 @@ def _mean_regrets(held_out: Evidence | None, rows: Rows) -> Rows:
     for size, by_dataset in sorted(contrasts.items()):
         found = held_out.average_of(by_dataset)
         mean = {"size": size, "datasets": len(by_dataset), "regret": found.pop("mean")}
-        means.append(mean | {key: found[key] for key in ("low", "high", "p")} | {"q": None, "verdict": None})
+        means.append(mean | {key: found[key] for key in ("low", "high", "p")} | {"q": None})
+        means[-1]["verdict"] = None if any(by_dataset.values()) else SAME
     return means

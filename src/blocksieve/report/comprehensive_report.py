@@ -7,9 +7,11 @@ from typing import Any
 import polars as pl
 
 from blocksieve.analysis.power import GAPS
-from blocksieve.analysis.rankings_by_num_removed import rank
 from blocksieve.evidence import Scale
 from blocksieve.report.findings import findings
+from blocksieve.report.lists import held_out, scenarios, stability, task_specific_vs_generic, transfer
+from blocksieve.report.numbers import bracket as _bracket
+from blocksieve.report.numbers import number as _number
 from blocksieve.report.section import Section
 
 TITLE = "blocksieve: comprehensive report"
@@ -68,8 +70,12 @@ def compose(evaluations: pl.DataFrame, tables: Mapping[str, Any], run: Mapping[s
         Section("Answers to be careful with", _cautions(evaluations)),
         Section("Key findings", findings(tables, unit)),
         *_recommendations(tables["pruning_recommendations"]),
+        *scenarios(tables["pruning_recommendations"]),
         *_rankings(ranking),
-        _held_out(evaluations, ranking),
+        *held_out(tables["held_out"]),
+        *task_specific_vs_generic(tables["task_specific_vs_generic"]),
+        transfer(tables["transfer_matrix"]),
+        stability(tables["stability"]),
         _task_types(tables["task_type_comparison"], unit),
         _task_types_by_size(tables["task_type_detailed_comparison"], unit),
         _blocks(tables["block_position_analysis"], unit),
@@ -246,30 +252,6 @@ def _ranking_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     ]
     place = "-" if row["rank"] is None else f"{row['rank']}{' =' if row['tied'] else ''}"
     return (place, row["combination"], *scales, f"{row['coverage']}/{row['num_datasets']}", f"{row['n_total']:,}")
-
-
-def _held_out(evaluations: pl.DataFrame, ranking: pl.DataFrame) -> Section:
-    """Set the winners of the search role beside their holdout drop; no lines where the run has no holdout samples."""
-    title = "First of every size, measured again on samples never used to choose"
-    winners = ranking.filter(pl.col("rank") == 1, pl.col("role") == "search")
-    measured = evaluations.filter(pl.col("role") == "holdout", pl.col("size") > 0)
-    if winners.is_empty() or measured.is_empty():
-        return Section(title)
-    scale = winners["ranked_by"][0]
-    held_out = rank(evaluations, scale, "holdout").filter("full")
-    numbers = ("mean", "ci_low", "ci_high")
-    again = held_out.select("combination", *(pl.col(f"{scale}_{name}").alias(f"again_{name}") for name in numbers))
-    cells = [
-        (
-            *(str(row["size"]), row["combination"]),
-            *(_number(row[f"{scale}_mean"]), _interval(row, scale)),
-            *(_number(row["again_mean"]), _interval(row, "again")),
-        )
-        for row in winners.join(again, on="combination", how="left", maintain_order="left").iter_rows(named=True)
-    ]
-    unit = UNITS[scale]
-    header = ("size", "combination", f"search {unit}", "95 % interval", f"holdout {unit}", "95 % interval")
-    return Section(title, (), header, cells, 2)
 
 
 def _task_types(table: pl.DataFrame, unit: str) -> Section:
@@ -454,11 +436,3 @@ def _power(table: pl.DataFrame) -> Section:
 
 def _interval(row: Mapping[str, Any], prefix: str) -> str:
     return _bracket(row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
-
-
-def _bracket(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else f"[{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float | None, sign: str = "+", digits: int = 2) -> str:
-    return "-" if value is None else f"{value:{sign}.{digits}f}"

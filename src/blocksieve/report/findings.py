@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from blocksieve.analysis.task_specific_vs_generic import SAME
 from blocksieve.statistics import CONFIDENCE, false_discovery
 
 AGREEMENT = 0.9
@@ -18,7 +19,7 @@ Tables = Mapping[str, Any]
 
 def findings(tables: Tables, unit: str) -> list[str]:
     """All findings that hold, from the tables and documents of the analyses, by their names; `unit` is % or pp."""
-    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits)
+    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits, _lists, _curse)
     return [sentence for maker in makers for sentence in maker(tables, unit)]
 
 
@@ -146,6 +147,42 @@ def _splits(tables: Tables, unit: str) -> Iterator[str]:
                 f"The splits of {len(found)} of {len(pairs)} datasets {word} on the order of blocks: Spearman's"
                 f" correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
                 f" ({', '.join(sorted(found['dataset']))})."
+            )
+
+
+def _lists(tables: Tables, unit: str) -> Iterator[str]:
+    """Whether one list is enough, by the regret of the generic list over the datasets' own."""
+    means = [
+        row
+        for row in tables["task_specific_vs_generic"]["mean_regret"]
+        if row["list"] == "generic" and row["method"] == "beam"
+    ]
+    dearer = [row for row in means if row["verdict"] == "costs more"]
+    for row in dearer:
+        yield (
+            f"Lists of their own pay: with {_blocks_of(row['size'])} removed, the generic list costs"
+            f" {row['regret']:.2f} {unit} [{row['low']:.2f}, {row['high']:.2f}] more than the datasets' own, on samples"
+            " never used to choose."
+        )
+    if means and all(row["verdict"] == SAME for row in means):
+        yield "One list is enough: at every size the generic list is that of every dataset."
+    elif means and not dearer:
+        most = max(means, key=lambda row: row["high"] or 0)
+        yield (
+            "One list is enough as far as these samples tell: at no size is the generic list shown to be worse than the"
+            f" datasets' own; at most it costs {most['high']:.2f} {unit} more on average, by the 95 % interval at size"
+            f" {most['size']}."
+        )
+
+
+def _curse(tables: Tables, unit: str) -> Iterator[str]:
+    """Sizes at which winners lose more on other samples than on those that chose them."""
+    for row in tables["held_out"]["by_size"]:
+        if row["scope"] == "dataset" and row["method"] == "beam" and (row["optimism_low"] or 0) > 0:
+            yield (
+                f"Winner's curse: with {_blocks_of(row['size'])} removed, the datasets' own winners lose"
+                f" {row['optimism']:.2f} {unit} [{row['optimism_low']:.2f}, {row['optimism_high']:.2f}] more on samples"
+                " never used to choose than on those that chose them."
             )
 
 
