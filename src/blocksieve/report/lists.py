@@ -21,6 +21,11 @@ METHOD = "beam"
 INTERVAL = "95 % interval"
 
 
+def _table(title: str, said: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Section:
+    """A section that is empty where its table is."""
+    return Section(title, said if rows else (), header, rows, left)
+
+
 def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
     """Which list to use where the task of a request is known, and where it is not."""
     unit, found = chosen["unit"], chosen["scenarios"]
@@ -39,18 +44,18 @@ def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
     ]
     numbers = (f"holdout {unit}", INTERVAL, f"search {unit}", INTERVAL, f"given up {unit}", INTERVAL, "shown")
     return [
-        Section(
+        _table(
             "Recommendations where the task is known: the list of its task type",
             ["Given up: against every dataset's own list, on holdout samples; shown at a 5 % false discovery rate."],
             *(("removed", "task type", "list", *numbers), known, 3),
         ),
-        Section(
+        _table(
             "What the generic list costs where the task is known",
             ["Against the list of the task type, on holdout samples. Where it is not shown to cost more, one list is"
              " enough."],
             *(("removed", "task type", "list", "generic list", f"costs more {unit}", INTERVAL, "shown"), generic, 4),
         ),
-        Section(
+        _table(
             "Recommendations where the task is unknown: the generic list",
             ["Over all datasets; given up: against every dataset's own list, on holdout samples."],
             *(("removed", "list", *numbers), unknown, 2),
@@ -94,17 +99,17 @@ def task_specific_vs_generic(found: Mapping[str, Any]) -> list[Section]:
     unmeasured = [] if found["measured"] else ["The lists were not measured on holdout samples."]
     numbers = (f"own {unit}", f"generic {unit}", f"regret {unit}", INTERVAL, "shown")
     return [
-        Section(
+        _table(
             "How often another list is the dataset's own: the same set of blocks",
             ["Chosen by the search (beam) or by importance scores; over datasets and sizes."],
             *(("list", "method", "removed", "matches", "%"), rates, 3),
         ),
-        Section(
+        _table(
             "Regret: how much more another list costs than the dataset's own, mean over datasets",
             ["On the same holdout samples; q at a 5 % false discovery rate over the sizes of a list.", *unmeasured],
             *(("list", "method", "removed", "datasets", f"regret {unit}", INTERVAL, "q", "shown"), means, 3),
         ),
-        Section(
+        _table(
             "The generic list on every dataset, chosen by the search",
             ["Drops on holdout samples; overlap: the share of blocks in common.", *unmeasured],
             *(("dataset", "removed", "own list", "generic list", "overlap %", *numbers), rows, 4),
@@ -156,11 +161,11 @@ def held_out(found: Mapping[str, Any]) -> list[Section]:
         " on the samples that chose it is on average too small."
     )
     return [
-        Section(
+        _table(
             "Winner's curse: winners measured again on samples never used to choose",
             *([said], ("chosen for", "method", "removed", *numbers, "still tied"), sizes, 3),
         ),
-        Section(
+        _table(
             "Every winner of the search, measured again",
             ["Tied: not shown to be worse on holdout samples than the best of the combinations of its size measured"
              " there, which is else named."],
@@ -189,7 +194,7 @@ def stability(found: Mapping[str, Any]) -> Section:
         " in common: the mean share of blocks."
     )
     header = ("removed", "chosen from", "draws", "same %", "in common %", "distinct", "most frequent")
-    return Section("Stability: would other data choose the same?", [said] if rows else [], header, rows, 2)
+    return _table("Stability: would other data choose the same?", [said], header, rows, 2)
 
 
 def _most(top: Sequence[Mapping[str, Any]]) -> str:
