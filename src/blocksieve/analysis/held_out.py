@@ -7,7 +7,7 @@ import numpy as np
 
 from blocksieve.choices import METHODS, choices_of
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import Estimate, independent_difference, tied_with_best
+from blocksieve.statistics import Estimate, false_discovery, independent_difference, p_values, tied_with_best
 
 SCOPES = ("dataset", "generic")
 
@@ -18,7 +18,8 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     `finalists`: every combination measured on all datasets in both roles, averaged over the datasets. `winners`: what
     each method chose for a dataset or for all, on those datasets; `optimism` is holdout minus search, on different
     samples; `tied`: whether it is still in the tied set among the combinations of its size measured there on holdout.
-    `by_size`: optimism of a method and scope averaged over its winners. All lists are empty without holdout samples.
+    `by_size`: optimism of a method and scope averaged over its winners; `q` over these rows.
+    All lists are empty without holdout samples.
     """
     held_out = evidence.held_out
     finalists, winners, by_size = [], [], []
@@ -80,15 +81,17 @@ def _by_size(evidence: Evidence, held_out: Evidence, winners: list[dict[str, Any
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for row in winners:
         groups.setdefault((row["method"], row["scope"], row["size"]), []).append(row)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (method, scope, size), group in groups.items():
         contrasts = {
             dataset: {row["combination"]: 1.0} for row in group for dataset in _datasets(evidence, scope, row["name"])
         }
         search, holdout = (_estimate(one.average_of(contrasts)) for one in (evidence, held_out))
         about = {"method": method, "scope": scope, "size": size, "winners": len(group)}
-        rows.append(about | _gap(search, holdout) | {"still_tied": sum(row["tied"] for row in group)})
-    return rows
+        p = float(p_values(holdout.mean - search.mean, np.hypot(holdout.se, search.se), np.inf))
+        rows.append(about | _gap(search, holdout) | {"p": p, "still_tied": sum(row["tied"] for row in group)})
+    adjusted = false_discovery([row["p"] for row in rows]).tolist()
+    return [row | _known({"p": row["p"], "q": q}) for row, q in zip(rows, adjusted, strict=True)]
 
 
 def _averages(evidence: Evidence, names: Sequence[str], datasets: Sequence[str] | None = None) -> list[Estimate]:
@@ -106,4 +109,8 @@ def _gap(search: Estimate, holdout: Estimate) -> dict[str, float | None]:
     numbers: dict[str, float] = {}
     for name, part in parts.items():
         numbers |= {name: part.mean, f"{name}_low": part.low, f"{name}_high": part.high}
+    return _known(numbers)
+
+
+def _known(numbers: dict[str, float]) -> dict[str, float | None]:
     return {name: None if np.isnan(number) else number for name, number in numbers.items()}

@@ -136,7 +136,7 @@ def _scenario(evidence: Evidence, scope: str) -> list[dict[str, Any]]:
             }
         rows.append(row)
     for regrets in ([row["given_up"] for row in rows], [row.get("generic", {}).get("costs") for row in rows]):
-        judge([regret for regret in regrets if regret is not None and regret["verdict"] != SAME])
+        judge([regret for regret in regrets if regret is not None])
     return rows
 
 

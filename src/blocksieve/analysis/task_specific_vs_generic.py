@@ -20,8 +20,8 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     of its type's other datasets) both combinations, whether they match, and on holdout samples the drop of either in %
     or pp. `regret` is how much more the other list costs, on the same samples. `match_rates` count equal sets of blocks
     over datasets and sizes, as the study does. `mean_regret` averages the regret over the datasets. `q` is adjusted
-    over all rows or means of one method and list; lists that match differ in nothing and do not count. Without holdout
-    samples there are lists, but no numbers.
+    over all rows, and over all means; lists that match differ in nothing and do not count. Without holdout samples
+    there are lists, but no numbers.
     """
     held_out = evidence.held_out
     rows = [
@@ -35,11 +35,10 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     for method, other in dict.fromkeys((row["method"], row["list"]) for row in rows):
         about = {"method": method, "list": other}
         own = [row for row in rows if (row["method"], row["list"]) == (method, other)]
-        judge([row for row in own if not row["match"]])
         rates += [about | rate for rate in _match_rates(own)]
-        regrets = _mean_regrets(held_out, own)
-        judge([regret for regret in regrets if regret["verdict"] != SAME])
-        means += [about | regret for regret in regrets]
+        means += [about | mean for mean in _mean_regrets(held_out, own)]
+    judge(rows)
+    judge(means)
     return {
         "role": "holdout",
         "measured": held_out is not None,
@@ -62,10 +61,10 @@ def _compared(held_out: Evidence | None, dataset: str, own: str, other: str) -> 
 
 
 def judge(rows: Rows) -> None:
-    """Adjust p over rows of a `regret`, and say what each shows."""
-    for row, q in zip(rows, false_discovery([row["p"] for row in rows]).tolist(), strict=True):
-        if row["p"] is not None:
-            row |= {"q": q, "verdict": verdict(row["regret"], q)}
+    """Adjust p over rows of a `regret` between lists that are not the same, and say what each shows."""
+    tested = [row for row in rows if row["verdict"] != SAME and row["p"] is not None]
+    for row, q in zip(tested, false_discovery([row["p"] for row in tested]).tolist(), strict=True):
+        row |= {"q": q, "verdict": verdict(row["regret"], q)}
 
 
 def verdict(regret: float, q: float) -> str:

@@ -8,11 +8,11 @@ import polars as pl
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from blocksieve.analysis.task_specific_vs_generic import NOT_SHOWN, OWN, SAME, verdict
+from blocksieve.analysis.task_specific_vs_generic import NOT_SHOWN, OWN, SAME, judge
 from blocksieve.choices import lists_of
 from blocksieve.evidence import Evidence, difference, measured
-from blocksieve.statistics import false_discovery
 
+SHARED = "can share"
 TABLE: dict[str, Any] = {
     "method": pl.String,
     "size": pl.UInt8,
@@ -29,7 +29,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """Use the list chosen for `source` on `target`: its drop on holdout samples, and regret against the target's own.
 
     One row a method of choosing, size and ordered pair of datasets, in % or pp; none without holdout samples. Regret is
-    on the same samples; `q` is adjusted over the pairs of a method and size. `verdict`: same list; costs more, or less,
+    on the same samples; `q` is adjusted over all pairs. `verdict`: same list; costs more, or less,
     at a 5 % false discovery rate; can share, where the interval's upper end keeps the conservative limit of
     `analysis.max_drop` (`limit`); else not shown to differ. `*_place` orders the datasets by average linkage of their
     mean regret in either direction, so that those that can share a list stand together.
@@ -39,8 +39,12 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     for method, size, dataset, own in lists_of(evidence):
         if OWN in own:
             lists.setdefault((method, size), {})[dataset] = own[OWN]
-    tables = [_matrix(evidence, method, size, own, limit) for (method, size), own in lists.items()]
-    table = pl.concat([pl.DataFrame(schema=PLACELESS), *tables]).filter(pl.col("drop").is_not_null())
+    rows = [row for (method, size), own in lists.items() for row in _pairs(evidence, method, size, own, limit)]
+    judge(rows)
+    for row in rows:
+        if row["verdict"] == NOT_SHOWN and row["regret_high"] is not None and row["regret_high"] <= limit:
+            row["verdict"] = SHARED
+    table = pl.DataFrame(rows, schema=PLACELESS).fill_nan(None).filter(pl.col("drop").is_not_null())
     places = {dataset: place for place, dataset in enumerate(_order(table))}
     numbered = {
         f"{end}_place": pl.col(end).replace_strict(places, default=None, return_dtype=pl.UInt32)
@@ -49,7 +53,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return table.with_columns(**numbered).sort("method", "size", "source_place", "target_place").select(list(TABLE))
 
 
-def _matrix(evidence: Evidence, method: str, size: int, lists: dict[str, str], limit: float) -> pl.DataFrame:
+def _pairs(evidence: Evidence, method: str, size: int, lists: dict[str, str], limit: float) -> list[dict[str, Any]]:
     held_out, types, rows = evidence.held_out, evidence.task_types, []
     for (target, own), (source, combination) in product(lists.items(), repeat=2):
         contrasts = [{combination: 1.0}, difference(combination, own)]
@@ -57,14 +61,10 @@ def _matrix(evidence: Evidence, method: str, size: int, lists: dict[str, str], l
         row: dict[str, Any] = {"method": method, "size": size, "source": source, "target": target, "limit": limit}
         row |= {"source_type": types[source], "target_type": types[target], "combination": combination, "own": own}
         row |= {"drop": drop["mean"], "low": drop["low"], "high": drop["high"], "regret": regret["mean"]}
-        row |= {"regret_low": regret["low"], "regret_high": regret["high"], "p": regret["p"]}
-        rows.append(row | {"n": held_out.samples.get(target) if held_out else None})
-    others = [row for row in rows if row["combination"] != row["own"]]
-    for row, q in zip(others, false_discovery([row["p"] for row in others]).tolist(), strict=True):
-        within = row["regret_high"] is not None and row["regret_high"] <= limit
-        shown = verdict(row["regret"], q) if row["p"] is not None else None
-        row |= {"q": q, "verdict": "can share" if within and shown == NOT_SHOWN else shown}
-    return pl.DataFrame([{"verdict": SAME} | row for row in rows], schema=PLACELESS).fill_nan(None)
+        row |= {"regret_low": regret["low"], "regret_high": regret["high"], "p": regret["p"], "q": None}
+        row |= {"n": held_out.samples.get(target) if held_out else None}
+        rows.append(row | {"verdict": SAME if combination == own else None})
+    return rows
 
 
 def _order(table: pl.DataFrame) -> list[str]:

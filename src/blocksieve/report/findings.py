@@ -178,7 +178,12 @@ def _lists(tables: Tables, unit: str) -> Iterator[str]:
 def _curse(tables: Tables, unit: str) -> Iterator[str]:
     """Sizes at which winners lose more on other samples than on those that chose them."""
     for row in tables["held_out"]["by_size"]:
-        if row["scope"] == "dataset" and row["method"] == "beam" and (row["optimism_low"] or 0) > 0:
+        if (
+            row["scope"] == "dataset"
+            and row["method"] == "beam"
+            and row["optimism"] > 0
+            and (row["q"] or 1) <= SIGNIFICANT
+        ):
             yield (
                 f"Winner's curse: with {_blocks_of(row['size'])} removed, the datasets' own winners lose"
                 f" {row['optimism']:.2f} {unit} [{row['optimism_low']:.2f}, {row['optimism_high']:.2f}] more on samples"

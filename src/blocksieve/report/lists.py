@@ -106,7 +106,7 @@ def task_specific_vs_generic(found: Mapping[str, Any]) -> list[Section]:
         ),
         _table(
             "Regret: how much more another list costs than the dataset's own, mean over datasets",
-            ["On the same holdout samples; q at a 5 % false discovery rate over the sizes of a list.", *unmeasured],
+            ["On the same holdout samples; shown at a 5 % false discovery rate over all these means.", *unmeasured],
             *(("list", "method", "removed", "datasets", f"regret {unit}", INTERVAL, "q", "shown"), means, 3),
         ),
         _table(

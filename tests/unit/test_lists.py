@@ -1,0 +1,147 @@
+"""One list or one a task, the winner's curse, stability: what was planted comes back, and noise shows nothing."""
+
+import numpy as np
+import polars as pl
+import pytest
+from planted import all_analyses, planted_run
+
+from blocksieve.analysis import held_out, pruning_recommendations, stability, task_specific_vs_generic, transfer_matrix
+from blocksieve.choices import METHODS
+from blocksieve.evidence import Evidence
+from blocksieve.report.findings import findings
+
+TYPES = {"a": "VQA", "b": "VQA", "c": "Captioning", "d": "Captioning"}
+FREE, DEAR = 0.0, 0.4
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    """VQA can lose blocks 0 and 1, captioning 2 and 3; nobody the others."""
+    costs = {name: [FREE, FREE, DEAR, DEAR] if TYPES[name] == "VQA" else [DEAR, DEAR, FREE, FREE] for name in TYPES}
+    return planted_run(tmp_path_factory.mktemp("apart"), costs, TYPES)
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """All datasets can lose block 1 alone, and 1 and 3 together."""
+    return planted_run(
+        tmp_path_factory.mktemp("alike"), {name: [DEAR, FREE, DEAR, 0.1] for name in TYPES}, TYPES, seed=1
+    )
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """Twelve blocks and eight datasets, and no block matters."""
+    names = {f"dataset {number}": f"type {number % 4}" for number in range(8)}
+    return planted_run(tmp_path_factory.mktemp("noise"), {name: [0.1] * 12 for name in names}, names, n=100, seed=2)
+
+
+def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
+    found = task_specific_vs_generic.analyse(apart)
+    means = {(mean["method"], mean["list"], mean["size"]): mean for mean in found["mean_regret"]}
+    assert {means[method, "generic", size]["verdict"] for method in METHODS for size in (1, 2)} == {"costs more"}
+    assert means["beam", "task_type", 2]["verdict"] == "same list"
+    covered = []
+    for row in found["rows"]:
+        free = {"0", "1"} if row["task_type"] == "VQA" else {"2", "3"}
+        assert set(row["own"].split("-")) <= free
+        # Of right answers the share DEAR is lost for each block that is too dear.
+        truth = 100 * DEAR * len(set(row["combination"].split("-")) - free)
+        covered.append(row["regret_low"] <= truth <= row["regret_high"])
+    assert len(covered) == 64
+    assert np.mean(covered) > 0.9
+
+
+def test_match_rates_count_equal_sets_over_datasets_and_sizes(apart, alike):
+    for evidence, least, most in ((apart, 0, 4), (alike, 8, 8)):
+        rates = {
+            (rate["list"], rate["size"]): (rate["matches"], rate["configurations"])
+            for rate in task_specific_vs_generic.analyse(evidence)["match_rates"]
+            if rate["method"] == "scores"
+        }
+        assert least <= rates["generic", None][0] <= most
+        assert rates["generic", None] == tuple(np.add(rates["generic", 1], rates["generic", 2]))
+        assert rates["generic", None][1] == 8
+
+
+def test_transfer_is_dear_across_task_types_and_free_within(apart):
+    table = transfer_matrix.analyse(apart).filter(method="beam", size=2)
+    same = pl.col("source_type") == pl.col("target_type")
+    assert set(table.filter(same)["verdict"]) == {"same list"}
+    across = table.filter(~same)
+    assert set(across["verdict"]) == {"costs more"}
+    assert ((across["regret_low"] < 200 * DEAR) & (across["regret_high"] > 100 * DEAR)).all()
+    places = dict(table.select("source", "source_place").iter_rows())
+    assert abs(places["a"] - places["b"]) == abs(places["c"] - places["d"]) == 1
+
+
+def test_lists_of_their_own_are_said_to_pay_only_where_they_do(apart, alike, noise):
+    said = {name: " ".join(findings(all_analyses(evidence), "%")) for name, evidence in
+            {"apart": apart, "alike": alike, "noise": noise}.items()}  # fmt: skip
+    assert "Lists of their own pay" in said["apart"]
+    assert "One list is enough" not in said["apart"]
+    for name in ("alike", "noise"):
+        assert "One list is enough" in said[name]
+        assert "Lists of their own pay" not in said[name]
+
+
+def test_noise_shows_the_winners_curse_and_no_better_list(noise):
+    found = held_out.analyse(noise)
+    own = [row for row in found["by_size"] if (row["method"], row["scope"]) == ("beam", "dataset")]
+    assert all(row["optimism_low"] > 0 for row in own)
+    assert all(row["holdout_low"] < 100 * 0.1 * row["size"] for row in own)
+    regrets = task_specific_vs_generic.analyse(noise)
+    assert {row["verdict"] for row in regrets["rows"]} <= {"same list", "not shown to differ"}
+    known = pruning_recommendations.analyse(noise)["scenarios"]["known_task"]
+    assert {row["generic"]["costs"]["verdict"] for row in known} <= {"same list", "not shown to differ"}
+
+
+def test_what_does_not_win_by_luck_shows_no_curse(alike):
+    found = held_out.analyse(alike)
+    for row in found["by_size"]:
+        assert row["optimism_low"] < 0 < row["optimism_high"]
+        assert row["still_tied"] == row["winners"]
+
+
+def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
+    rng = np.random.default_rng(1)
+    sums = {
+        dataset: table.with_columns(
+            drop=pl.when(role="holdout").then(pl.Series(rng.permutation(table["drop"].to_numpy()))).otherwise("drop")
+        )
+        for dataset, table in apart.sums.items()
+    }
+    scrambled = Evidence(apart.evaluations, apart.settings, sums)
+    assert held_out.analyse(scrambled) != held_out.analyse(apart)
+    for module in (task_specific_vs_generic, pruning_recommendations, stability):
+        assert chosen(module.analyse(scrambled)) == chosen(module.analyse(apart))
+
+
+def chosen(content):
+    """All lists of a document, in its order."""
+    if isinstance(content, dict):
+        lists = [content[key] for key in ("combination", "own", "top") if key in content]
+        return lists + [entry for value in content.values() for entry in chosen(value)]
+    return [entry for value in content for entry in chosen(value)] if isinstance(content, list) else []
+
+
+def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise):
+    def again(evidence, size):
+        rows = stability.analyse(evidence)["rows"]
+        return {
+            row["scheme"]: row
+            for row in rows
+            if (row["method"], row["scope"], row["size"]) == ("beam", "generic", size)
+        }
+
+    clear, luck = again(alike, 2), again(noise, 2)
+    assert set(clear) == {"samples", "datasets", "halves", "splits train/validation"}
+    assert all(row["same"] == 1 and row["removed"] == {"1": 1, "3": 1} for row in clear.values())
+    assert luck["samples"]["same"] < 0.7
+    assert luck["halves"]["same"] < 0.3
+    assert luck["halves"]["distinct"] > 5
+    assert sum(luck["samples"]["removed"].values()) == pytest.approx(2)
+
+
+def test_repeats_to_the_last_digit(alike):
+    assert stability.analyse(alike) == stability.analyse(alike)
