@@ -155,6 +155,54 @@ rule score_importance:
         "../workflow/scripts/score_importance.py"
 
 
+# Detects the task type from the prompt. A given table has no prompts, so that its router is the one thing it lacks.
+rule fit_router:
+    input:
+        code=code("fit_router.py"),
+        samples=results("datasets/{dataset}.parquet", dataset=DATASETS),
+        scores="results/{run}/importance_scores",
+    output:
+        router="results/{run}/router.json",
+        detections="results/{run}/detections.parquet",
+    log:
+        "results/{run}/logs/fit_router.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        definitions=lambda w: stable(DATASETS),
+        max_removed=run_config["search"]["max_removed"],
+    script:
+        "../workflow/scripts/fit_router.py"
+
+
+ruleorder: analyse_routing > analyse_as_document
+
+
+rule analyse_routing:
+    input:
+        **EVIDENCE,
+        code=code("analyse_routing.py"),
+        router=[] if given_table() else "results/{run}/router.json",
+        detections=[] if given_table() else "results/{run}/detections.parquet",
+        shards=[] if given_table() else every_finalists_shard(),
+    output:
+        "results/{run}/analysis/routing.json",
+    log:
+        "results/{run}/logs/analyse_routing.log",
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: stable(run_config["analysis"]),
+    script:
+        "../workflow/scripts/analyse_routing.py"
+
+
 rule analysis:
     input:
         results("config.yaml"),
@@ -162,3 +210,4 @@ rule analysis:
         results("analysis/{analysis}.parquet", analysis=TABLES),
         results("analysis/{analysis}.json", analysis=DOCUMENTS),
         results("importance_scores"),
+        [] if given_table() else results("router.json"),

@@ -114,6 +114,12 @@ def every_shard():
     return [shard for dataset in DATASETS for shard in all_shards(dataset)]
 
 
+def every_finalists_shard():
+    """The shards of the finalists, of all datasets."""
+    pattern = "shards/{dataset}/finalists.{part}.parquet"
+    return results(pattern, dataset=DATASETS, part=PARTS)
+
+
 def every_beam():
     """Every beam of the run, of both scopes."""
     own = results("beams/own/{dataset}/remove{size}.json", dataset=DATASETS, size=SIZES)

@@ -24,6 +24,7 @@ DOCUMENTS = (
     "task_specific_vs_generic",
     "held_out",
     "stability",
+    "routing",
 )
 """Names of the modules whose `analyse` gives a JSON document, checked by a schema of the same name beside them."""
 

@@ -1,6 +1,7 @@
 """Routing by the prompt: how well task types are detected, and what it saves against one list for all."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, clustered_drops
-from blocksieve.routing.router import Lists, Router
+from blocksieve.routing.router import Router
 from blocksieve.statistics import clustered_mean, false_discovery, macro_contrasts, p_values
 
 POLICIES = ("generic", "task", "hybrid")
@@ -16,10 +17,13 @@ POLICIES = ("generic", "task", "hybrid")
 GAINS = ("gain", "possible")
 """What hybrid, and task, lose less than generic."""
 POINTS = 60
+SAMPLE = ("sample_id", "cluster", "split", "role")
 NO_SAMPLES = "A given table has no prompts, so that no router is fitted and nothing can be said about routing."
 NO_HOLDOUT = "No combination was measured on holdout samples, so that what routing saves is not known."
 ONE_TYPE = "All datasets are of one task type, so that there is nothing to tell apart: the generic list is its list."
-UNTRIED = "No task type has prompts of two wordings, so that detection could not be tried on unseen ones: all is generic."
+UNTRIED = (
+    "No task type has prompts of two wordings, so that detection could not be tried on unseen ones: all is generic."
+)
 
 
 def analyse(
@@ -57,46 +61,50 @@ def analyse(
     }
 
 
-def policy_sums(
-    scores: pl.DataFrame, routes: pl.DataFrame, task_type: str, generic: Lists, task_types: Mapping[str, Lists]
-) -> pl.DataFrame:
+def sums_of_policies(shards: Iterable[Path], detections: pl.DataFrame, router: Router) -> dict[str, pl.DataFrame]:
+    """Sum up for each dataset what the policies lose on its holdout samples; see `policy_sums`."""
+    rows = pl.scan_parquet(list(shards)).filter(pl.col("role") == "holdout")
+    scores = rows.select("dataset", "combination", *SAMPLE, "score").collect()
+    prompts = detections.filter(role="holdout", form="plain").partition_by("dataset", as_dict=True)
+    return {
+        str(dataset): policy_sums(scores.filter(dataset=dataset).drop("dataset"), own, own["task_type"][0], router)
+        for (dataset,), own in prompts.items()
+    }
+
+
+def policy_sums(scores: pl.DataFrame, prompts: pl.DataFrame, task_type: str, router: Router) -> pl.DataFrame:
     """A row a policy with a size ("hybrid 2"), role, split and cluster of one dataset, else as `sum_clusters` gives.
 
-    `scores`: sample-level rows of combinations, `none` among them. `routes`: `sample_id`, `detected` and `routed` of
-    the dataset's prompts. `changed` counts the samples for which the policy's list is not the generic one. The drop of
-    a gain is what the policy loses less than the generic list. A size has no rows where one of its lists was not
-    evaluated.
+    `scores`: sample-level rows of combinations, `none` among them. `prompts`: the dataset's `sample_id`, `detected` and
+    `routed`. `changed` counts the samples for which the policy's list is not the generic one. The drop of a gain is
+    what the policy loses less than the generic list. A size has no rows where one of its lists was not evaluated.
     """
-    keys = ["sample_id", "cluster", "split", "role"]
-    rows = scores.drop_nulls("score").select("combination", *keys, pl.col("score").cast(pl.Float64)).unique()
+    rows = scores.drop_nulls("score").with_columns(pl.col("score").cast(pl.Float64)).unique()
     baseline = rows.filter(combination="none").drop("combination").rename({"score": "baseline"})
-    samples = baseline.join(routes, on="sample_id")
+    samples = baseline.join(prompts.select("sample_id", "detected", "routed"), on="sample_id")
     tables = []
-    for size, blocks in enumerate(generic, 1):
-        lists = {name: _name(found[size - 1]) for name, found in task_types.items() if len(found) >= size}
-        whole = pl.lit(_name(blocks))
-        detected = pl.col("detected").replace_strict(lists, default=None, return_dtype=pl.String)
+    for size, blocks in enumerate(router.generic, 1):
+        whole = _name(blocks)
+        own = {name: _name(found[size - 1]) for name, found in router.task_types.items() if len(found) >= size}
+        detected = pl.col("detected").replace_strict(own, default=whole, return_dtype=pl.String)
         picked = {
-            "generic": whole,
-            "task": pl.lit(lists.get(task_type, _name(blocks))),
-            "hybrid": pl.when("routed").then(pl.coalesce(detected, whole)).otherwise(whole),
+            "generic": pl.lit(whole),
+            "task": pl.lit(own.get(task_type, whole)),
+            "hybrid": pl.when("routed").then(detected).otherwise(pl.lit(whole)),
         }
-        lost = {name: _lost(samples.with_columns(combination=list_), rows, whole) for name, list_ in picked.items()}
-        if any(len(table) < len(samples) for table in lost.values()):
-            continue
-        for gain, policy in (("gain", "hybrid"), ("possible", "task")):
-            lost[gain] = lost[policy].with_columns(drop=lost["generic"]["drop"] - lost[policy]["drop"])
-        tables += [table.with_columns(combination=pl.lit(f"{name} {size}")) for name, table in lost.items()]
+        lost = {name: _lost(samples.with_columns(combination=one), rows, whole) for name, one in picked.items()}
+        if min(map(len, lost.values())) == len(samples):
+            for gain, policy in (("gain", "hybrid"), ("possible", "task")):
+                lost[gain] = lost[policy].with_columns(drop=lost["generic"]["drop"] - lost[policy]["drop"])
+            tables += [table.with_columns(combination=pl.lit(f"{name} {size}")) for name, table in lost.items()]
     if not tables:
-        return pl.DataFrame()
+        return pl.DataFrame({"combination": []})
     by = ["combination", "role", "split", "cluster"]
-    summed = pl.concat(tables).group_by(by).agg(
-        *(pl.col(name).sort().sum() for name in ("drop", "baseline")), n=pl.len(), changed=pl.col("changed").sum()
-    )  # fmt: skip
-    return summed.sort(by)
+    sums = {name: pl.col(name).sort().sum() for name in ("drop", "baseline", "changed")}
+    return pl.concat(tables).group_by(by).agg(n=pl.len(), **sums).sort(by)
 
 
-def _lost(samples: pl.DataFrame, scores: pl.DataFrame, whole: pl.Expr) -> pl.DataFrame:
+def _lost(samples: pl.DataFrame, scores: pl.DataFrame, whole: str) -> pl.DataFrame:
     """Each sample's drop under the combination picked for it."""
     paired = samples.join(scores.select("combination", "sample_id", "score"), on=["combination", "sample_id"])
     changed = (pl.col("combination") != whole).cast(pl.Int64)
@@ -111,7 +119,7 @@ def _sizes(evidence: Evidence, sums: Mapping[str, pl.DataFrame]) -> list[dict[st
     """For every size that all datasets have: the policies' mean drops, and the gains with `q` over the sizes."""
     measured = [set(sums[name]["combination"]) if name in sums else set() for name in evidence.names]
     sizes = sorted({int(name.split()[1]) for name in set.intersection(*measured)})
-    found = [
+    found: list[dict[str, Any]] = [
         {"size": size, **{name: _mean(evidence, sums, f"{name} {size}") for name in (*POLICIES, *GAINS)}}
         for size in sizes
     ]
@@ -132,7 +140,7 @@ def _mean(evidence: Evidence, sums: Mapping[str, pl.DataFrame], name: str) -> di
     ]
     found = macro_contrasts(drops, [np.ones((1, 1))] * len(drops))
     mean, low, high = (float(part[0]) for part in (found.means, found.low, found.high))
-    changed, samples = (sum(own[column].sum() for own in rows.values()) for column in ("changed", "n"))
+    changed, samples = (sum(int(own[column].sum()) for own in rows.values()) for column in ("changed", "n"))
     unknown = bool(np.isnan(found.se[0]))
     return {
         **({"drop": mean, "low": None, "high": None} if unknown else {"drop": mean, "low": low, "high": high}),

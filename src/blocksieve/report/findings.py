@@ -19,7 +19,7 @@ Tables = Mapping[str, Any]
 
 def findings(tables: Tables, unit: str) -> list[str]:
     """All findings that hold, from the tables and documents of the analyses, by their names; `unit` is % or pp."""
-    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits, _lists, _curse)
+    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits, _lists, _curse, _routing)
     return [sentence for maker in makers for sentence in maker(tables, unit)]
 
 
@@ -189,6 +189,21 @@ def _curse(tables: Tables, unit: str) -> Iterator[str]:
                 f" {row['optimism']:.2f} {unit} [{row['optimism_low']:.2f}, {row['optimism_high']:.2f}] more on samples"
                 " never used to choose than on those that chose them."
             )
+
+
+def _routing(tables: Tables, unit: str) -> Iterator[str]:
+    """Whether a list picked by the prompt loses less than one list for all, on holdout samples."""
+    sizes = tables["routing"]["sizes"]
+    shown = [entry for entry in sizes if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT]
+    for entry in shown:
+        gain = entry["gain"]
+        yield (
+            f"With {_blocks_of(entry['size'])} removed, picking the list by the prompt loses {abs(gain['drop']):.2f}"
+            f" {unit} {'less' if gain['drop'] > 0 else 'more'} than one list for all, on samples never used to choose"
+            f" (95 % interval of the gain {gain['low']:+.2f} to {gain['high']:+.2f})."
+        )
+    if sizes and not shown:
+        yield "Picking the list by the prompt is not shown to lose less than one list for all, at any size."
 
 
 def _blocks_of(size: int) -> str:

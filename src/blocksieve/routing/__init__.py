@@ -1,4 +1,4 @@
-"""Routing: which list of blocks to remove for a prompt whose task nobody names (`router`), and its making (`fitting`)."""
+"""Routing: which blocks to remove for a prompt of unknown task (`router`), and the making of the router (`fitting`)."""
 
 from blocksieve.routing.router import Route, Router
 

@@ -1,6 +1,6 @@
 """Fit a router on the search samples' prompts, and try it on prompts whose wording it has not seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
+from blocksieve.importance import ImportanceScores, blocks_to_remove
 from blocksieve.routing.router import Detection, Lists, Router, n_grams
 
 FOLDS = 10
@@ -106,9 +107,8 @@ def _trained(prompts: pl.DataFrame) -> Router:
     counts = prompts.group_by("task_type", "text").len().sort("task_type", "text")
     weights = counts.select(pl.col("len") / pl.sum("len").over("task_type")).to_series().to_numpy()
     types = counts["task_type"].unique().sort().to_list()
-    bare = dict(slope=1.0, offset=0.0, min_familiarity=0.0, threshold=None, generic=(), task_types={})
     if len(types) < 2:
-        return Router((), (), np.zeros(0), 1.0, np.zeros((0, 0)), np.zeros(0), **bare)
+        return Router((), (), np.zeros(0), 1.0, np.zeros((0, 0)), np.zeros(0))
     vectors = TfidfVectorizer(analyzer=n_grams, max_features=MAX_FEATURES)
     matrix = vectors.fit_transform(counts["text"])
     classifier = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
@@ -123,7 +123,6 @@ def _trained(prompts: pl.DataFrame) -> Router:
         unknown_idf=round(float(np.log(1 + len(counts)) + 1), DIGITS),
         coefficients=coefficients.T.round(DIGITS),
         intercepts=intercepts.round(DIGITS),
-        **bare,
     )
 
 
@@ -135,3 +134,19 @@ def _table(router: Router, prompts: pl.DataFrame, found: Sequence[Detection | No
         "confidence": pl.Series(confidences, dtype=pl.Float64),
     }
     return prompts.drop("text").with_columns(**columns).with_columns(routed=pl.col("confidence") >= limit)
+
+
+def lists_of(scores: Iterable[ImportanceScores], max_removed: int) -> tuple[Lists, dict[str, Lists]]:
+    """The generic list and those of task types at every size, as their importance scores' removal orders give them.
+
+    They are finalists, so that every dataset has them on holdout samples; and one rule gives both kinds, so that their
+    comparison is about the task type alone.
+    """
+    lists = {
+        (found.scope, found.name): tuple(
+            blocks_to_remove(found, size) for size in range(1, min(max_removed, len(found.removal_order) - 1) + 1)
+        )
+        for found in scores
+        if found.scope != "dataset"
+    }
+    return lists.pop(("generic", "generic"), ()), {name: found for (_, name), found in lists.items()}

@@ -16,9 +16,7 @@ PLAIN = "{question}\n{choices}"
 """The template of a dataset without its instructions: what a user asks, choices included."""
 
 
-def prompts_of(
-    samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Mapping[str, Any]]
-) -> pl.DataFrame:
+def prompts_of(samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """A row a sample and form of its prompt, from the datasets' samples and definitions; all roles.
 
     Columns dataset, task_type, sample_id, role, form, text, wording. form `plain`: the question and its choices, as a

@@ -4,8 +4,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,12 +66,12 @@ class Router:
     unknown_idf: float
     coefficients: NDArray[np.float64]
     intercepts: NDArray[np.float64]
-    slope: float
-    offset: float
-    min_familiarity: float
-    threshold: float | None
-    generic: Lists
-    task_types: Mapping[str, Lists]
+    slope: float = 1.0
+    offset: float = 0.0
+    min_familiarity: float = 0.0
+    threshold: float | None = None
+    generic: Lists = ()
+    task_types: Mapping[str, Lists] = field(default_factory=dict)
 
     def route(self, prompt: str, size: int = 1) -> Route:
         """Say which `size` blocks to remove for a prompt. DataError where the router holds no list of this size."""
@@ -125,7 +126,7 @@ class Router:
         """Read what `save` wrote; DataError for anything else."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            if content.pop("format") != FORMAT:
+            if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
                 raise ValueError(f"its format is not {FORMAT!r}")
             router = cls(**_typed(content))
             _check(router)
@@ -140,9 +141,9 @@ def n_grams(text: str) -> list[str]:
     A line break counts as a word: lists of choices have them. Groups of letters bear a # in front; the spaces around a
     word count as letters.
     """
-    lower = text.lower()
+    lower = text.strip().lower()
     words = re.findall(r"\w+|\n", lower)
-    pairs = [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
     padded = [f" {word} " for word in lower.split()]
     letters = [f"#{word[at : at + n]}" for word in padded for n in LETTERS for at in range(len(word) - n + 1)]
     return words + pairs + letters
