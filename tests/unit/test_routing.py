@@ -131,6 +131,14 @@ def test_both_forms_of_a_prompt_are_one_wording_and_choices_belong_to_the_questi
     assert found["wording"].n_unique() == 1
 
 
+def test_it_is_known_which_holdout_wordings_were_seen():
+    samples = samples_of(
+        ["What color is the dog?", "What color is the cat?", "Where is it?"], ["search", *["holdout"] * 2]
+    )
+    found = prompts_of({"a": samples}, {"a": {"task_type": "VQA", "prompt": "{question}"}})
+    assert found["seen"].to_list() == [True, True, False]
+
+
 def test_unseen_wordings_are_told_apart_and_few_are_routed_wrongly(fitted):
     router, table = fitted
     unseen = table.filter(role="search")
@@ -260,12 +268,17 @@ def test_what_is_no_json_is_refused(tmp_path, content):
 
 
 def test_holdout_prompts_decide_nothing(router):
-    scrambled = PROMPTS.with_columns(
-        **{
-            name: pl.when(role="holdout").then(pl.lit(value)).otherwise(name)
-            for name, value in (("text", "how is it?"), ("task_type", "VQA"))
-        }
+    """Neither their text, which here joins wordings of search samples, nor their type."""
+    joint = ("What color is the {}?", "What number is the {}?", "What number is the", "How many of the reds are there?")
+    samples = {name: asked(name) for name in QUESTIONS}
+    held_out = sum((table["role"] == "holdout").sum() for table in samples.values())
+    others = (
+        pl.concat(samples.values())
+        .filter(role="holdout")
+        .with_columns(question=pl.Series([joint[place % 4] for place in range(held_out)]))
     )
+    search = {name: table.filter(role="search") for name, table in samples.items()}
+    scrambled = prompts_of(search | {"Captioning": pl.concat([search["Captioning"], others])}, DEFINITIONS)
     again = fit_router(scrambled, GENERIC, OWN)[0]
     assert again.vocabulary == router.vocabulary
     assert np.array_equal(again.coefficients, router.coefficients)

@@ -22,7 +22,8 @@ NO_SAMPLES = "A given table has no prompts, so that no router is fitted and noth
 NO_HOLDOUT = "No combination was measured on holdout samples, so that what routing saves is not known."
 ONE_TYPE = "All datasets are of one task type, so that there is nothing to tell apart: the generic list is its list."
 UNTRIED = (
-    "No task type has prompts of two wordings, so that detection could not be tried on unseen ones: all is generic."
+    "Fewer than two task types have prompts of two wordings, so that detection cannot be tried on unseen ones: every"
+    " prompt takes the generic list."
 )
 
 
@@ -169,6 +170,7 @@ def _detection(router: Router, detections: pl.DataFrame) -> dict[str, Any]:
         "min_familiarity": router.min_familiarity,
         "unseen": _accuracy(unseen),
         "holdout": _accuracy(holdout),
+        "seen": None if holdout.is_empty() else float(holdout["seen"].sum() / len(holdout)),
         "types": types,
         "confusion": [*_confusion(unseen, "unseen"), *_confusion(holdout, "holdout")],
         "curve": _curve(unseen),

@@ -22,9 +22,9 @@ from blocksieve.figures.theme import FULL, INK, SUBDUED
 
 TITLE = "Routing: does the prompt tell which list of blocks to remove?"
 POLICIES = {"generic": "always generic", "hybrid": "router (hybrid)", "task": "task known (oracle)"}
-GAINS = {"gain": "router (hybrid)", "possible": "task known (oracle)"}
+GAINS = {"gain": POLICIES["hybrid"], "possible": POLICIES["task"]}
 TRIED = {"unseen": "wordings that the router has not seen", "holdout": "holdout prompts"}
-SIDE = 200
+SIDE, GAP = 200, 9
 
 
 def draw(document: Mapping[str, Any], scale: Scale) -> Any:
@@ -37,8 +37,8 @@ def draw(document: Mapping[str, Any], scale: Scale) -> Any:
         panels += [_confusion(detection, tried) for tried in TRIED if detection[tried]["prompts"]]
     if sizes:
         x = drop_axis(scale, "mean")
-        panels += [_policies(sizes, POLICIES, x, "Mean holdout drop, 95 % interval")]
-        panels += [_policies(sizes, GAINS, x, "Loses less than the generic list by, on the same samples")]
+        panels += [_policies(sizes, POLICIES, x, "Mean holdout drop, 95 % interval", "list")]
+        panels += [_policies(sizes, GAINS, x, "Loses less than the generic list by, on the same samples", None)]
     return figure(panels, TITLE, _subtitle(document))
 
 
@@ -67,7 +67,7 @@ def _accuracy(detection: Mapping[str, Any]) -> Any:
     order = list(TRIED.values())
     y = rows_axis("name", [name for name, _ in named])
     title = "Detection of the task type"
-    return estimates(table, x.scale(domain=[0, 1]), y, title, **_side_by_side("tried", order, "prompts"))
+    return _side_by_side(table, x.scale(domain=[0, 1]), y, title, "tried", order, "prompts")
 
 
 def _curve(detection: Mapping[str, Any]) -> Any:
@@ -102,7 +102,7 @@ def _confusion(detection: Mapping[str, Any], tried: str) -> Any:
     return alt.layer(*layers, title=panel_title(title), width=alt.Step(48), height=alt.Step(24))
 
 
-def _policies(sizes: list[dict[str, Any]], names: Mapping[str, str], x: alt.X, title: str) -> Any:
+def _policies(sizes: list[dict[str, Any]], names: Mapping[str, str], x: alt.X, title: str, legend: str | None) -> Any:
     rows = [
         {"size": f"{entry['size']} removed", "policy": name, "value": entry[key]["drop"]}
         | {end: entry[key][end] for end in ("low", "high")}
@@ -110,15 +110,20 @@ def _policies(sizes: list[dict[str, Any]], names: Mapping[str, str], x: alt.X, t
         for key, name in names.items()
     ]
     table = pl.DataFrame(rows, infer_schema_length=None).cast({"low": float, "high": float})
-    order = list(names.values())
     y = rows_axis("size", [f"{entry['size']} removed" for entry in sizes])
-    panel = estimates(table, x, y, title, **_side_by_side("policy", order, "list"))
+    panel = _side_by_side(table, x, y, title, "policy", list(POLICIES.values()), legend)
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=SUBDUED).encode(x=x)
     panel.layer.insert(0, zero)
     return panel
 
 
-def _side_by_side(field: str, order: list[str], title: str) -> dict[str, Any]:
+def _side_by_side(
+    rows: pl.DataFrame, x: alt.X, y: alt.Y, title: str, field: str, order: list[str], legend: str | None
+) -> Any:
     """Several estimates in one row of a panel, told apart by colour and shape."""
-    offset = alt.YOffset(f"{field}:N", scale=alt.Scale(domain=order))
-    return {"color": colour(field, order, title), "shape": shape(field, order, title), "yOffset": offset}
+    looks: dict[str, Any] = {"color": colour(field, order, legend), "shape": shape(field, order, legend)}
+    half = GAP * (len(order) - 1) / 2
+    offsets = alt.Scale(type="point", domain=order, range=[-half, half], padding=0)
+    looks["yOffset"] = alt.YOffset(f"{field}:N", scale=offsets)
+    step = alt.Step(GAP * (len(order) + 1), **{"for": "position"})
+    return estimates(rows, x, y, title, **looks).properties(height=step)

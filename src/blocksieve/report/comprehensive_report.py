@@ -447,23 +447,24 @@ def _rule(detection: Mapping[str, Any]) -> list[str]:
         )
     return [
         "unseen: search prompts, each detected by a router fitted without its wording; these chose the threshold."
-        " holdout: prompts of samples never used, whose wording the router may know."
+        f" holdout: prompts of samples never used; the router knows the wording of {_share(detection['seen'])} %."
         f" The rule: {chosen}."
     ]
 
 
 def _detected(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    def percent(share: float | None) -> str:
-        return "-" if share is None else f"{100 * share:.1f}"
-
-    low, high = percent(entry["low"]), percent(entry["high"])
+    low, high = _share(entry["low"]), _share(entry["high"])
     between = "-" if entry["low"] is None else f"[{low}, {high}]"
     return (
         f"{entry['prompts']:,}",
-        percent(entry["accuracy"]),
+        _share(entry["accuracy"]),
         between,
-        *map(percent, (entry["routed"], entry["error"])),
+        *map(_share, (entry["routed"], entry["error"])),
     )
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _interval_of(entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -196,11 +196,12 @@ def _routing(tables: Tables, unit: str) -> Iterator[str]:
     sizes = tables["routing"]["sizes"]
     shown = [entry for entry in sizes if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT]
     for entry in shown:
-        gain = entry["gain"]
+        gain, seen = entry["gain"], 100 * tables["routing"]["detection"]["seen"]
         yield (
             f"With {_blocks_of(entry['size'])} removed, picking the list by the prompt loses {abs(gain['drop']):.2f}"
-            f" {unit} {'less' if gain['drop'] > 0 else 'more'} than one list for all, on samples never used to choose"
-            f" (95 % interval of the gain {gain['low']:+.2f} to {gain['high']:+.2f})."
+            f" {unit} {'less' if gain['drop'] > 0 else 'more'} than one list for all (95 % interval of the gain"
+            f" {gain['low']:+.2f} to {gain['high']:+.2f}), on samples never used to choose; the router knows the"
+            f" wording of {seen:.0f} % of their prompts."
         )
     if sizes and not shown:
         yield "Picking the list by the prompt is not shown to lose less than one list for all, at any size."

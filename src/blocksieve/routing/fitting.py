@@ -57,13 +57,14 @@ def cross_validated(prompts: pl.DataFrame) -> list[Detection | None]:
 
     Folds keep a wording together and the shares of task types alike. The prompts of a task type with a single wording
     are in every fit but those that test this wording, and are None themselves: without them their type is unknown.
+    All are None where that leaves fewer than two types to tell apart.
     """
     counts = prompts.group_by("task_type").agg(pl.col("wording").n_unique())
     several = counts.filter(pl.col("wording") > 1)["task_type"].to_list()
     types, groups = prompts["task_type"].to_numpy(), prompts["wording"].to_numpy()
     tested = np.flatnonzero(np.isin(types, several))
     found: list[Detection | None] = [None] * len(prompts)
-    if not len(tested):
+    if len(several) < 2:
         return found
     fewest = min(np.unique(types[tested], return_counts=True)[1])
     folds = StratifiedGroupKFold(min(FOLDS, len(np.unique(groups[tested])), fewest))

@@ -19,8 +19,9 @@ PLAIN = "{question}\n{choices}"
 def prompts_of(samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """A row a sample and form of its prompt, from the datasets' samples and definitions; all roles.
 
-    Columns dataset, task_type, sample_id, role, form, text, wording. form `plain`: the question and its choices, as a
-    user asks; form `full`: with the dataset's instructions, where that is another text. wording: see `wordings`.
+    Columns dataset, task_type, sample_id, role, form, text, wording, seen. form `plain`: the question and its choices,
+    as a user asks; form `full`: with the dataset's instructions, where that is another text. wording: see `wordings`;
+    those of search samples do not depend on other samples. seen: some search sample has this wording.
     """
     rows = []
     for dataset, table in samples.items():
@@ -33,7 +34,11 @@ def prompts_of(samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Ma
             common = about | {"sample_id": sample_id, "role": role, "question": question}
             rows += [common | {"form": form, "text": text} for form, text in sorted(forms.items())]
     table = pl.DataFrame(rows)
-    return table.with_columns(wording=wordings(table["question"])).drop("question")
+    search, found = (table["role"] == "search").to_numpy(), wordings(table["question"])
+    seen = np.isin(found, found[search])
+    found += len(table)  # the others' numbers, so that none is also one of a search sample
+    found[search] = wordings(table.filter(search)["question"])
+    return table.with_columns(wording=found, seen=seen).drop("question")
 
 
 def wordings(questions: Iterable[str]) -> NDArray[np.int32]:
