@@ -153,7 +153,7 @@ def grid(panels: Sequence[Any], columns: int = 2) -> Any:
 
 def titled(whole: Any, title: str, subtitle: Sequence[str]) -> Any:
     """Give a figure of several panels its title; every panel has its own scales."""
-    own = dict.fromkeys(("x", "y", "color", "shape", "strokeDash"), "independent")
+    own = dict.fromkeys(("x", "y", "yOffset", "color", "shape", "strokeDash"), "independent")
     heading = alt.TitleParams(title, subtitle=list(subtitle), fontSize=13, offset=14)
     return whole.resolve_scale(**own).properties(title=heading)
 

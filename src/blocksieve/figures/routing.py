@@ -122,8 +122,6 @@ def _side_by_side(
 ) -> Any:
     """Several estimates in one row of a panel, told apart by colour and shape."""
     looks: dict[str, Any] = {"color": colour(field, order, legend), "shape": shape(field, order, legend)}
-    half = GAP * (len(order) - 1) / 2
-    offsets = alt.Scale(type="point", domain=order, range=[-half, half], padding=0)
-    looks["yOffset"] = alt.YOffset(f"{field}:N", scale=offsets)
+    looks["yOffset"] = alt.YOffset(f"{field}:N", scale=alt.Scale(domain=order))
     step = alt.Step(GAP * (len(order) + 1), **{"for": "position"})
     return estimates(rows, x, y, title, **looks).properties(height=step)
