@@ -27,8 +27,8 @@ from blocksieve.analysis.routing import (
 from blocksieve.errors import DataError
 from blocksieve.figures.routing import draw
 from blocksieve.importance import importance_scores
-from blocksieve.report.comprehensive_report import _routing
 from blocksieve.report.findings import _routing as findings_of_routing
+from blocksieve.report.routing import routing
 from blocksieve.routing import Router
 from blocksieve.routing.fitting import INVERSE_PENALTY, MAX_ERROR, calibrated, fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of, wordings
@@ -409,7 +409,7 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
     for document, note in cases:
         jsonschema.validate(document, SCHEMA)
         assert note in document["notes"]
-        assert note in " ".join(_routing(document)[0].sentences)
+        assert note in " ".join(routing(document)[0].sentences)
         draw(document, "relative").to_dict()
     for router, table in (one_type, one_wording):
         assert router.route("What color is the umbrella?").source == "generic"
@@ -418,7 +418,7 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
 
 def test_report_and_figure_show_the_numbers(fitted, tmp_path):
     document, _ = planted_document(fitted, tmp_path, DROPS)
-    detection, drops = _routing(document)
+    detection, drops = routing(document)
     assert [row[0] for row in detection.rows] == ["Captioning", "Document QA", "Exact Match", "VQA", "all"]
     assert drops.rows[0][1] == f"{document['sizes'][0]['generic']['drop']:+.2f}"
     spec = draw(document, "relative").to_dict()

@@ -22,7 +22,7 @@ def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
         "shards/demo_vqa/own/remove2.0.parquet", "shards/demo_caption/generic/remove2.0.parquet",
         "beams/own/demo_vqa/remove2.json", "beams/generic/remove2.json", "finalists.json", "evaluations.parquet",
         "shards/demo_vqa/finalists.0.parquet",
-        "clusters/demo_vqa.parquet", "importance_scores/generic.json",
+        "clusters/demo_vqa.parquet", "importance_scores/generic.json", "router.json", "detections.parquet",
         "report/comprehensive_report.txt", "report/comprehensive_report.md",
         *(f"analysis/{name}.parquet" for name in TABLES), *(f"analysis/{name}.json" for name in DOCUMENTS),
         *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "json")),

@@ -12,6 +12,7 @@ from blocksieve.report.findings import findings
 from blocksieve.report.lists import held_out, scenarios, stability, task_specific_vs_generic, transfer
 from blocksieve.report.numbers import bracket as _bracket
 from blocksieve.report.numbers import number as _number
+from blocksieve.report.routing import routing
 from blocksieve.report.section import Section
 
 TITLE = "blocksieve: comprehensive report"
@@ -85,7 +86,7 @@ def compose(evaluations: pl.DataFrame, tables: Mapping[str, Any], run: Mapping[s
         _responses(tables["dataset_responses"], unit),
         _pairs(tables["dataset_pairwise_comparison"], unit),
         _splits(tables["split_agreement"]),
-        *_routing(tables["routing"]),
+        *routing(tables["routing"]),
         _distributions(tables["drop_distributions"], unit),
         _power(tables["power"]),
         Section("What the numbers mean", NOTES),
@@ -396,79 +397,6 @@ def _splits(table: pl.DataFrame) -> Section:
     ]
     header = ("dataset", "splits", "samples", "Spearman", "95 % interval")
     return Section("Agreement of the source splits on the order of blocks", (), header, cells, 3)
-
-
-def _routing(found: Mapping[str, Any]) -> list[Section]:
-    """How well the router detects task types, and what it saves; both on samples that did not choose anything."""
-    unit, detection, said = found["unit"], found["detection"], list(found["notes"])
-    types: list[tuple[str, ...]] = []
-    if detection:
-        types = [
-            (name, str(entry.get("wordings", "-")), *_detected(entry["unseen"]), *_detected(entry["holdout"]))
-            for name, entry in [*((entry["task_type"], entry) for entry in detection["types"]), ("all", detection)]
-        ]
-        single = [entry["task_type"] for entry in detection["types"] if not entry["unseen"]["prompts"]]
-        said += _rule(detection) + (
-            [f"Prompts of one wording only, so not tried on unseen ones: {', '.join(single)}."] if single else []
-        )
-    drops = [
-        (
-            str(entry["size"]),
-            *(text for name in ("generic", "hybrid", "task") for text in _interval_of(entry[name])),
-            *(*_interval_of(entry["gain"]), f"{100 * entry['hybrid']['changed']:.0f}"),
-        )
-        for entry in found["sizes"]
-    ]
-    tried = ("right %", "95 % interval", "routed %", "wrong %")
-    between = ("95 % interval",)
-    return [
-        Section(
-            "Routing by the prompt: detection of the task type, on unseen wordings and on holdout prompts",
-            *(said, ("task type", "wordings", "unseen", *tried, "holdout", *tried), types, 1),
-        ),
-        Section(
-            f"Routing by the prompt: mean holdout drop, {unit}",
-            ["gain: what the router loses less than the generic list, on the same samples."] if drops else [],
-            ("removed", "generic", *between, "router", *between, "type known", *between, "gain", *between, "changed %"),
-            *(drops, 1),
-        ),
-    ]
-
-
-def _rule(detection: Mapping[str, Any]) -> list[str]:
-    threshold, unseen = detection["threshold"], detection["unseen"]
-    if not unseen["prompts"]:
-        return []
-    chosen = "no confidence keeps the errors low enough, so that every prompt takes the generic list"
-    if threshold is not None:
-        chosen = (
-            f"a prompt takes its task type's list from a confidence of {threshold:.2f}; of unseen wordings"
-            f" {100 * unseen['routed']:.0f} % do, {100 * unseen['error']:.1f} % of them wrongly"
-        )
-    return [
-        "unseen: search prompts, each detected by a router fitted without its wording; these chose the threshold."
-        f" holdout: prompts of samples never used; the router knows the wording of {_share(detection['seen'])} %."
-        f" The rule: {chosen}."
-    ]
-
-
-def _detected(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    low, high = _share(entry["low"]), _share(entry["high"])
-    between = "-" if entry["low"] is None else f"[{low}, {high}]"
-    return (
-        f"{entry['prompts']:,}",
-        _share(entry["accuracy"]),
-        between,
-        *map(_share, (entry["routed"], entry["error"])),
-    )
-
-
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def _interval_of(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return _number(entry["drop"]), _bracket(entry["low"], entry["high"])
 
 
 def _distributions(table: pl.DataFrame, unit: str) -> Section:
