@@ -54,11 +54,14 @@ def _rule(detection: Mapping[str, Any]) -> list[str]:
             f"a prompt takes its task type's list from a confidence of {threshold:.2f}; of unseen wordings"
             f" {100 * unseen['routed']:.0f} % do, {100 * unseen['error']:.1f} % of them wrongly"
         )
-    return [
+    said = [
         "unseen: search prompts, each detected by a router fitted without its wording; these chose the threshold."
-        f" holdout: prompts of samples never used; the router knows the wording of {_share(detection['seen'])} %."
         f" The rule: {chosen}."
     ]
+    if detection["holdout"]["prompts"]:
+        known = f"the router knows the wording of {_share(detection['seen'])} %"
+        said.append(f"holdout: prompts of samples never used; {known}.")
+    return said
 
 
 def _detected(entry: Mapping[str, Any]) -> tuple[str, ...]:
