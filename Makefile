@@ -29,7 +29,7 @@ test: $(READY)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 train: $(READY)
 	$(BIN)/python training/train.py --out models/demo-vlm
