@@ -118,6 +118,11 @@ rule analyse:
 rule analyse_as_document:
     input:
         **EVIDENCE,
+        routing=lambda w: (
+            results("analysis/routing.json")
+            if w.analysis == "pruning_recommendations"
+            else []
+        ),
         code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
     output:
         "results/{run}/analysis/{analysis}.json",

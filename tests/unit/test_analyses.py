@@ -264,6 +264,19 @@ def test_what_holdout_samples_did_not_measure_is_null():
     assert found[2]["drop"] == pytest.approx(3)
 
 
+def test_mixed_tasks_take_the_routers_lists_and_its_drop():
+    numbers = {name: {"drop": drop, "low": drop - 1, "high": drop + 1, "changed": 0.5, "q": 0.01}
+               for name, drop in {"generic": 9, "task": 4, "hybrid": 6, "gain": 3, "possible": 5}.items()}  # fmt: skip
+    lists = [{"size": 1, "name": name, "combination": one} for name, one in {"generic": "3", "VQA": "1"}.items()]
+    routing = {"sizes": [{"size": 1, **numbers}], "lists": lists}
+    document = pruning_recommendations.analyse(planted_evidence(EVALUATIONS), routing)
+    (mixed,) = document["scenarios"]["mixed"]
+    assert (mixed["generic"], mixed["lists"]) == ("3", {"VQA": "1"})
+    assert (mixed["holdout"]["drop"], mixed["gain"]["low"]) == (6, 2)
+    schema = resources.files("blocksieve.analysis").joinpath("pruning_recommendations.schema.json").read_text()
+    jsonschema.validate(document, json.loads(schema))
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("evaluations", [EVALUATIONS, EVALUATIONS.filter(pl.col("dataset") == "a")])
 def test_documents_keep_their_schemas(name, evaluations):

@@ -19,7 +19,8 @@ with job_log(snakemake.log[0]):
     evidence = read_evidence(
         given.evaluations, settings, given.clusters, given.beams, given.model or None, given.finalists or None
     )
-    found, output = module.analyse(evidence), Path(snakemake.output[0])
+    routing = [json.loads(Path(path).read_text()) for path in given.get("routing", [])]
+    found, output = module.analyse(evidence, *routing), Path(snakemake.output[0])
     if output.suffix == ".json":
         write_json(output, found)
     else:

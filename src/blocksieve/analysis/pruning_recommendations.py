@@ -1,6 +1,6 @@
 """What to remove: the best of every size, strategies by what may be lost, and a path of one block after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ STARS_RULE = (
 )
 
 
-def analyse(evidence: Evidence) -> dict[str, Any]:
+def analyse(evidence: Evidence, routing: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Recommend combinations, all drops in % or pp; schema pruning_recommendations.schema.json.
 
     `sizes`: for every size the combination of least drop among those that every dataset has, with all that are tied
@@ -28,7 +28,8 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     loses at most so much, by the upper end of its interval. `path`: from the best single block, each step adds the
     block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these,
     so that drops of winners are on average too small; `holdout` is the same drop on samples never used to choose.
-    `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic list on all. There
+    `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic list on all; mixed,
+    the lists of the router of `routing`, the document of that analysis. In the first two
     `given_up` is how much more it costs on holdout samples than every dataset's own list, and for a known task
     `generic` how much more the generic list costs than the task's; both say what that shows.
     """
@@ -45,7 +46,11 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
         "sizes": sizes,
         "strategies": {name: _strategy(sizes, limits[name]) for name in STRATEGIES},
         "path": _path(evidence),
-        "scenarios": {"known_task": _scenario(evidence, "task_type"), "unknown_task": _scenario(evidence, "generic")},
+        "scenarios": {
+            "known_task": _scenario(evidence, "task_type"),
+            "unknown_task": _scenario(evidence, "generic"),
+            "mixed": _mixed(routing) if routing else [],
+        },
     }
 
 
@@ -137,6 +142,25 @@ def _scenario(evidence: Evidence, scope: str) -> list[dict[str, Any]]:
         rows.append(row)
     for regrets in ([row["given_up"] for row in rows], [row.get("generic", {}).get("costs") for row in rows]):
         judge([regret for regret in regrets if regret is not None])
+    return rows
+
+
+def _mixed(routing: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Requests of all task types, their lists by the prompt: the router's drop, and what it saves against one list."""
+    rows = []
+    for entry in routing["sizes"]:
+        lists = {one["name"]: one["combination"] for one in routing["lists"] if one["size"] == entry["size"]}
+        ends = ("drop", "low", "high")
+        numbers = {name: {end: entry[name][end] for end in ends} for name in ("hybrid", "gain", "possible")}
+        rows.append(
+            {
+                "size": entry["size"],
+                "generic": lists.pop("generic"),
+                "lists": lists,
+                "holdout": numbers.pop("hybrid"),
+                **numbers,
+            }
+        )
     return rows
 
 

@@ -42,7 +42,16 @@ def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
         (str(row["size"]), row["combination"], *_measured(row), *_regret(row["given_up"]))
         for row in found["unknown_task"]
     ]
+    mixed = [
+        (
+            str(row["size"]),
+            row["generic"],
+            *(text for key in ("holdout", "gain", "possible") for text in estimate(row[key], "drop")),
+        )
+        for row in found["mixed"]
+    ]
     numbers = (f"holdout {unit}", INTERVAL, f"search {unit}", INTERVAL, f"given up {unit}", INTERVAL, "shown")
+    routed = (f"holdout {unit}", INTERVAL, f"gain {unit}", INTERVAL, f"possible {unit}", INTERVAL)
     return [
         _table(
             "Recommendations where the task is known: the list of its task type",
@@ -59,6 +68,12 @@ def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
             "Recommendations where the task is unknown: the generic list",
             ["Over all datasets; given up: against every dataset's own list, on holdout samples."],
             *(("removed", "list", *numbers), unknown, 2),
+        ),
+        _table(
+            "Recommendations where tasks are mixed: the router's list for every prompt (router.json)",
+            ["Gain: what it loses less than the generic list; possible: if every task type were known. Where no gain is"
+             " shown, the generic list is enough."],
+            *(("removed", "else", *routed), mixed, 2),
         ),
     ]  # fmt: skip
 
