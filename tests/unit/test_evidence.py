@@ -52,9 +52,15 @@ def test_a_contrast_is_the_mean_of_the_paired_differences(evidence):
     points = planted_evidence(evidence.evaluations, "points", sums=evidence.sums)
     row = points.average([{"0-1": 1.0, "0": -1.0, "1": -1.0}]).row(0, named=True)
     paired = SCORES["0"] + SCORES["1"] - SCORES["0-1"] - SCORES["none"]
-    plain, widened = clustered_mean(100 * paired, CLUSTERS), clustered_mean(np.zeros(60), CLUSTERS, bounded=True)
+    plain = clustered_mean(100 * paired, CLUSTERS)
     assert row["mean"] == pytest.approx(plain.mean)
-    assert row["se"] ** 2 == pytest.approx(plain.se**2 + 3 * (100 * widened.se) ** 2)
+    drops = [100 * (SCORES["none"] - SCORES[name]) for name in ("0", "1", "0-1")]
+    # What `bounded` adds to the variance of every drop.
+    widened = sum(
+        (100 * clustered_mean(drop / 100, CLUSTERS, bounded=True).se) ** 2 - clustered_mean(drop, CLUSTERS).se ** 2
+        for drop in drops
+    )
+    assert row["se"] ** 2 == pytest.approx(plain.se**2 + widened)
 
 
 def test_without_samples_drops_count_as_independent():
