@@ -70,12 +70,8 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 def _groups(evidence: Evidence, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     keys = sorted({(row["size"], POSITIONS.index(row["position"])) for row in rows})
     first_middle, first_late = bounds(evidence.depth)
-    spans = (
-        f"0-{first_middle - 1}",
-        f"{first_middle}-{first_late - 1}",
-        f"{first_late}-{evidence.depth - 1}",
-        "several",
-    )
+    ends = ((0, first_middle), (first_middle, first_late), (first_late, evidence.depth))
+    spans = [str(first) if last - first == 1 else f"{first}-{last - 1}" for first, last in ends] + ["several"]
     groups = []
     for size, number in keys:
         members = [row for row in rows if row["size"] == size and row["position"] == POSITIONS[number]]

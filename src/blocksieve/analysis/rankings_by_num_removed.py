@@ -52,7 +52,8 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     those, and without any the scale is null. `*_se` and the 95 % interval `*_ci_*` belong to the mean, the datasets
     fixed; `*_spread` is the standard deviation over datasets. Both follow `blocksieve.statistics`.
     `rank` counts from 1 within a size, over the combinations with a row for every dataset that has samples of this role
-    (`full`); equal means rank in order of the combination. The others keep their row, after the ranked, with rank null.
+    (`full`); equal means rank in order of the combination. The others keep their row, after the ranked, with rank null:
+    those on more datasets first, since means over other datasets do not compare.
     Raises DataError where a column is missing, a row is double or without drop, or no dataset has the scale ranked by.
     """
     rows = rows_of_role(evaluations, role)
@@ -67,7 +68,7 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
             f"ranking of the {role} samples: no dataset has a drop on the scale across_datasets: {across_datasets}"
             " (relative needs a baseline other than 0, points a metric in [0, 1]); choose the other scale"
         )
-    summaries.sort(key=lambda row: (row["size"], not row["full"], row[mean] is None, row[mean] or 0, row["removed"]))
+    summaries.sort(key=lambda row: (row["size"], -row["coverage"], row[mean] is None, row[mean] or 0, row["removed"]))
     ranking = pl.DataFrame(summaries, schema={name: kind for name, kind in RANKING.items() if name != "rank"})
     place = pl.when("full").then(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("size"))
     return ranking.with_columns(rank=place, role=pl.lit(role), ranked_by=pl.lit(across_datasets)).select(*RANKING)

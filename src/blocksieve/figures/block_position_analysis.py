@@ -42,7 +42,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     singles = table.filter(pl.col("level") == "combination", pl.col("size") == 1)
     groups = table.filter(pl.col("level") == "position").with_columns(
         value="mean",
-        name=pl.format("{}, {}", "size", "position"),
+        name=pl.format("{} removed, {}", "size", "position"),
         about=pl.format("n = {}", "combinations"),
     )
     alone = groups.filter(pl.col("size") == 1).with_columns(name=pl.format("{} ({})", "position", "blocks"))
@@ -66,7 +66,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
 
 def _strip(singles: pl.DataFrame, scale: Scale) -> Any:
     blocks = singles["combination"].to_list()
-    x = alt.X("combination:N", title="block", scale=alt.Scale(domain=blocks)).axis(grid=False, labelAngle=0)
+    x = alt.X("combination:N", title="removed block", scale=alt.Scale(domain=blocks)).axis(grid=False, labelAngle=0)
     low, high = ends(singles["low"], singles["high"], singles["drops"].explode())
     symlog = alt.Scale(type="symlog", constant=LINEAR, domain=[low - 0.5 - abs(low) / 5, high + 0.5 + abs(high) / 5])
     title = f"{UNITS[scale]}, {LOGARITHMIC}"

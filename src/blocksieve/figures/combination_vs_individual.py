@@ -7,6 +7,7 @@ import polars as pl
 
 from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
+    SHOWN,
     UNITS,
     WIDTH,
     counted,
@@ -20,6 +21,7 @@ from blocksieve.figures.parts import (
     sentence,
 )
 from blocksieve.figures.theme import SUBDUED
+from blocksieve.statistics import ROUNDING
 
 TITLE = "Synergy: a combination's drop against the sum of its blocks' drops"
 LABELS = ["synergy", "none", "antagonism"]
@@ -40,18 +42,15 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
         _scatter(rows, scale),
         histogram(rows["interaction"], axis, "combinations", "Distribution of the interaction"),
     ]
-    for which, found in (("synergies: costs less", full), ("antagonisms: costs more", full.reverse())):
-        sign = pl.col("interaction") < 0 if which.startswith("syn") else pl.col("interaction") > 0
-        top = found.filter(sign).head(TOP)
-        title = f"Top {len(top)} {which} than the sum, 95 % interval"
-        if top.is_empty():
-            panels.append(sentence(f"Top {which}", "None was measured on every dataset."))
-        else:
-            panels.append(
-                estimates(
-                    top, axis, rows_axis("combination", top["combination"].to_list()), title, "about", **_looks(None)
-                )
-            )
+    for kind, less, found in (
+        ("Synergies", "less", full.filter(pl.col("interaction") < -ROUNDING)),
+        ("Antagonisms", "more", full.reverse().filter(pl.col("interaction") > ROUNDING)),
+    ):
+        top = found.head(TOP)
+        title = f"{kind} (cost {less} than the sum): top {len(top)} of {len(found)}, 95 % interval"
+        y = rows_axis("combination", top["combination"].to_list())
+        none = sentence(kind, f"No combination that every dataset has costs {less} than the sum of its blocks.")
+        panels.append(none if top.is_empty() else estimates(top, axis, y, title, "about", **_looks(None)))
     subtitle = [
         f"interaction = measured - summed, on the same datasets; {counted(len(rows), 'combination')};"
         f" {counts['synergy']} synergistic, {counts['antagonism']} antagonistic at a 5 % false discovery rate",
@@ -70,8 +69,9 @@ def _looks(legend: alt.Legend | None) -> dict[str, Any]:
 def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
     line = ends(rows["summed"], rows["measured"])
     diagonal = alt.Chart(pl.DataFrame({"summed": line, "measured": line})).mark_line(color=SUBDUED, strokeDash=[4, 3])
-    x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}")
-    y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}")
+    shown = alt.Scale(domain=SHOWN)
+    x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}", scale=shown)
+    y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}", scale=shown)
     order = rows.sort(pl.col("label") != "none")
     dots = alt.Chart(order).mark_point(filled=True, size=26, opacity=0.75)
     return alt.layer(

@@ -29,7 +29,10 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     """Draw the table of `dataset_pairwise_comparison`, in % of the baseline or pp."""
     known = table.drop_nulls("pearson")
     if known.is_empty():
-        text = "Two datasets or more with three combinations in common are needed for a correlation; there are none."
+        text = (
+            "A correlation needs two datasets with three combinations or more in common, whose drops differ; there are"
+            " none."
+        )
         return titled(grid([sentence("Correlations", text)]), TITLE, [])
     fewest, most = map(round, ends(known["combinations"]))
     subtitle = [

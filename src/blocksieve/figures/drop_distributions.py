@@ -8,8 +8,9 @@ import polars as pl
 
 from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
+    LINEAR,
     WIDTH,
-    bars,
+    bin_edges,
     boxes,
     counted,
     drop_axis,
@@ -30,7 +31,8 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     if table.is_empty():
         return figure([sentence("Drops", "No combination was evaluated.")], TITLE, [])
     rows = table.with_columns(
-        name=_size_name(), about=pl.format("n = {}", "drops_measured"), percent=100 * pl.col("negative")
+        name=pl.format("{} removed", "size"),
+        about=pl.format("n = {}, {} % below 0", "drops_measured", (100 * pl.col("negative")).round(1)),
     )
     everything = table["drops"].explode()
     y = rows_axis("name", rows["name"].to_list())
@@ -38,31 +40,50 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     total, gains = len(everything), (everything < 0).sum() / len(everything)
     panels = [
         histogram(everything, axis, "drops measured", "Overall"),
-        boxes(rows, wide_axis(scale), y, "By number of removed blocks: least, middle half, median, greatest", "about"),
-        _cumulative(rows, scale),
-        bars(rows, "percent", "share of drops below 0 (%)", y, "Gains, real or by chance", ".1f"),
+        _lines(_frequencies(rows), rows, "share of the size's drops (%)", "By number of removed blocks", scale),
+        _lines(_cumulative(rows), rows, "drops at most so large (%)", "Cumulative", scale),
+        boxes(rows, wide_axis(scale), y, "Least, middle half, median, greatest", "about"),
     ]
-    subtitle = [f"{counted(total, 'drop')}, {gains:.1%} of them below 0; larger sizes hold what the search looked for"]
+    subtitle = [
+        f"{counted(total, 'drop')}, {100 * gains:.1f} % of them below 0 (gains, real or by chance);"
+        " larger sizes hold what the search looked for"
+    ]
     return figure(panels, TITLE, subtitle)
 
 
-def _size_name() -> pl.Expr:
-    return pl.format("{} removed", "size")
+def _frequencies(rows: pl.DataFrame) -> pl.DataFrame:
+    """How many of each size's drops lie in bins that are equally wide on the axis: rows name, value (middle), share."""
+    drawn = {row["name"]: np.sign(row["drops"]) * np.log1p(np.abs(row["drops"]) / LINEAR) for row in rows.to_dicts()}
+    edges = bin_edges(np.concatenate(list(drawn.values())))
+    middles = (edges[1:] + edges[:-1]) / 2
+    values = np.sign(middles) * LINEAR * np.expm1(np.abs(middles))
+    return pl.concat(
+        pl.DataFrame({"name": name, "value": values, "share": 100 * np.histogram(found, edges)[0] / len(found)})
+        for name, found in drawn.items()
+    )
 
 
-def _cumulative(rows: pl.DataFrame, scale: Scale) -> Any:
+def _cumulative(rows: pl.DataFrame) -> pl.DataFrame:
+    """The drop that each share of a size's drops does not exceed: rows name, value, share."""
     shares = np.linspace(0, 100, 101)
-    lines = pl.concat(
-        pl.DataFrame({"value": np.percentile(row["drops"], shares), "share": shares, "name": row["name"]})
+    return pl.concat(
+        pl.DataFrame(
+            {"name": row["name"], "value": np.percentile(row["drops"], shares, method="inverted_cdf"), "share": shares}
+        )
         for row in rows.to_dicts()
     )
+
+
+def _lines(points: pl.DataFrame, rows: pl.DataFrame, y: str, title: str, scale: Scale) -> Any:
+    """A panel of a stepped line a size."""
     names = rows["name"].to_list()
     dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
-    chart = alt.Chart(lines).mark_line(strokeWidth=1.6, interpolate="step-after")
+    rising = title == "Cumulative"
+    chart = alt.Chart(points).mark_line(strokeWidth=1.6, interpolate="step-after" if rising else "step")
     return chart.encode(
         x=wide_axis(scale),
-        y=alt.Y("share:Q", title="drops at most so large (%)"),
+        y=alt.Y("share:Q", title=y),
         color=alt.Color("name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, scheme="viridis")),
         strokeDash=alt.StrokeDash("name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, range=dashes)),
-        order="share:Q",
-    ).properties(title=panel_title("Cumulative"), width=WIDTH, height=220)
+        order="share:Q" if rising else "value:Q",
+    ).properties(title=panel_title(title), width=WIDTH, height=200)

@@ -25,7 +25,11 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     with_numbers = len(blocks) <= NUMBERS_UP_TO
     rows = table.with_columns(
         text=pl.col("drop").map_elements(_short, pl.String),
-        mark=pl.when("significant").then(pl.lit("*")).otherwise(pl.lit("")),
+        mark=pl.when(~pl.col("significant"))
+        .then(pl.lit(""))
+        .when(pl.col("drop") > 0)
+        .then(pl.lit("*"))
+        .otherwise(pl.lit("+")),
     )
     # Colour saturates where nine tenths of the drops lie, so that one vital block does not bleach all others.
     bound = max(float(np.quantile(table["drop"].abs().to_numpy(), 0.9)), 1.0)
@@ -41,7 +45,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     significant = int(table["significant"].sum())
     chart = alt.layer(
         *layers,
-        title=panel_title("* differs from 0 at a 5 % false discovery rate over all cells"),
+        title=panel_title("Drop of every block on every dataset: * loss, + gain, at a 5 % false discovery rate"),
         width=alt.Step(CELL if with_numbers else SMALL_CELL),
         height=alt.Step(CELL - 6),
     )

@@ -6,9 +6,11 @@ from typing import Any
 import altair as alt
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.evidence import Scale
 from blocksieve.figures.theme import CATEGORIES, FULL, GRID, INK, SUBDUED
+from blocksieve.statistics import ROUNDING
 
 UNITS: dict[Scale, str] = {"relative": "relative drop (% of baseline)", "points": "drop (percentage points)"}
 WIDTH, ROW = 330, 20
@@ -16,21 +18,28 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 BAR_INK = "#9fb8c8"
 ZERO_LINE: Any = {"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID}
 NOTE_LETTERS = 62
+# A dot at the very left keeps clear of its label.
+LABEL_PADDING = 7
 # Where one vital block would flatten all others, drops are drawn on an axis that is logarithmic beyond this.
 LINEAR = 2
 LOGARITHMIC = f"logarithmic beyond ±{LINEAR}"
-TICKS = sorted(sign * value for sign in (-1, 1) for value in (1, 2, 5, 10, 20, 50, 100)) + [0]
+TICKS = sorted(sign * value for sign in (-1, 1) for value in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)) + [0]
+# At least so much of an axis is shown, so that it has a scale where all drops are 0.
+SHOWN = alt.DomainUnionWith(unionWith=[0, 1])
 
 
 def drop_axis(scale: Scale, what: str = "") -> alt.X:
     """The x axis of a drop, its zero line drawn."""
-    return alt.X("value:Q", title=f"{what} {UNITS[scale]}".strip()).axis(gridColor=ZERO_LINE, tickCount=6)
+    axis = alt.X("value:Q", title=f"{what} {UNITS[scale]}".strip(), scale=alt.Scale(domain=SHOWN))
+    return axis.axis(gridColor=ZERO_LINE, tickCount=6)
 
 
 def wide_axis(scale: Scale) -> alt.X:
     """The same for drops of which few are large: linear around 0, logarithmic further out."""
-    axis = alt.X("value:Q", title=f"{UNITS[scale]}, {LOGARITHMIC}", scale=alt.Scale(type="symlog", constant=LINEAR))
-    return axis.axis(gridColor=ZERO_LINE, values=TICKS)
+    symlog = alt.Scale(type="symlog", constant=LINEAR, domain=SHOWN)
+    return alt.X("value:Q", title=f"{UNITS[scale]}, {LOGARITHMIC}", scale=symlog).axis(
+        gridColor=ZERO_LINE, values=TICKS
+    )
 
 
 def ends(*series: pl.Series) -> tuple[float, float]:
@@ -39,9 +48,9 @@ def ends(*series: pl.Series) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def like(x: alt.X, field: str) -> alt.X:
+def like(axis: Any, field: str) -> Any:
     """The same axis for another column."""
-    same: alt.X = x.copy(deep=False)
+    same = axis.copy(deep=False)
     same.shorthand = f"{field}:Q"
     return same
 
@@ -49,20 +58,20 @@ def like(x: alt.X, field: str) -> alt.X:
 def rows_axis(field: str, order: Sequence[Any], **options: Any) -> alt.Y:
     """A y axis of names in the given order."""
     return alt.Y(f"{field}:N", title=None, scale=alt.Scale(domain=list(order)), **options).axis(
-        ticks=False, domain=False, grid=False
+        ticks=False, domain=False, grid=False, labelPadding=LABEL_PADDING
     )
 
 
 def colour(field: str, order: Sequence[Any], title: str | None) -> alt.Color:
     """A colour a name, in the given order; a legend if there is a title."""
     colours = [CATEGORIES[place % len(CATEGORIES)] for place in range(len(order))]
-    legend = alt.Legend(title=title) if title else None
+    legend = alt.Legend(title=title, symbolOpacity=1) if title else None
     return alt.Color(f"{field}:N", legend=legend, scale=alt.Scale(domain=list(order), range=colours))
 
 
 def shape(field: str, order: Sequence[Any], title: str | None) -> alt.Shape:
-    """A shape a name, in the given order; with `colour` readable without colours."""
-    shapes = [SHAPES[place % len(SHAPES)] for place in range(len(order))]
+    """A shape a name, in the given order; with `colour` readable without colours, up to 64 names."""
+    shapes = [SHAPES[(place + place // len(CATEGORIES)) % len(SHAPES)] for place in range(len(order))]
     legend = alt.Legend(title=title) if title else None
     return alt.Shape(f"{field}:N", legend=legend, scale=alt.Scale(domain=list(order), range=shapes))
 
@@ -77,8 +86,7 @@ def estimates(rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None
         dots.encode(x=x, y=y, **encoding),
     ]
     if text is not None:
-        texts = alt.Chart(rows).mark_text(align="left", fontSize=9, color=SUBDUED)
-        layers.append(texts.encode(x=alt.value(WIDTH + 6), y=y, text=f"{text}:N"))
+        layers.append(_beside(alt.Chart(rows), y, text))
     return alt.layer(*layers, title=panel_title(title), width=WIDTH, height=alt.Step(ROW))
 
 
@@ -96,30 +104,53 @@ def boxes(rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None = N
         base.mark_tick(color=INK, thickness=2, height=11).encode(x=x, y=y),
     ]
     if text is not None:
-        texts = base.mark_text(align="left", fontSize=9, color=SUBDUED)
-        layers.append(texts.encode(x=alt.value(WIDTH + 6), y=y, text=f"{text}:N"))
+        layers.append(_beside(base, y, text))
     return alt.layer(*layers, title=panel_title(title), width=WIDTH, height=alt.Step(ROW))
 
 
-def bars(rows: pl.DataFrame, value: str, axis: str, y: Any, title: str, form: str = ".2f") -> Any:
-    """A panel of bars with their numbers."""
-    base = alt.Chart(rows.drop_nulls(value)).encode(y=y, x=alt.X(f"{value}:Q", title=axis).axis(tickCount=5))
+def bars(
+    rows: pl.DataFrame, value: str, axis: str, y: Any, title: str, form: str = ".2f", text: str | None = None
+) -> Any:
+    """A panel of bars with their numbers, a number of things where the form has no decimals; text at the right."""
+    known = rows.drop_nulls(value)
+    if known.is_empty():
+        return sentence(title, "Needs two combinations or more.")
+    whole: Any = {"tickMinStep": 1} if form.endswith("d") else {}
+    # Room for the number of the longest bar.
+    scale = alt.Scale(domain=[0, 1.15 * (ends(known[value])[1] or 1)])
+    base = alt.Chart(known).encode(y=y, x=alt.X(f"{value}:Q", title=axis, scale=scale).axis(tickCount=5, **whole))
     numbers = base.mark_text(align="left", dx=4, fontSize=9).encode(text=alt.Text(f"{value}:Q", format=form))
-    layers = (base.mark_bar(color=BAR_INK, height=11), numbers)
+    layers = [base.mark_bar(color=BAR_INK, height=11), numbers]
+    if text is not None:
+        layers.append(_beside(base, y, text))
     return alt.layer(*layers, title=panel_title(title), width=WIDTH, height=alt.Step(ROW))
+
+
+def _beside(base: Any, y: Any, text: str) -> Any:
+    """The text of every row, at its right."""
+    texts = base.mark_text(align="left", fontSize=9, color=SUBDUED)
+    return texts.encode(x=alt.value(WIDTH + 6), y=y, text=f"{text}:N")
 
 
 def histogram(values: Any, x: alt.X, count: str, title: str, height: int = 200) -> Any:
     """A panel of the distribution of some values, with 0 marked."""
     found = np.asarray(values, dtype=np.float64)
-    low, high = float(found.min()), float(found.max())
-    spread = max(high - low, 1e-6)
-    heights, edges = np.histogram(found, bins=min(40, max(8, round(len(found) ** 0.5))), range=(low, low + spread))
+    heights, edges = np.histogram(found, bins=bin_edges(found))
     table = pl.DataFrame({"value": edges[:-1], "end": edges[1:], "count": heights})
     drawn = alt.Chart(table).mark_rect(color=BAR_INK, stroke="white", strokeWidth=0.5)
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3])
     encoded = drawn.encode(x=x, x2="end:Q", y=alt.Y("count:Q", title=count).axis(tickMinStep=1), y2=alt.datum(0))
     return alt.layer(encoded, zero.encode(x=x), title=panel_title(title), width=WIDTH, height=height)
+
+
+def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ends of bins for some values: more bins for more values; five that span 1 where all values are the same."""
+    count = min(40, max(8, round(len(values) ** 0.5)))
+    low, high = float(values.min()), float(values.max())
+    if high - low < ROUNDING:
+        low, high = low - 0.5, high + 0.5
+        count = 5
+    return np.linspace(low, high, count + 1)
 
 
 def sentence(title: str, text: str, width: int = WIDTH) -> Any:

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from blocksieve.evidence import Scale
-from blocksieve.figures.parts import sentence
+from blocksieve.figures.parts import LABEL_PADDING, SHOWN, sentence
 from blocksieve.figures.theme import FULL, GRID, INK, SUBDUED
 
 TOP = 15
@@ -88,7 +88,9 @@ def _panel(panel: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, scale: 
     rows = full["combination"].to_list()
     if not partial.is_empty():
         rows += [HEADING_ROW, *partial["combination"]]
-    y = alt.Y("combination:N", title=None, scale=alt.Scale(domain=rows)).axis(ticks=False, domain=False, grid=False)
+    y = alt.Y("combination:N", title=None, scale=alt.Scale(domain=rows)).axis(
+        ticks=False, domain=False, grid=False, labelPadding=LABEL_PADDING
+    )
     dots: dict[str, Any] = {"size": 36, "opacity": 1, "strokeWidth": 1.5}
     return alt.layer(
         _bars(panel, "spread_low", "spread_high", SPREAD, colour, y, scale),
@@ -109,7 +111,7 @@ def _bars(
     panel: pl.DataFrame, low: str, high: str, meaning: str, colour: alt.Color, y: alt.Y, scale: Scale
 ) -> alt.Chart:
     """Horizontal bars of one meaning; a row whose ends are unknown has none."""
-    x = alt.X(f"{low}:Q", title=f"{UNITS[scale]}, 95 % interval").axis(
+    x = alt.X(f"{low}:Q", title=f"{UNITS[scale]}, 95 % interval", scale=alt.Scale(domain=SHOWN)).axis(
         gridColor={"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID}, tickCount=6
     )
     width = alt.StrokeWidth("bar:N", scale=BARS).legend(title=None, symbolStrokeColor=INK, symbolSize=400)
@@ -133,8 +135,8 @@ def _heading(y: alt.Y) -> alt.Chart:
 def _panel_title(panel: pl.DataFrame, ranked: pl.DataFrame) -> str:
     """Count what is shown of the ranked combinations, and those of partial coverage."""
     shown, total, size = panel["full"].sum(), ranked["full"].sum(), panel["size"][0]
-    selection = f"top {shown} of {total}" if shown < total else f"all {total}"
-    partly = f", {len(ranked) - total} partly covered" if total < len(ranked) else ""
+    selection = f"top {shown} of {total:,}" if shown < total else f"all {total}" if total else "none on every dataset"
+    partly = f", {len(ranked) - total:,} partly covered" if total < len(ranked) else ""
     return f"{size} block{'' if size == 1 else 's'} removed: {selection}{partly}"
 
 

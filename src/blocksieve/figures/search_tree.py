@@ -7,7 +7,7 @@ import polars as pl
 
 from blocksieve.analysis.search_tree import GENERIC
 from blocksieve.evidence import Scale
-from blocksieve.figures.parts import UNITS, ends, grid, panel_title, sentence, titled
+from blocksieve.figures.parts import UNITS, ends, grid, like, panel_title, sentence, titled
 from blocksieve.figures.theme import FULL, SUBDUED
 
 TITLE = "Search: what each step kept"
@@ -25,7 +25,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     panels = [_panel(table.filter(pl.col("scope") == scope), scope, scale) for scope in scopes]
     subtitle = [
         "lines: from a kept combination to the kept ones that extend it; grey: candidates not kept; the best of every"
-        " size by name",
+        " size by name, with its 95 % interval",
         "candidates that cost more than the axis shows are counted in the panel's title",
     ]
     return titled(grid(panels, COLUMNS), TITLE, subtitle)
@@ -33,7 +33,8 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
 
 def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> Any:
     kept, rest = rows.filter("kept"), rows.filter(~pl.col("kept"))
-    low, high = ends(rows["drop"])[0], ends(kept["drop"])[1]
+    best = kept.filter(pl.col("rank") == 1)
+    low, high = ends(rows["drop"], best["low"])[0], ends(kept["drop"])[1]
     height = max(high - low, 1.0) * HEADROOM
     top = low + height
     inside = rest.filter(pl.col("drop") <= top)
@@ -45,12 +46,14 @@ def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> Any:
     y = alt.Y("drop:Q", title=UNITS[scale], scale=alt.Scale(domain=[low - 0.15 * height, top], nice=False)).axis(
         tickCount=5
     )
-    best = kept.filter(pl.col("rank") == 1)
     return alt.layer(
         alt.Chart(inside.select("size", "drop"))
         .mark_tick(color="#bbbbbb", orient="horizontal", width=14)
         .encode(x=x, y=y),
         alt.Chart(_edges(kept)).mark_rule(color=FULL, opacity=0.6).encode(x=x, y=y, x2="to_size:Q", y2="to_drop:Q"),
+        alt.Chart(best.select("size", "low", "high").drop_nulls())
+        .mark_rule(strokeWidth=2.5, opacity=0.35, color=FULL, clip=True)
+        .encode(x=x, y=like(y, "low"), y2="high:Q"),
         alt.Chart(kept.select("size", "drop")).mark_point(filled=True, size=34, opacity=1, color=FULL).encode(x=x, y=y),
         alt.Chart(best.select("size", "drop", "combination"))
         .mark_text(align="left", dx=5, dy=11, fontSize=9, color=SUBDUED)

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from blocksieve.evidence import Scale
-from blocksieve.figures.parts import UNITS, ends, estimates, grid, panel_title, rows_axis, sentence, titled
+from blocksieve.figures.parts import UNITS, counted, ends, estimates, grid, panel_title, rows_axis, sentence, titled
 from blocksieve.figures.theme import FULL, SUBDUED
 
 TITLE = "Splits: do train and validation samples agree on which blocks matter?"
@@ -43,17 +43,21 @@ def _scatter(rows: pl.DataFrame, name: str, scale: Scale) -> Any:
     first, second = rows.select("split_a", "split_b").row(0)
     line = ends(rows["drop_a"], rows["drop_b"])
     unit = "%" if scale == "relative" else "pp"
-    x = alt.X("drop_a:Q", title=f"{first} (drop, {unit})").axis(tickCount=4)
-    y = alt.Y("drop_b:Q", title=f"{second} (drop, {unit})").axis(tickCount=4)
+    same = alt.Scale(domain=[min(line[0], 0.0), max(line[1], 1.0)])
+    x = alt.X("drop_a:Q", title=f"{first} (drop, {unit})", scale=same).axis(tickCount=4)
+    y = alt.Y("drop_b:Q", title=f"{second} (drop, {unit})", scale=same).axis(tickCount=4)
     diagonal = alt.Chart(pl.DataFrame({"drop_a": line, "drop_b": line})).mark_line(color=SUBDUED, strokeDash=[4, 3])
     dots = alt.Chart(rows.select("block", "drop_a", "drop_b")).mark_point(size=30, color=FULL)
     vital = rows.top_k(1, by=pl.max_horizontal("drop_a", "drop_b"))
-    label = alt.Chart(vital).mark_text(align="right", dx=-6, fontSize=9)
+    label = alt.Chart(vital).encode(x=x, y=y, text="block:N")
+    text: dict[str, Any] = {"align": "right", "dx": -6, "fontSize": 9}
     return alt.layer(
         diagonal.encode(x=x, y=y),
         dots.encode(x=x, y=y),
-        label.encode(x=x, y=y, text="block:N"),
-        title=panel_title(name),
+        # A rim keeps the number apart from the line.
+        label.mark_text(**text, stroke="white", strokeWidth=4),
+        label.mark_text(**text),
+        title=panel_title(f"{name}: {counted(len(rows), 'block')}"),
         width=SIDE,
         height=SIDE,
     )

@@ -17,15 +17,13 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     if known.is_empty():
         text = "No combination was evaluated on every dataset, so task types cannot be compared."
         return figure([sentence("Task types", text)], TITLE, subtitle)
-    rows = known.with_columns(
-        value="mean", about=pl.format("{} samples", "samples"), which=pl.format("{} combinations", "combinations")
-    )
+    rows = known.with_columns(value="mean", about=pl.format("{} samples", "samples"))
     y = rows_axis("task_type", rows["task_type"].to_list())
     shared = counted(rows["combinations"][0], "combination")
     counts = rows.select("task_type", "evaluated")
     panels = [
         estimates(rows, drop_axis(scale, "mean"), y, f"Mean over {shared}, 95 % interval", "about"),
-        boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest", "which"),
+        boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest"),
         bars(rows, "std", f"standard deviation of the {_unit(scale)}", y, "Stability over combinations (low: stable)"),
         bars(counts, "evaluated", "combinations evaluated on any dataset of the type", y, "Combinations", ",d"),
     ]
