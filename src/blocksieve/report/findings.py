@@ -9,7 +9,7 @@ import polars as pl
 from scipy import stats
 
 from blocksieve.analysis.task_specific_vs_generic import SAME
-from blocksieve.statistics import CONFIDENCE, false_discovery
+from blocksieve.statistics import CONFIDENCE, ROUNDING, false_discovery
 
 AGREEMENT = 0.9
 SIGNIFICANT = 1 - CONFIDENCE
@@ -37,8 +37,11 @@ def _removable(tables: Tables, unit: str) -> Iterator[str]:
                 f" {strategy['max_drop']:g} {unit}."
             )
         else:
-            yield f"{name.capitalize()}: no combination is shown to lose at most {strategy['max_drop']:g} {unit}."
-    crowded = [entry for entry in chosen["sizes"] if len(entry["tied"]) > 1]
+            yield (
+                f"{name.capitalize()}: the best combination of no size is shown to lose at most"
+                f" {strategy['max_drop']:g} {unit}."
+            )
+    crowded = [entry for entry in chosen["sizes"] if len(entry["tied"]) > 1 and entry["low"] is not None]
     for entry in crowded:
         yield (
             f"With {_blocks_of(entry['size'])} removed, {len(entry['tied'])} of {entry['candidates']} combinations are"
@@ -51,8 +54,8 @@ def _blocks(tables: Tables, unit: str) -> Iterator[str]:
     rows = tables["block_position_analysis"].filter(level="combination", size=1).sort("mean", descending=True)
     if len(rows) < 2 or rows["low"].null_count():
         return
-    first, second = rows.row(0, named=True), rows.row(1, named=True)
-    if first["low"] > max(second["high"], 0):
+    first, others = rows.row(0, named=True), rows[1:]
+    if first["low"] > max(*others["high"], 0):
         yield (
             f"Block {first['combination']} is the most important: alone it costs {first['mean']:.2f} {unit}"
             f" [{first['low']:.2f}, {first['high']:.2f}], more than any other block."
@@ -67,18 +70,20 @@ def _blocks(tables: Tables, unit: str) -> Iterator[str]:
 
 def _task_types(tables: Tables, unit: str) -> Iterator[str]:
     """Pairs of task types whose means differ (independent samples, adjusted for the number of pairs)."""
-    rows = tables["task_type_comparison"].drop_nulls("se").sort("mean").to_dicts()
-    pairs = list(combinations(rows, 2))
+    rows = tables["task_type_comparison"].drop_nulls("low").sort("mean")
+    # From the intervals, since those know how few clusters there may be.
+    errors = rows.with_columns(error=(pl.col("high") - pl.col("low")) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
+    pairs = list(combinations(errors.to_dicts(), 2))
     if not pairs:
         return
-    z = [(high["mean"] - low["mean"]) / max(np.hypot(low["se"], high["se"]), 1e-12) for low, high in pairs]
+    z = [(more["mean"] - less["mean"]) / max(np.hypot(less["error"], more["error"]), ROUNDING) for less, more in pairs]
     q = false_discovery(2 * stats.norm.sf(np.abs(z)))
-    lowest, highest = rows[0], rows[-1]
-    if q[pairs.index((lowest, highest))] <= SIGNIFICANT:
+    apart = [pair for pair, value in zip(pairs, q, strict=True) if value <= SIGNIFICANT]
+    if apart:
+        less, more = max(apart, key=lambda pair: pair[1]["mean"] - pair[0]["mean"])
         yield (
-            f"{highest['task_type']} loses most ({highest['mean']:.2f} {unit} on average over the same combinations),"
-            f" {lowest['task_type']} least ({lowest['mean']:.2f} {unit}); {int((q <= SIGNIFICANT).sum())} of"
-            f" {len(pairs)} pairs of task types differ."
+            f"{more['task_type']} loses more than {less['task_type']}: {more['mean']:.2f} against {less['mean']:.2f}"
+            f" {unit} on average over the same combinations; {len(apart)} of {len(pairs)} pairs of task types differ."
         )
     else:
         yield "No task type is shown to lose more than another."
@@ -105,7 +110,7 @@ def _interactions(tables: Tables, unit: str) -> Iterator[str]:
         return
     counts = {label: table.filter(label=label).height for label in ("synergy", "antagonism")}
     if not sum(counts.values()):
-        yield f"No interaction between blocks is shown in {len(table):,} combinations: drops look like sums."
+        yield f"No interaction between blocks is shown in {len(table):,} combinations."
         return
     yield (
         f"Of {len(table):,} combinations, {counts['synergy']} cost less than the sum of their blocks (synergy) and"
@@ -127,8 +132,8 @@ def _pairs(tables: Tables, unit: str) -> Iterator[str]:
         return float(r[same].mean() - r[~same].mean()) if same.any() and not same.all() else 0.0
 
     found, rng = gap(labels), np.random.default_rng(0)
-    chance = np.mean([abs(gap(rng.permutation(labels))) >= abs(found) - 1e-12 for _ in range(SHUFFLES)])
-    if chance <= SIGNIFICANT:
+    reached = sum(abs(gap(rng.permutation(labels))) >= abs(found) - 1e-12 for _ in range(SHUFFLES))
+    if (1 + reached) / (1 + SHUFFLES) <= SIGNIFICANT:
         yield (
             f"Datasets of one task type respond {'more' if found > 0 else 'less'} alike than datasets of different"
             f" types: their mean correlations differ by {abs(found):.2f}."
@@ -138,15 +143,16 @@ def _pairs(tables: Tables, unit: str) -> Iterator[str]:
 def _splits(tables: Tables, unit: str) -> Iterator[str]:
     """Datasets whose splits agree or disagree beyond doubt."""
     pairs = tables["split_agreement"].unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
+    known = pairs["dataset"].n_unique()
     for word, found in (
         ("agree", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
         ("do not agree", pairs.filter(pl.col("spearman_high") < AGREEMENT)),
     ):
-        if len(found):
+        if names := found["dataset"].unique().sort().to_list():
             yield (
-                f"The splits of {len(found)} of {len(pairs)} datasets {word} on the order of blocks: Spearman's"
+                f"The splits of {len(names)} of {known} datasets {word} on the order of blocks: Spearman's"
                 f" correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
-                f" ({', '.join(sorted(found['dataset']))})."
+                f" ({', '.join(names)})."
             )
 
 

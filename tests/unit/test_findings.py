@@ -1,0 +1,97 @@
+"""Key findings: each stands where its test holds, alone, and none where none does."""
+
+import polars as pl
+import pytest
+from planted import all_analyses, planted_evaluations, planted_evidence
+
+from blocksieve.report.findings import findings
+
+DATASETS = ("a", "b", "c", "d")
+BLOCKS = [(block,) for block in range(6)]
+PAIRS = [(0, 1), (2, 3), (4, 5)]
+TYPES = {"a": "type 0", "b": "type 0", "c": "type 1", "d": "type 1"}
+
+
+def tables_of(drops: dict, se: float = 0.02, clusters: int = 100) -> dict:
+    """All analyses of drops by dataset and combination, two datasets a task type."""
+    evaluations = planted_evaluations(drops, dict.fromkeys(drops, 1.0), se=se, n=clusters)
+    types = pl.col("dataset").replace_strict(TYPES)
+    return all_analyses(planted_evidence(evaluations.with_columns(task_type=types), num_blocks=6))
+
+
+def flat(extra: dict | None = None, shift: dict | None = None) -> dict:
+    """Drops within the noise, whose small pattern every dataset has in its own order; `extra` a combination's drop."""
+    return {
+        name: {
+            combination: 0.003 * ((7 * sum(combination) + 5 * place) % 4 - 1.5)
+            + (extra or {}).get(combination, 0)
+            + (shift or {}).get(name, 0)
+            for combination in BLOCKS + PAIRS
+        }
+        for place, name in enumerate(DATASETS)
+    }
+
+
+def agreement(low: float, high: float) -> pl.DataFrame:
+    """A table of split agreement of one dataset."""
+    about = {"dataset": "a", "split_a": "train", "split_b": "validation"}
+    return pl.DataFrame([about | {"spearman": (low + high) / 2, "spearman_low": low, "spearman_high": high}])
+
+
+QUIET = tables_of(flat())
+VITAL = tables_of(flat({(1,): 0.4}))["block_position_analysis"]
+POSITIVE = {
+    "most important": {
+        "block_position_analysis": pl.concat(
+            [VITAL.filter(level="combination"), QUIET["block_position_analysis"].filter(level="position")]
+        )
+    },
+    "blocks (0-1) cost more than": {
+        "block_position_analysis": pl.concat(
+            [QUIET["block_position_analysis"].filter(level="combination"), VITAL.filter(level="position")]
+        )
+    },
+    "type 1 loses more than type 0": {
+        "task_type_comparison": tables_of(flat(shift={"c": 0.1, "d": 0.1}))["task_type_comparison"]
+    },
+    "1 cost less than the sum": {
+        "combination_vs_individual": tables_of(flat({(0,): 0.2, (1,): 0.2, (0, 1): 0.1}))["combination_vs_individual"]
+    },
+    "splits of 1 of 1 datasets agree": {"split_agreement": agreement(0.91, 0.99)},
+    "splits of 1 of 1 datasets do not agree": {"split_agreement": agreement(0.1, 0.8)},
+}
+
+
+@pytest.mark.parametrize("phrase", POSITIVE)
+def test_each_finding_stands_alone_where_its_test_holds(phrase):
+    found = findings(QUIET | POSITIVE[phrase], "%")
+    assert [other for other in POSITIVE if other in " ".join(found)] == [phrase]
+
+
+def test_none_stands_where_none_holds():
+    text = " ".join(findings(QUIET | {"split_agreement": agreement(0.5, 0.95)}, "%"))
+    assert [phrase for phrase in (*POSITIVE, "respond more alike", "respond less alike") if phrase in text] == []
+    assert "For 6 of 6 blocks, removing the block alone is not shown to cost anything" in text
+    assert "No task type is shown to lose more" in text
+    assert "No interaction between blocks is shown in 3 combinations" in text
+
+
+def test_nothing_is_found_where_no_error_is_known():
+    rows = planted_evaluations(flat(), dict.fromkeys(DATASETS, 1.0))
+    unknown = [pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")]
+    found = findings(all_analyses(planted_evidence(rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32)))), "%")
+    assert len(found) == 4  # what no strategy is shown to do, and no interaction
+    assert all("shown to lose at most" in sentence or "No interaction" in sentence for sentence in found)
+
+
+def test_three_samples_find_no_difference_of_task_types():
+    table = tables_of(flat(shift={"c": 0.1, "d": 0.1}), se=0.08, clusters=3)["task_type_comparison"]
+    assert "No task type is shown to lose more" in " ".join(findings(QUIET | {"task_type_comparison": table}, "%"))
+
+
+def test_a_block_is_most_important_only_if_its_interval_lies_above_all_others():
+    rows = VITAL.filter(level="combination", size=1)
+    wide = pl.when(combination="5").then(90.0).otherwise("high").alias("high")
+    text = " ".join(findings(QUIET | {"block_position_analysis": VITAL.filter(size=1).with_columns(wide)}, "%"))
+    assert len(rows) == 6
+    assert "most important" not in text
