@@ -19,12 +19,20 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# With a cluster, targets and rules of seconds run where snakemake runs: a queue between two GPU jobs would cost more.
 localrules:
     all,
     evaluate,
     analysis,
     figures,
     report,
+    save_config,
+    draw_samples,
+    select_own_beam,
+    select_generic_beam,
+    select_finalists,
+    draw_figure,
+    write_report,
 
 
 rule all:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from blocksieve.errors import ModelError
-from blocksieve.models.loading import choose_device, claim, fitting
+from blocksieve.models.loading import ALLOTTED, allotted_gpus, choose_device, claim, fitting
 
 CLAIM = """
 import sys
@@ -38,8 +38,28 @@ def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: 
     assert claim({0: "a", 1: "b"}, tmp_path) == 0
 
 
+def test_what_a_batch_system_says_of_gpus() -> None:
+    assert allotted_gpus({"CUDA_VISIBLE_DEVICES": "0,1", "HOME": "/root"}) == "CUDA_VISIBLE_DEVICES=0,1"
+    assert allotted_gpus({"SLURM_JOB_GPUS": "3", "SLURM_STEP_GPUS": "3"}) == "SLURM_JOB_GPUS=3, SLURM_STEP_GPUS=3"
+    assert allotted_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == allotted_gpus({"CUDA_VISIBLE_DEVICES": ""}) == ""
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_auto_means_cpu_and_cuda_is_an_error() -> None:
+def test_a_gpu_that_was_given_but_is_not_seen_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_GPUS", "0")
+    for wanted in ("auto", "cuda"):
+        with pytest.raises(ModelError, match=r"was given a GPU \(SLURM_STEP_GPUS=0\) but torch .* sees none; check"):
+            choose_device(wanted)
+    assert choose_device("cpu") == "cpu"
+    assert "was given a GPU (SLURM_STEP_GPUS=0) but model.device is cpu" in caplog.text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_auto_means_cpu_and_cuda_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALLOTTED:
+        monkeypatch.delenv(name, raising=False)
     assert choose_device("auto") == choose_device("cpu") == "cpu"
     with pytest.raises(ModelError, match="cuda is wanted but this machine shows no GPU"):
         choose_device("cuda")

@@ -2,8 +2,10 @@
 
 import fcntl
 import logging
+import os
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +22,8 @@ logger = logging.getLogger("blocksieve")
 
 # A model on one GPU leaves room for the work on it: its weights may fill this share of the free memory.
 WEIGHTS_SHARE = 0.7
+# Where a batch system says which GPUs it gave to a job; SLURM names them for the job or for its step.
+ALLOTTED = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 # Open files whose locks say which GPUs this process has taken; closed with it.
 _claims: list[IO[str]] = []
 
@@ -42,8 +46,17 @@ class LoadedModel:
 def choose_device(wanted: str, weights_bytes: int = 0) -> str:
     """The device of `model.device`: cpu, one GPU such as cuda:1, or auto, which spreads a large model over several.
 
-    Of several GPUs, one that no other job has taken, with the most free memory. ModelError where cuda is not there.
+    Of several GPUs, one that no other job has taken, with the most free memory. ModelError where cuda is not there, and
+    where a batch system gave the job a GPU that torch does not see: on the CPU it would hold the GPU for days.
     """
+    given = allotted_gpus(os.environ)
+    if given and wanted == "cpu":
+        logger.warning("this job was given a GPU (%s) but model.device is cpu; set it to auto to use it", given)
+    elif given and not torch.cuda.is_available():
+        raise ModelError(
+            f"this job was given a GPU ({given}) but torch {torch.__version__} sees none; "
+            "check nvidia-smi on the node and that torch is built for its driver, or set model.device to cpu"
+        )
     if wanted == "cpu" or not torch.cuda.is_available():
         if wanted == "cuda":
             raise ModelError(
@@ -57,6 +70,12 @@ def choose_device(wanted: str, weights_bytes: int = 0) -> str:
         return "auto"
     names = {gpu: str(torch.cuda.get_device_properties(gpu).uuid) for gpu in wide_enough}
     return f"cuda:{claim(names, Path(tempfile.gettempdir()))}"
+
+
+def allotted_gpus(environment: Mapping[str, str]) -> str:
+    """The GPUs that an environment says this job was given, such as CUDA_VISIBLE_DEVICES=0; empty for none."""
+    given = {name: environment.get(name, "") for name in ALLOTTED}
+    return ", ".join(f"{name}={gpus}" for name, gpus in given.items() if gpus not in ("", "-1", "NoDevFiles"))
 
 
 def fitting(free: dict[int, int], weights_bytes: int) -> list[int]:

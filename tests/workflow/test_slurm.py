@@ -1,0 +1,109 @@
+"""The reduced run through profiles/slurm on a real SLURM of one node: faults change neither its end nor its bytes."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Workflow
+
+# The profile as it is shipped; only looks for finished jobs more often.
+SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
+TABLE = "results/reduced/evaluations.parquet"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A SLURM cluster that snakemake and the functions below find through the environment."""
+    folder = tmp_path_factory.mktemp("slurm")
+    messages = folder / "messages.log"
+    with messages.open("w") as stderr, pytest.MonkeyPatch.context() as environment:
+        script = subprocess.Popen(
+            ["bash", ROOT / "tests/workflow/slurm.sh", folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
+        )  # fmt: skip
+        try:
+            assert script.stdout is not None
+            said = script.stdout.readline().strip()
+            if said != "ready":
+                assert script.wait() == 0, messages.read_text()
+                pytest.skip(said)
+            environment.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+            environment.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+            yield
+        finally:
+            script.communicate("")
+
+
+@pytest.fixture(scope="module")
+def workflow(cluster: None, make_workflow: Callable[[], Workflow]) -> Workflow:
+    return make_workflow()
+
+
+def ask(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def start_of(rule: str) -> str:
+    """Wait until a job of a rule runs; its id."""
+    for _ in range(1800):
+        for line in ask("squeue", "--noheader", "--states=running", "--format=%i %k").splitlines():
+            job, comment = line.split()
+            if comment.startswith(f"rule_{rule}_"):
+                return job
+        time.sleep(0.1)
+    raise AssertionError(f"no job of {rule} ran within three minutes\n" + ask("squeue"))
+
+
+def tables(workflow: Workflow) -> dict[Path, bytes]:
+    """All of a run that must not depend on where it ran."""
+    folder = workflow.results("")
+    found = [workflow.results("evaluations.parquet"), workflow.results("finalists.json")]
+    found += [path for part in ("beams", "shards") for path in (folder / part).rglob("*.*")]
+    return {path.relative_to(folder): path.read_bytes() for path in found}
+
+
+def test_without_retries_a_cancelled_job_stops_the_run_with_its_state(workflow: Workflow) -> None:
+    with ThreadPoolExecutor() as background:
+        run = background.submit(workflow.call, *SLURM, "--retries", "0", TABLE)
+        job = start_of("evaluate_baseline")
+        assert "gres:gpu" in ask("scontrol", "show", "job", job)
+        ask("scancel", job)
+        done = run.result()
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"SLURM-job '{job}' failed, SLURM status is: 'CANCELLED'" in printed
+    assert "Traceback" not in printed
+
+
+def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow: Workflow, finished: Workflow) -> None:
+    (node,) = set(ask("sinfo", "--noheader", "--Node", "--format=%N").split())
+    with ThreadPoolExecutor() as background:
+        run = background.submit(workflow.call, *SLURM, TABLE)
+        late = start_of("evaluate_generic")
+        ask("scontrol", "update", f"JobId={late}", "EndTime=now")
+        lost = start_of("evaluate_finalists")
+        ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        assert "Restarts=1" in ask("scontrol", "show", "job", lost)
+        done = run.result()
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    assert f"SLURM-job '{late}' failed, SLURM status is: 'TIMEOUT'" in printed
+    assert "mem_mb=32000" in printed
+    assert "runtime=1440" in printed
+    assert tables(workflow) == tables(finished)
+
+
+def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
+    done = workflow.call(
+        *SLURM, "--retries", "0", "--config", "model={device: auto}", "--",
+        "results/reduced/shards/demo_vqa/baseline.parquet",
+    )  # fmt: skip
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "error: this job was given a GPU (CUDA_VISIBLE_DEVICES=0" in printed
+    assert "Traceback" not in printed
