@@ -67,7 +67,11 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Work
 
 @pytest.fixture(scope="session")
 def finished(make_workflow: Callable[[], Workflow]) -> Workflow:
-    """A copy in which the reduced run has finished. Tests may add to its results but leave its code as it is."""
+    """A copy in which the reduced run has finished. Tests may add to its results but leave its code as it is.
+
+    The folder `as_finished` keeps the results of before.
+    """
     workflow = make_workflow()
     workflow.run()
+    shutil.copytree(workflow.results(""), workflow.folder / "as_finished")
     return workflow

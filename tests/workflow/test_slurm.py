@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import polars as pl
 import pytest
 from conftest import ROOT, Workflow
 
@@ -58,12 +59,12 @@ def start_of(rule: str) -> str:
     raise AssertionError(f"no job of {rule} ran within three minutes\n" + ask("squeue"))
 
 
-def tables(workflow: Workflow) -> dict[Path, bytes]:
-    """All of a run that must not depend on where it ran."""
-    folder = workflow.results("")
-    found = [workflow.results("evaluations.parquet"), workflow.results("finalists.json")]
-    found += [path for part in ("beams", "shards") for path in (folder / part).rglob("*.*")]
-    return {path.relative_to(folder): path.read_bytes() for path in found}
+def tables(results: Path) -> dict[str, bytes]:
+    """What a search gives. Of shards the rows: their metadata says how much of a job was found in the cache."""
+    files = [results / "evaluations.parquet", results / "finalists.json", *(results / "beams").rglob("*.json")]
+    shards = {path: pl.read_parquet(path).write_json() for path in (results / "shards").rglob("*.parquet")}
+    whole = {path: path.read_bytes() for path in files} | {path: rows.encode() for path, rows in shards.items()}
+    return {str(path.relative_to(results)): content for path, content in whole.items()}
 
 
 def test_without_retries_a_cancelled_job_stops_the_run_with_its_state(workflow: Workflow) -> None:
@@ -95,7 +96,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow:
     assert f"SLURM-job '{late}' failed, SLURM status is: 'TIMEOUT'" in printed
     assert "mem_mb=32000" in printed
     assert "runtime=1440" in printed
-    assert tables(workflow) == tables(finished)
+    assert tables(workflow.results("")) == tables(finished.folder / "as_finished")
 
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
