@@ -85,6 +85,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow:
     with ThreadPoolExecutor() as background:
         run = background.submit(workflow.call, *SLURM, TABLE)
         late = start_of("evaluate_generic")
+        ask("scancel", "--full", "--signal=STOP", late)  # it hangs: SLURM looks for late jobs twice a minute only
         ask("scontrol", "update", f"JobId={late}", "EndTime=now")
         lost = start_of("evaluate_finalists")
         ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -106,5 +107,5 @@ def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) ->
     )  # fmt: skip
     printed = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "error: this job was given a GPU (CUDA_VISIBLE_DEVICES=0" in printed
+    assert "error: this job was given a GPU (CUDA_VISIBLE_DEVICES=" in printed
     assert "Traceback" not in printed
