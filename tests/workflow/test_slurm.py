@@ -101,10 +101,8 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow:
 
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
-    done = workflow.call(
-        *SLURM, "--retries", "0", "--config", "model={device: auto}", "--",
-        "results/reduced/shards/demo_vqa/baseline.parquet",
-    )  # fmt: skip
+    shard = "results/reduced/shards/demo_vqa/baseline.parquet"
+    done = workflow.call(shard, *SLURM, "--retries", "0", "--config", "model={device: auto}")
     printed = done.stdout + done.stderr
     assert done.returncode != 0
     assert "error: this job was given a GPU (CUDA_VISIBLE_DEVICES=" in printed
