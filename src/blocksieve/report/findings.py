@@ -172,8 +172,8 @@ def _lists(tables: Tables, unit: str) -> Iterator[str]:
         )
     if means and all(row["verdict"] == SAME for row in means):
         yield "One list is enough: at every size the generic list is that of every dataset."
-    elif means and not dearer:
-        most = max(means, key=lambda row: row["high"] or 0)
+    elif means and not dearer and all(row["high"] is not None for row in means):
+        most = max(means, key=lambda row: row["high"])
         yield (
             "One list is enough as far as these samples tell: at no size is the generic list shown to be worse than the"
             f" datasets' own; at most it costs {most['high']:.2f} {unit} more on average, by the 95 % interval at size"
