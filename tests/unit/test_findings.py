@@ -80,7 +80,6 @@ def test_nothing_is_found_where_no_error_is_known():
     rows = planted_evaluations(flat(), dict.fromkeys(DATASETS, 1.0))
     unknown = [pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")]
     found = findings(all_analyses(planted_evidence(rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32)))), "%")
-    assert len(found) == 4  # what no strategy is shown to do, and no interaction
     assert all("shown to lose at most" in sentence or "No interaction" in sentence for sentence in found)
 
 
