@@ -92,8 +92,9 @@ def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]
     baselines = group["baseline"].cast(pl.Float64).to_numpy()
     scores = group["score"].cast(pl.Float64).to_numpy()
     drops, clusters = baselines - scores, group["cluster"].to_numpy()
-    drop = clustered_mean(drops, clusters, bounded) if bounded else cluster_bootstrap(drops, clusters, seed)
-    relative = clustered_relative_drop(drops, baselines, clusters, bounded)
+    change = 1 if bounded else float(baselines.mean())
+    drop = clustered_mean(drops, clusters, change) if bounded else cluster_bootstrap(drops, clusters, seed, change)
+    relative = clustered_relative_drop(drops, baselines, clusters, change)
     return {
         **about,
         "n": len(group),

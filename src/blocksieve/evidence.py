@@ -204,7 +204,8 @@ def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, boun
     if lacking:
         raise DataError(f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs")
     drops = wide.select(names).to_numpy().T
-    return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", bounded).scaled(PERCENT)
+    change = 1.0 if bounded else float(wide.select(pl.sum("baseline") / pl.sum("n")).item())
+    return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", change).scaled(PERCENT)
 
 
 def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:

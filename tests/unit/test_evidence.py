@@ -42,7 +42,7 @@ def test_sums_of_clusters_hold_every_sample_once(evidence):
 
 def test_a_single_drop_has_the_interval_of_the_table(evidence):
     row = evidence.average([{"0": 1.0}]).row(0, named=True)
-    expected = clustered_relative_drop(SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, bounded=True)
+    expected = clustered_relative_drop(SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, change=1)
     assert (row["mean"], row["se"]) == pytest.approx((100 * expected.mean, 100 * expected.se))
     assert (row["low"], row["high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
     assert row["low"] == pytest.approx(evidence.table.filter(combination="0")["low"].item())
@@ -57,7 +57,7 @@ def test_a_contrast_is_the_mean_of_the_paired_differences(evidence):
     drops = [100 * (SCORES["none"] - SCORES[name]) for name in ("0", "1", "0-1")]
     # What `bounded` adds to the variance of every drop.
     widened = sum(
-        (100 * clustered_mean(drop / 100, CLUSTERS, bounded=True).se) ** 2 - clustered_mean(drop, CLUSTERS).se ** 2
+        (100 * clustered_mean(drop / 100, CLUSTERS, change=1).se) ** 2 - clustered_mean(drop, CLUSTERS).se ** 2
         for drop in drops
     )
     assert row["se"] ** 2 == pytest.approx(plain.se**2 + widened)

@@ -57,7 +57,7 @@ POSITIVE = {
     "1 cost less than the sum": {
         "combination_vs_individual": tables_of(flat({(0,): 0.2, (1,): 0.2, (0, 1): 0.1}))["combination_vs_individual"]
     },
-    "splits of 1 of 1 datasets agree": {"split_agreement": agreement(0.91, 0.99)},
+    "splits of 1 of 1 datasets agree: ": {"split_agreement": agreement(0.91, 0.99)},
     "splits of 1 of 1 datasets do not agree": {"split_agreement": agreement(0.1, 0.8)},
 }
 

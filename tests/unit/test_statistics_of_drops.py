@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from blocksieve.statistics import (
+    cluster_bootstrap,
     clustered_mean,
     correlation,
     detectable,
@@ -34,9 +35,9 @@ def simulated(rng, n: int, rates: list[float], images: int | None = None, graded
     return baseline, np.array(drops), clusters
 
 
-def drops_of(baseline, drops, clusters, bounded=False):
+def drops_of(baseline, drops, clusters, change=0):
     sums = np.array([np.bincount(clusters, drop) for drop in drops])
-    return paired_drops(sums, np.bincount(clusters, baseline), np.bincount(clusters), False, bounded)
+    return paired_drops(sums, np.bincount(clusters, baseline), np.bincount(clusters), False, change)
 
 
 @pytest.mark.parametrize("n", [200, 1000])
@@ -49,9 +50,39 @@ def test_intervals_cover_the_truth_95_times_in_100(n, images, graded):
     covered = []
     for _ in range(1000):
         _, drops, clusters = simulated(rng, n, [rate], images, graded)
-        estimate = clustered_mean(drops[0], clusters, bounded=True)
+        estimate = clustered_mean(drops[0], clusters, change=1)
         covered.append(estimate.low <= truth <= estimate.high)
     assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.5])
+def test_intervals_hold_for_rare_and_common_losses_in_clusters(size, rate):
+    rng, draws, images = np.random.default_rng(8), 3000, 200 // size
+    mood = rng.random((draws, images)).repeat(size, axis=1)
+    luck = np.where(rng.random((draws, 200)) < (0.5 if size > 1 else 0), mood, rng.random((draws, 200)))
+    sums = (luck < rate).reshape(draws, images, size).sum(2)
+    found = paired_drops(sums, np.ones(images), np.full(images, size), False, change=1)
+    half = stats.t.ppf(0.975, images - 1) * np.sqrt((found.influences**2).sum(1) + found.added**2)
+    assert 0.93 <= np.mean(np.abs(found.means - rate) <= half) <= 0.985
+
+
+def test_where_nothing_changed_the_interval_is_that_of_two_changes():
+    for estimate in (
+        clustered_mean(np.zeros(50), np.arange(50), 8.0),
+        cluster_bootstrap(np.zeros(50), np.arange(50), 0, 8.0),
+    ):
+        assert estimate.se == pytest.approx(np.sqrt(50 / 49 * 2) * 8 / 50)
+        assert estimate.high == -estimate.low == pytest.approx(stats.t.ppf(0.975, 49) * estimate.se)
+
+
+def test_bootstrap_is_widened_as_the_clustered_interval_is():
+    values = np.zeros(60)
+    values[:4] = (3.0, 1.0, 2.0, -1.0)
+    plain, wide = (cluster_bootstrap(values, np.arange(60), 0, change) for change in (0, 2.0))
+    narrow, counted = (clustered_mean(values, np.arange(60), change) for change in (0, 2.0))
+    assert wide.se / plain.se == pytest.approx(counted.se / narrow.se)
+    assert (wide.high - wide.mean) / (plain.high - plain.mean) == pytest.approx(counted.se / narrow.se)
 
 
 def test_macro_interval_over_datasets_covers_95_times_in_100():

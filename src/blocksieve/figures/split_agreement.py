@@ -35,7 +35,9 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     line = alt.Chart(pl.DataFrame({"value": [AGREEMENT]})).mark_rule(color=SUBDUED, strokeDash=[4, 3])
     ranks.layer.append(line.encode(x=x))
     scatters = [_scatter(rows, str(name), scale) for (name,), rows in named.group_by("pair", maintain_order=True)]
-    subtitle = [f"importance: {UNITS[scale]} of removing a block alone; n counts samples of either split"]
+    subtitle = [
+        f"importance: {UNITS[scale]} of removing a block alone; n counts samples of either split; no interval for 1"
+    ]
     return titled(alt.vconcat(grid([ranks]), grid(scatters, COLUMNS), spacing=34), TITLE, subtitle)
 
 

@@ -14,6 +14,7 @@ from blocksieve.report.numbers import bracket as _bracket
 from blocksieve.report.numbers import number as _number
 from blocksieve.report.routing import routing
 from blocksieve.report.section import Section
+from blocksieve.statistics import ROUNDING
 
 TITLE = "blocksieve: comprehensive report"
 TOP, TOP_INTERACTIONS, TOP_PAIRS = 15, 10, 5
@@ -313,8 +314,11 @@ def _interactions(table: pl.DataFrame, unit: str) -> list[Section]:
     full = table.filter("full").sort("interaction", maintain_order=True)
     sections = []
     for title, found in (
-        ("Synergies: combinations that cost less than the sum of their blocks", full.filter(pl.col("interaction") < 0)),
-        ("Antagonisms: combinations that cost more", full.reverse().filter(pl.col("interaction") > 0)),
+        (
+            "Synergies: combinations that cost less than the sum of their blocks",
+            full.filter(pl.col("interaction") < -ROUNDING),
+        ),
+        ("Antagonisms: combinations that cost more", full.reverse().filter(pl.col("interaction") > ROUNDING)),
     ):
         cells = [
             (
@@ -431,7 +435,8 @@ def _power(table: pl.DataFrame) -> Section:
     header = ("dataset", "samples", "clusters", "discordant %", "se pp", "detectable pp", *wanted)
     said = (
         "At the median standard error of its combinations: the drop that a two-sided 5 % test would find with 80 %"
-        " probability, and the samples that smaller drops would need. discordant: samples whose score changes."
+        " probability, and the samples that smaller drops would need. discordant: samples whose score changes. For a"
+        " metric not in [0, 1], such as CIDEr, pp is 100 x its score."
     )
     return Section("Power: what these samples can tell", [said], header, cells)
 

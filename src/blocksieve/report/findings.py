@@ -144,14 +144,14 @@ def _splits(tables: Tables, unit: str) -> Iterator[str]:
     """Datasets whose splits agree or disagree beyond doubt."""
     pairs = tables["split_agreement"].unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
     known = pairs["dataset"].n_unique()
-    for word, found in (
-        ("agree", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
-        ("do not agree", pairs.filter(pl.col("spearman_high") < AGREEMENT)),
+    for word, why, found in (
+        ("agree", "", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
+        ("do not agree", ", by noise in the drops or in truth", pairs.filter(pl.col("spearman_high") < AGREEMENT)),
     ):
         if names := found["dataset"].unique().sort().to_list():
             yield (
-                f"The splits of {len(names)} of {known} datasets {word} on the order of blocks: Spearman's"
-                f" correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
+                f"The orders of blocks measured on the splits of {len(names)} of {known} datasets {word}{why}:"
+                f" Spearman's correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
                 f" ({', '.join(names)})."
             )
 
