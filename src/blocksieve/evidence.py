@@ -128,7 +128,7 @@ class Evidence:
     def _drops(self, dataset: str, names: list[str]) -> Drops:
         if dataset in self.sums:
             own = self.sums[dataset].filter(pl.col("role") == self.role)
-            return clustered_drops(own, names, self.scale, self.bounded[dataset])
+            return clustered_drops(own, names, self.scale, self.change[dataset])
         rows = self.table.filter(pl.col("dataset") == dataset)
         errors = np.array([_number(se) for se in rows["se"]])
         return Drops(rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1)
@@ -139,9 +139,10 @@ class Evidence:
         return dict(self.table.group_by("dataset").agg(pl.max("n")).iter_rows())
 
     @cached_property
-    def bounded(self) -> dict[str, bool]:
-        """For each dataset whether its metric lies in [0, 1]."""
-        return dict(self.evaluations.select("dataset", "bounded").unique().iter_rows())
+    def change(self) -> dict[str, float]:
+        """For each dataset how large one change of a score is: 1 for scores in [0, 1], else the mean baseline."""
+        largest = pl.when(pl.first("bounded")).then(1.0).otherwise(pl.first("baseline"))
+        return dict(rows_of_role(self.evaluations, self.role).group_by("dataset").agg(largest).iter_rows())
 
     @cached_property
     def coverage(self) -> dict[str, list[str]]:
@@ -197,14 +198,16 @@ class Evidence:
         return _rows(found).row(0, named=True)
 
 
-def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, bounded: bool) -> Drops:
-    """Drops of these combinations in % or pp from sums a cluster; all must have the same samples."""
+def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, change: float) -> Drops:
+    """Drops of these combinations in % or pp from sums a cluster; all must have the same samples.
+
+    `change`: see `clustered_mean`.
+    """
     wide = wide_sums(sums)
     lacking = [name for name in names if name not in wide.columns or wide[name].null_count()]
     if lacking:
         raise DataError(f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs")
     drops = wide.select(names).to_numpy().T
-    change = 1.0 if bounded else float(wide.select(pl.sum("baseline") / pl.sum("n")).item())
     return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", change).scaled(PERCENT)
 
 

@@ -76,6 +76,10 @@ def test_where_nothing_changed_the_interval_is_that_of_two_changes():
         assert estimate.high == -estimate.low == pytest.approx(stats.t.ppf(0.975, 49) * estimate.se)
 
 
+def test_where_all_changed_alike_the_interval_is_that_of_two_changes_too():
+    assert clustered_mean(np.ones(50), np.arange(50), 1).se == pytest.approx(np.sqrt(50 / 49 * 2) / 50)
+
+
 def test_bootstrap_is_widened_as_the_clustered_interval_is():
     values = np.zeros(60)
     values[:4] = (3.0, 1.0, 2.0, -1.0)

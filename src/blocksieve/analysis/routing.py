@@ -136,7 +136,7 @@ def _mean(evidence: Evidence, sums: Mapping[str, pl.DataFrame], name: str) -> di
     rows = {dataset: sums[dataset].filter(combination=name, role=evidence.role) for dataset in evidence.names}
     certain = {dataset: name.startswith(GAINS) and not own["changed"].sum() for dataset, own in rows.items()}
     drops = [
-        clustered_drops(own, [name], evidence.scale, evidence.bounded[dataset] and not certain[dataset])
+        clustered_drops(own, [name], evidence.scale, 0 if certain[dataset] else evidence.change[dataset])
         for dataset, own in rows.items()
     ]
     found = macro_contrasts(drops, [np.ones((1, 1))] * len(drops))
@@ -182,11 +182,17 @@ def _accuracy(rows: pl.DataFrame) -> dict[str, Any]:
     about: dict[str, Any] = {"prompts": len(rows), "wordings": rows["wording"].n_unique()}
     if rows.is_empty():
         return about | dict.fromkeys(("accuracy", "low", "high", "routed", "error"))
-    found = clustered_mean(rows["right"].cast(pl.Float64), rows["wording"], bounded=True)
-    low, high = (None if np.isnan(end) else float(np.clip(end, 0, 1)) for end in (found.low, found.high))
+    wrong = clustered_mean(1 - rows["right"].cast(pl.Float64), rows["wording"], change=1)
+    low, high = (None if np.isnan(end) else float(np.clip(1 - end, 0, 1)) for end in (wrong.high, wrong.low))
     routed = rows.filter("routed")
     error = None if routed.is_empty() else 1 - float(routed["right"].cast(pl.Float64).to_numpy().mean())
-    return about | {"accuracy": found.mean, "low": low, "high": high, "routed": len(routed) / len(rows), "error": error}
+    return about | {
+        "accuracy": 1 - wrong.mean,
+        "low": low,
+        "high": high,
+        "routed": len(routed) / len(rows),
+        "error": error,
+    }
 
 
 def _confusion(rows: pl.DataFrame, tried: str) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def _agreement(evidence: Evidence, dataset: str, first: str, second: str) -> pl.
     for end, split in (("a", first), ("b", second)):
         sums = evidence.sums[dataset].filter(pl.col("role") == evidence.role, pl.col("split") == split)
         one = sums.filter(pl.col("combination") == sums["combination"][0])
-        columns |= {f"drop_{end}": clustered_drops(sums, blocks, evidence.scale, evidence.bounded[dataset]).means}
+        columns |= {f"drop_{end}": clustered_drops(sums, blocks, evidence.scale, evidence.change[dataset]).means}
         columns |= {f"samples_{end}": one["n"].sum()}
     r, low, high = correlation(columns["drop_a"], columns["drop_b"], "spearman")
     about = {"dataset": dataset, "task_type": evidence.task_types[dataset], "split_a": first, "split_b": second}
