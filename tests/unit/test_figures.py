@@ -1,13 +1,16 @@
 """The figures: what is drawn for runs of any shape, and the files they become."""
 
+import importlib
 import json
 import struct
 
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_evidence
+from planted import all_analyses, planted_evaluations, planted_evidence
 
+from blocksieve.analysis import drop_distributions
 from blocksieve.analysis.rankings_by_num_removed import analyse
+from blocksieve.figures import drop_distributions as drop_figure
 from blocksieve.figures.export import save_chart
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
 
@@ -55,6 +58,35 @@ def test_unknown_interval_is_drawn_as_a_dot_without_a_bar():
 
 def test_nothing_to_draw_is_said_in_a_sentence():
     assert "No combination was evaluated." in draw(planted_ranking(1, 4, 1).clear(), "relative").to_json()
+
+
+def test_partial_coverage_alone_is_said_in_the_title():
+    partly = planted_evaluations({"a": {(1,): 0.1}, "b": {(2,): 0.1}}, {"a": 0.5, "b": 0.5})
+    assert (
+        "1 block removed: none on every dataset, 2 partly covered"
+        in draw(analyse(planted_evidence(partly)), "relative").to_json()
+    )
+
+
+def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
+    names = [(0,), (1,), (2,), (0, 1)]
+    still = planted_evaluations({name: dict.fromkeys(names, 0.0) for name in "ab"}, {"a": 0.5, "b": 0.5}, se=0.0)
+    tables = all_analyses(planted_evidence(still))
+    drawn = {
+        name: importlib.import_module(f"blocksieve.figures.{name}").draw(tables[name], "relative").to_json()
+        for name in ("drop_distributions", "combination_vs_individual", "dataset_pairwise_comparison")
+    }
+    assert '"unionWith"' in drawn["drop_distributions"]
+    assert "No combination that every dataset has costs less than the sum" in drawn["combination_vs_individual"]
+    assert "whose drops differ; there are" in drawn["dataset_pairwise_comparison"]
+
+
+def test_cumulative_curve_is_a_step_at_every_drop():
+    table = drop_distributions.analyse(planted_evidence(planted_evaluations({"a": {(0,): 0.1, (1,): 0.4}}, {"a": 1.0})))
+    drawn = drop_figure.draw(table, "relative").to_dict()["datasets"].values()
+    (curve,) = [rows for rows in drawn if len(rows) == 101]
+    values = [row["value"] for row in curve if row["share"] in (1, 50, 51, 100)]
+    assert values == pytest.approx([10, 10, 40, 40])
 
 
 def test_files_are_whole_at_300_dpi_and_repeat_to_the_byte(tmp_path):

@@ -55,6 +55,13 @@ def test_partial_coverage_stays_without_a_rank_however_small_its_drop():
     assert (found["datasets"], found["n_min"], found["n_total"]) == (["vqa"], 100, 100)
 
 
+def test_partly_covered_combinations_stand_by_coverage_before_their_drop():
+    drops = {"a": {(1,): 0.0, (2,): 0.2, (3,): 0.1}, "b": {(2,): 0.2, (3,): 0.1}, "c": {(4,): 0.1}}
+    ranking = rank(planted_evaluations(drops, dict.fromkeys(drops, 0.5)), "relative")
+    assert ranking["combination"].to_list() == ["3", "2", "1", "4"]
+    assert ranking["rank"].null_count() == 4
+
+
 def test_equal_drops_rank_in_order_of_the_combination():
     ties = planted_evaluations({"vqa": {(10,): 0.1, (2,): 0.1, (2, 10): 0.1, (2, 3): 0.1}}, {"vqa": 0.5})
     assert rank(ties, "relative")["combination"].to_list() == ["2", "10", "2-3", "2-10"]
