@@ -44,6 +44,8 @@ DEFAULTS = {
     "not_evaluable": pl.lit(None),
 }
 ORDER = ["dataset", "size", "removed", "role"]
+# What every row of a table of the user's own must have.
+KEY = ("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n", "n_clusters")
 
 
 def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path], seed: int) -> pl.DataFrame:
@@ -134,7 +136,26 @@ def read_evaluations(path: Path) -> pl.DataFrame:
             table = table.with_columns(pl.col(name).cast(dtype))
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{path}: column {name!r} is {table.schema[name]}, must be {dtype}") from error
+    _check_rows(table, path)
     return table.select(list(SCHEMA)).sort(ORDER)
+
+
+def _check_rows(table: pl.DataFrame, path: Path) -> None:
+    """DataError for the first row whose key is not whole or whose combination is not the blocks removed."""
+    for name in KEY:
+        if table[name].null_count():
+            row = table[name].is_null().arg_max()
+            raise DataError(f"{path}: column {name!r} is empty in row {row}; every row needs it")
+    blocks = pl.col("removed").list.eval(pl.element().cast(pl.String)).list.join("-")
+    named = pl.when(pl.col("removed").list.len() == 0).then(pl.lit("none")).otherwise(blocks)
+    wrong = table.with_columns(named=named).filter(
+        (pl.col("combination") != pl.col("named")) | (pl.col("size") != pl.col("removed").list.len())
+    )
+    if not wrong.is_empty():
+        given, right = wrong.select("combination", "named").row(0)
+        raise DataError(
+            f"{path}: combination {given!r} removes {right}; name it so, and give the number of blocks as its size"
+        )
 
 
 def shard_metadata(path: Path) -> dict[str, Any]:

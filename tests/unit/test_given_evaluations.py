@@ -1,0 +1,44 @@
+"""A table of evaluations that a user gives: what is wrong with it is said in one line."""
+
+import polars as pl
+import pytest
+from planted import planted_evaluations
+
+from blocksieve.errors import DataError
+from blocksieve.evaluations import DEFAULTS, SCHEMA, read_evaluations
+
+TABLE = planted_evaluations({"a": {(0,): 0.1, (1,): 0.2, (0, 1): 0.3}}, {"a": 0.5})
+
+
+def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
+    TABLE.drop(*DEFAULTS).sample(fraction=1, shuffle=True, seed=0).write_parquet(tmp_path / "given.parquet")
+    found = read_evaluations(tmp_path / "given.parquet")
+    assert found.schema == pl.Schema(SCHEMA)
+    assert found["bounded"].all()
+    assert found.filter(role="search")["combination"].to_list() == ["none", "0", "1", "0-1"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (TABLE.drop("se"), "column 'se' is missing"),
+        (TABLE.with_columns(drop=pl.lit("much")), "column 'drop' is String, must be Float64"),
+        (TABLE.with_columns(n=pl.lit(-3)), "column 'n' is Int32, must be UInt32"),
+        (TABLE.with_columns(removed=pl.lit([300])), "column 'removed' is List"),
+        (TABLE.with_columns(task_type=pl.lit(None, pl.String)), "column 'task_type' is empty in row 0"),
+        (TABLE.with_columns(pl.col("combination").str.replace("-", ",")), "combination '0,1' removes 0-1"),
+        (TABLE.with_columns(size=pl.lit(1, pl.UInt8)), "combination 'none' removes none"),
+    ],
+)
+def test_a_faulty_table_is_refused(fault, message, tmp_path):
+    fault.write_parquet(tmp_path / "given.parquet")
+    with pytest.raises(DataError, match=r"given\.parquet: " + message):
+        read_evaluations(tmp_path / "given.parquet")
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    (tmp_path / "given.parquet").write_text("no")
+    with pytest.raises(DataError, match="not a Parquet table"):
+        read_evaluations(tmp_path / "given.parquet")
+    with pytest.raises(DataError, match="there is no file"):
+        read_evaluations(tmp_path / "other.parquet")
