@@ -60,7 +60,7 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(path: str,
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("metric", "bleu", "config/datasets/bad.yaml: metric: 'bleu' must be one of vqa, anls"),
+        ("metric", "bleu", "config/datasets/bad.yaml: metric: 'bleu' must be one of vqa, vqa_normalized, anls"),
         ("prompt", "no question", "config/datasets/bad.yaml: prompt: 'no question' must match"),
         (
             "source",

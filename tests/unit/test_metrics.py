@@ -15,7 +15,7 @@ CHOICES = ("red", "blue")
 def test_every_metric_scores_a_perfect_and_a_wrong_answer(name: str) -> None:
     """The full score for the reference itself, 0 for something else."""
     metric = load_metric(name)
-    targets = [Target(("red",), CHOICES), Target(("blue",), CHOICES)]
+    targets = [Target(("red",) * 4, CHOICES), Target(("blue",) * 4, CHOICES)]
     scorer = metric.prepare(targets)
     assert isinstance(metric, Metric)
     assert metric.version >= 1

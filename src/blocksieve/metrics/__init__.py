@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from blocksieve.errors import ConfigError, DataError
 
-METRICS = ("vqa", "anls", "exact_match", "multiple_choice", "cider")
+METRICS = ("vqa", "vqa_normalized", "anls", "exact_match", "multiple_choice", "cider")
 """The names of all metrics, which are the names of their modules."""
 
 

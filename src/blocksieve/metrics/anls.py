@@ -7,21 +7,26 @@ from blocksieve.metrics import Metric, Target
 THRESHOLD = 0.5
 
 
-def normalize(text: str) -> str:
-    """Lower-case, strip, and collapse whitespace, as the DocVQA evaluation script does."""
-    return " ".join(text.lower().split())
+def distance(prediction: str, reference: str) -> float:
+    """Return the Levenshtein distance of the lower-cased texts with whitespace collapsed, by the longer raw length.
+
+    Both texts empty: 0. As in the official script the length is that of the upper-cased text before whitespace is
+    collapsed, so that blanks around an answer make its errors count less.
+    """
+    length = max(len(prediction.upper()), len(reference.upper()))
+    plain = [" ".join(text.lower().split()) for text in (prediction, reference)]
+    return Levenshtein.distance(*plain) / length if length else 0.0
 
 
 def score(prediction: str, target: Target) -> float:
-    """Score a prediction in [0, 1]: the maximum over references of 1 - NL where NL < 0.5, else 0.
+    """Score a prediction in [0, 1]: 1 - the least distance to a reference where that is at least 0.5, else 0.
 
-    NL is the Levenshtein distance divided by the length of the longer normalised string. Source: Biten et al. 2019
-    (ST-VQA), equation 1; Mathew et al. 2021 (DocVQA). The DocVQA script differs from the equation in two corners: it
-    keeps a score of exactly 0.5 (NL = 0.5), and it divides by the length before whitespace is collapsed.
+    Source: Biten et al. 2019 (ST-VQA), equation 1; Mathew et al. 2021 (DocVQA), and the evaluation script of the Robust
+    Reading Competition for both. Where the script differs from the equation this follows the script: a score of exactly
+    0.5 is kept, and see `distance`.
     """
-    answer = normalize(prediction)
-    distance = min(Levenshtein.normalized_distance(answer, normalize(reference)) for reference in target.references)
-    return 1.0 - distance if distance < THRESHOLD else 0.0
+    similarity = 1 - min(distance(prediction, reference) for reference in target.references)
+    return 0.0 if similarity < THRESHOLD else similarity
 
 
-METRIC = Metric(version=1, bounded=True, prepare=lambda targets: score)
+METRIC = Metric(version=2, bounded=True, prepare=lambda targets: score)

@@ -1,11 +1,15 @@
 """VQA accuracy: how many annotators gave the predicted answer, after normalising both sides."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
-from blocksieve.metrics import Metric, Target
+from blocksieve.errors import DataError
+from blocksieve.metrics import Metric, Scorer, Target
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+FULL_STOP = re.compile(r"\.(?!\d)")
+FULL_STOPS_REMOVED = 32  # the script passes re.UNICODE, which is 32, where re.sub takes the largest count
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 DIGITS = {"none": "0"} | {word: str(number) for number, word in enumerate(NUMBER_WORDS)}
 ARTICLES = frozenset({"a", "an", "the"})
@@ -28,19 +32,23 @@ CONTRACTIONS = {
 } | {"somebody'd": "somebodyd"}  # the one entry of the official table that goes the other way
 
 
+def on_one_line(text: str) -> str:
+    """Turn line breaks and tabs into spaces and strip the text: what is done to every answer before anything else."""
+    return text.replace("\n", " ").replace("\t", " ").strip()
+
+
 def remove_punctuation(text: str) -> str:
     """Remove or blank punctuation as `processPunctuation` of the official script does.
 
     A mark that touches a space anywhere, or any mark in a text with a number such as 1,000, is removed; otherwise it
-    becomes a space. Full stops go unless a digit follows. (The official script stops after 32 full stops, having passed
-    a flag as a count; this one removes them all.)
+    becomes a space. The first 32 full stops without a digit behind them go.
     """
     has_number_with_comma = re.search(r"\d,\d", text) is not None
     result = text
     for mark in PUNCTUATION:
         touches_space = f"{mark} " in text or f" {mark}" in text
         result = result.replace(mark, "" if touches_space or has_number_with_comma else " ")
-    return re.sub(r"\.(?!\d)", "", result)
+    return FULL_STOP.sub("", result, count=FULL_STOPS_REMOVED)
 
 
 @lru_cache(maxsize=2**16)
@@ -49,29 +57,44 @@ def normalize(text: str) -> str:
 
     Source: `processPunctuation` then `processDigitArticle` of vqaEval.py in the repository GT-Vision-Lab/VQA.
     """
-    line = re.sub(r"[\n\t]", " ", text).strip()
-    words = (DIGITS.get(word, word) for word in remove_punctuation(line).lower().split())
+    words = (DIGITS.get(word, word) for word in remove_punctuation(text).lower().split())
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
 
-def score(prediction: str, target: Target) -> float:
-    """Score a prediction in [0, 1]: the mean over annotators of min(1, matches among the other annotators / 3).
+def agreement(answer: str, references: Sequence[str]) -> float:
+    """The mean over annotators of min(1, matches among the other annotators / 3), in [0, 1].
 
-    Source: Antol et al. 2015 (VQA) and vqaEval.py of GT-Vision-Lab/VQA. With n references, k of them matched, the mean
-    over the n leave-one-out sets is (k min(1, (k - 1) / 3) + (n - k) min(1, k / 3)) / n, for any n > 1: two or three
-    references cannot give a full score, as in the official script. A single reference leaves no others, where the
-    official script gives 0; here it is an exact match.
-
-    Both sides are always normalised. The official script does so only where the references differ and compares the raw
-    text where all agree, so that "Yes" is wrong against ten times "yes"; published results of generative models come
-    from answers normalised beforehand, and TextVQA's evaluation normalises both sides always.
+    With n references, k of them matched: (k min(1, (k - 1) / 3) + (n - k) min(1, k / 3)) / n. Two or three references
+    cannot give a full score, a single one gives 0.
     """
-    answer = normalize(prediction)
-    n = len(target.references)
-    k = sum(normalize(reference) == answer for reference in target.references)
-    if n == 1:
-        return float(k)
+    n, k = len(references), sum(reference == answer for reference in references)
     return (k * min(1.0, (k - 1) / 3) + (n - k) * min(1.0, k / 3)) / n
 
 
-METRIC = Metric(version=1, bounded=True, prepare=lambda targets: score)
+def score(prediction: str, target: Target) -> float:
+    """Score a prediction in [0, 1] as the official script does.
+
+    Source: Antol et al. 2015 (VQA) and vqaEval.py of GT-Vision-Lab/VQA. As there, the text is normalised only where the
+    references differ: where all annotators gave the same answer, "Yes" is wrong against ten times "yes". The metric
+    `vqa_normalized` has not this trap.
+    """
+    answer, references = on_one_line(prediction), [on_one_line(reference) for reference in target.references]
+    if len(set(references)) > 1:
+        answer, references = normalize(answer), [normalize(reference) for reference in references]
+    return agreement(answer, references)
+
+
+def check(targets: Sequence[Target]) -> None:
+    """DataError where a target has a single reference: leaving it out leaves none, so that no answer could score."""
+    for target in targets:
+        if len(target.references) < 2:
+            raise DataError(f"VQA accuracy needs several references, not only {target.references}: use exact_match")
+
+
+def prepare(targets: Sequence[Target]) -> Scorer:
+    """Check the targets and return the scorer."""
+    check(targets)
+    return score
+
+
+METRIC = Metric(version=2, bounded=True, prepare=prepare)
