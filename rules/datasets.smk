@@ -1,5 +1,5 @@
 # Draw each dataset's samples once.
-# in: config/datasets/{dataset}.yaml (through the config)   out: results/{run}/datasets/{dataset}.parquet
+# in: config/datasets/{dataset}.yaml (through the config)   out: results/{run}/datasets/{dataset}.parquet, {dataset}.report.json
 
 
 from blocksieve.datasets.sources import SOURCES
@@ -8,20 +8,23 @@ from blocksieve.datasets.sources import SOURCES
 rule draw_samples:
     input:
         code=lambda w: code(
-            "draw_samples.py", SOURCES[DATASETS[w.dataset]["source"]["kind"]]
+            "draw_samples.py",
+            SOURCES[DATASETS[w.dataset]["source"]["kind"]],
+            f"metrics.{DATASETS[w.dataset]['metric']}",
         ),
     output:
-        "results/{run}/datasets/{dataset}.parquet",
+        samples="results/{run}/datasets/{dataset}.parquet",
+        report="results/{run}/datasets/{dataset}.report.json",
     log:
         "results/{run}/logs/draw_samples/{dataset}.log",
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=4000,
+        runtime=720,
     params:
         definition=lambda w: stable(
-            {key: DATASETS[w.dataset][key] for key in ("source", "splits")}
+            {key: DATASETS[w.dataset][key] for key in ("source", "splits", "metric")}
         ),
         samples=lambda w: stable(run_config["samples"]),
         seed=run_config["seed"],

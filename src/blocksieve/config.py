@@ -42,7 +42,7 @@ def typed(content: Any, schema: dict[str, Any]) -> Any:
         return {key: typed(value, properties.get(key, {})) for key, value in content.items()}
     if isinstance(content, list):
         return [typed(value, schema.get("items", {})) for value in content]
-    if isinstance(content, str) and schema.get("type") in ("integer", "boolean", ["integer", "string"]):
+    if isinstance(content, str) and schema.get("type") in ("integer", "number", "boolean", ["integer", "string"]):
         return yaml.safe_load(content)
     return None if content == "null" and "null" in schema.get("type", ()) else content
 
@@ -95,6 +95,7 @@ def _describe(error: ValidationError) -> str:
         "const": lambda: f"must be {rule!r}",
         "type": lambda: f"must be of type {' or '.join([rule] if isinstance(rule, str) else rule)}",
         "minimum": lambda: f"must be at least {rule}",
+        "maximum": lambda: f"must be at most {rule}",
         "minItems": lambda: f"must have at least {rule} entry",
         "minLength": lambda: "must not be empty",
         "uniqueItems": lambda: "must not repeat an entry",

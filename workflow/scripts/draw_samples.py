@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve.datasets.draw import draw_samples
+from blocksieve.datasets.report import Report
 from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
+from blocksieve.files import write_json
 from blocksieve.logs import job_log
 
 if TYPE_CHECKING:
@@ -14,8 +16,13 @@ if TYPE_CHECKING:
 
 with job_log(snakemake.log[0]) as logger:
     definition = json.loads(snakemake.params.definition)
-    samples = read_samples(definition["source"], definition["splits"])
     counts = json.loads(snakemake.params.samples)
-    drawn = draw_samples(samples, counts, definition["splits"], snakemake.params.seed)
-    write_samples(Path(snakemake.output[0]), drawn)
-    logger.info("%s: %d samples drawn", snakemake.wildcards.dataset, len(drawn))
+    report = Report()
+    found = read_samples(definition["source"], definition["splits"])
+    usable = report.usable(found, definition["metric"], counts["max_bad_samples"])
+    drawn = draw_samples(usable, counts, definition["splits"], snakemake.params.seed)
+    write_samples(Path(snakemake.output.samples), drawn)
+    write_json(Path(snakemake.output.report), report.content(len(drawn)))
+    logger.info(
+        "%s: %d samples drawn of %d, %d cannot be used", snakemake.wildcards.dataset, len(drawn), report.read, len(report.bad)
+    )

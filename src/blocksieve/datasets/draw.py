@@ -1,5 +1,6 @@
 """Draw a dataset's samples: fixed, seeded, shuffled, nested, and split into roles by image."""
 
+import bisect
 import hashlib
 from collections.abc import Iterable
 
@@ -21,25 +22,42 @@ def draw_samples(
 
     Clusters come in the order of a seeded hash, a cluster's samples one after the other; so a larger draw contains
     every smaller one. A sample that repeats an earlier one is left out. DataError where a split has too few.
+    Of what is read, only what may be drawn is kept.
     """
-    pools: dict[tuple[str, str], dict[str, Sample]] = {(role, split): {} for role in ROLES for split in splits}
+    pools = {
+        (role, split): _Pool((counts[role] + len(splits) - 1 - position) // len(splits))
+        for role in ROLES
+        for position, split in enumerate(splits)
+    }
     for sample in samples:
-        pools[role_of(sample.cluster, seed), sample.split].setdefault(sample.sample_id, sample)
+        order = _hash(f"order {seed} {sample.cluster}"), sample.cluster
+        pools[role_of(sample.cluster, seed), sample.split].add(order, sample)
     drawn = []
-    for role in ROLES:
-        for position, split in enumerate(splits):
-            wanted = (counts[role] + len(splits) - 1 - position) // len(splits)
-            pool = sorted(
-                pools[role, split].values(),
-                key=lambda sample: (_hash(f"order {seed} {sample.cluster}"), sample.cluster),
+    for (role, split), pool in pools.items():
+        if len(pool.seen) < pool.wanted:
+            raise DataError(
+                f"split {split!r} has {len(pool.seen)} samples for role {role!r} but {pool.wanted} are wanted; "
+                f"lower samples.{role} or add a split"
             )
-            if len(pool) < wanted:
-                raise DataError(
-                    f"split {split!r} has {len(pool)} samples for role {role!r} but {wanted} are wanted; "
-                    f"lower samples.{role} or add a split"
-                )
-            drawn += [(role, sample) for sample in pool[:wanted]]
+        drawn += [(role, sample) for *_, sample in pool.kept]
     return drawn
+
+
+class _Pool:
+    """The first `wanted` samples in the order of their clusters, among all different ones that were added."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.seen: set[str] = set()
+        self.kept: list[tuple[tuple[bytes, str], int, Sample]] = []
+
+    def add(self, order: tuple[bytes, str], sample: Sample) -> None:
+        if sample.sample_id in self.seen:
+            return
+        self.seen.add(sample.sample_id)
+        if len(self.kept) < self.wanted or (self.kept and order < self.kept[-1][0]):
+            bisect.insort(self.kept, (order, len(self.seen), sample))
+            del self.kept[self.wanted :]
 
 
 def _hash(text: str) -> bytes:
