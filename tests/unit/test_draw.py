@@ -1,8 +1,12 @@
+import hashlib
+import weakref
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocksieve.datasets.draw import draw_samples, role_of
+from blocksieve.datasets.draw import ROLES, draw_samples, role_of
 from blocksieve.datasets.sample import Sample
 from blocksieve.errors import DataError
 
@@ -39,6 +43,44 @@ def test_draw_does_not_depend_on_the_order_of_the_source() -> None:
     counts = {"search": 20, "holdout": 20}
     backwards = [POOL[i] for start in range(0, len(POOL), 3)[::-1] for i in range(start, start + 3)]
     assert draw_samples(backwards, counts, SPLITS, 0) == draw(20, 20)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.sampled_from(SPLITS)), max_size=60),
+    st.integers(0, 6),
+    st.integers(0, 3),
+)
+def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
+    found: list[tuple[str, int, str]], wanted: int, seed: int
+) -> None:
+    samples = [Sample(question=str(q), references=("x",), cluster=cluster, split=split) for cluster, q, split in found]
+    counts = {"search": 2 * wanted, "holdout": 2 * wanted}
+    pools: dict[tuple[str, str], dict[str, Sample]] = {(role, split): {} for role in ROLES for split in SPLITS}
+    for sample in samples:
+        pools[role_of(sample.cluster, seed), sample.split].setdefault(sample.sample_id, sample)
+    if min(map(len, pools.values())) < wanted:
+        with pytest.raises(DataError):
+            draw_samples(samples, counts, SPLITS, seed)
+        return
+
+    def order(sample: Sample) -> bytes:
+        return hashlib.sha256(f"order {seed} {sample.cluster}".encode()).digest()
+
+    drawn = [(role, one) for (role, _), pool in pools.items() for one in sorted(pool.values(), key=order)[:wanted]]
+    assert draw_samples(samples, counts, SPLITS, seed) == drawn
+
+
+def test_only_what_may_be_drawn_is_held_while_reading() -> None:
+    alive: weakref.WeakSet[Sample] = weakref.WeakSet()
+
+    def source() -> Iterator[Sample]:
+        for number in range(3000):
+            sample = Sample(question=str(number), references=("x",), cluster=str(number), split="train")
+            alive.add(sample)
+            assert len(alive) <= 45  # 2 x 20 that may be drawn, and those on their way
+            yield sample
+
+    assert len(draw_samples(source(), {"search": 20, "holdout": 20}, ["train"], 0)) == 40
 
 
 def test_seed_changes_the_draw_and_repeats_are_left_out() -> None:

@@ -1,5 +1,6 @@
 """Faults of the config stop the run before any job, in one line."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -41,3 +42,26 @@ def test_a_missing_checkpoint_names_the_key(workflow: Workflow) -> None:
     assert done.returncode != 0
     assert "config: model.path: there is no folder 'models/nothing'" in printed
     assert "Traceback" not in printed
+
+
+def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workflow) -> None:
+    (workflow.folder / "mine").mkdir()
+    rows = [{"q": f"{number}?", "a": "x" if number else None} for number in range(40)]
+    (workflow.folder / "mine/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"kind": "columns", "path": "mine", "question": "{q}", "references": "a"}
+    about = {"task_type": "Exact Match", "prompt": "{question}", "metric": "exact_match", "max_new_tokens": 2}
+    definition = {"source": source, "splits": ["test"], **about}
+    (workflow.folder / "config/datasets/mine.yaml").write_text(json.dumps(definition))
+    target = ("results/reduced/datasets/mine.report.json", "--config", "datasets=[mine]")
+    done = workflow.call(*target)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows" in printed
+    assert "test row 0: no answer" in printed
+    assert "Traceback" not in printed
+    workflow.run(*target, "samples={max_bad_samples: 0.03}")
+    report = json.loads(workflow.results("datasets/mine.report.json").read_text())
+    assert report == {
+        **{"read": 40, "drawn": 16, "bad": 1},
+        "bad_samples": [{"split": "test", "row": "0", "reason": "no answer"}],
+    }

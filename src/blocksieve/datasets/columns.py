@@ -39,7 +39,11 @@ def rows(source: dict[str, Any], split: str) -> Iterator[Row]:
     """The rows of a split, one by one, pictures as they are encoded."""
     from datasets import load_dataset
 
-    options = {"data_files": source["files"]} if "files" in source else {}
+    if split not in source.get("files", [split]):
+        raise ConfigError(
+            f"source columns: no files for split {split!r}; there are some for {', '.join(source['files'])}"
+        )
+    options = {"data_files": {split: source["files"][split]}} if "files" in source else {}
     try:
         table = load_dataset(
             source["path"],
