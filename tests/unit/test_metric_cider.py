@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from blocksieve.errors import DataError
 from blocksieve.metrics import Target
-from blocksieve.metrics.cider import prepare, tokenize
+from blocksieve.metrics.caption_tokens import tokenize
+from blocksieve.metrics.cider import prepare
 
 # Each expected value is what pycocoevalcap.cider.cider_scorer.CiderScorer(n=4, sigma=6.0) of pycocoevalcap 1.2 returns:
 # `scorer += (candidate, list(references))` for every row in this order, then `scorer.compute_score()[1]`.
@@ -50,6 +51,12 @@ def test_equals_pycocoevalcap(candidate: str, references: tuple[str, ...], expec
         ("two 1/2 cups of a [red] {blue} x=3+4", "two 1/2 cups of a -lsb- red -rsb- -lcb- blue -rcb- x = 3 +4"),
         ("a sign: “hello” \u2013 it\u2019s closed…", "a sign hello it 's closed"),
         ("a woman,man and child w/ a t-shirt", "a woman man and child w / a t-shirt"),
+        ("A dog sits.The end... B. Obama, Jan. 5, on Main St. at No. 7!! vs. bus no.",
+         "a dog sits.the end b. obama jan. 5 on main st. at no. 7 !! vs. bus no"),
+        ("'90s A&W ad: fish 'n' chips for £5, ½ off at 12:30pm **now** 😀",
+         "'90s a&w ad fish 'n' chips for # 5 1/2 off at 12:30 pm ** now **"),
+        ("'Tis www.x.com/a or https://x.y/z. #tag y'all can't <unk>",
+         "'t is www.x.com / a or https://x.y/z #tag y' all ca n't <unk>"),
     ],
 )  # fmt: skip
 def test_tokenize(caption: str, tokens: str) -> None:

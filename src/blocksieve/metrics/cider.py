@@ -1,7 +1,6 @@
 """CIDEr-D: the consensus of a caption with its references, over TF-IDF weighted n-grams."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,37 +8,11 @@ from functools import cache
 
 from blocksieve.errors import DataError
 from blocksieve.metrics import Metric, Scorer, Target
+from blocksieve.metrics.caption_tokens import tokenize
 
 ORDERS = (1, 2, 3, 4)
 SIGMA = 6.0  # of the Gaussian length penalty, in tokens
 SCALE = 10.0
-
-# What the tokenizer of the official evaluation writes for brackets and curly characters, and the tokens it drops.
-SPELLINGS = str.maketrans(
-    {"(": " -lrb- ", ")": " -rrb- ", "[": " -lsb- ", "]": " -rsb- ", "{": " -lcb- ", "}": " -rcb- "}
-    | {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": " - ", "\u2014": " - ", "\u2026": " "}
-)
-DROPPED = frozenset("\"'`.?!,:;-")
-JOINED = re.compile(r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b|\b(gim|lem)(me)\b")
-CLITIC = re.compile(r"(?<=\w)(?=n't\b|'(?:s|m|d|re|ve|ll)\b)")
-TOKEN = re.compile(
-    r"""-[lr][rsc]b-                                    # a bracket
-    | n't\b | '(?:s|m|d|re|ve|ll)\b                     # clitics, split off before
-    | (?:mr|mrs|ms|dr|st|ave|jr|sr|vs|etc)\. | (?:[a-z]\.){2,}
-    | (?:[+-](?=\d)|@)?\w+ (?: (?: [-/] | (?<=\d)[.,:](?=\d) | (?<=[a-z])'(?=[a-z]) ) \w+ )*
-    | \S""",
-    re.VERBOSE,
-)
-
-
-def tokenize(text: str) -> list[str]:
-    """Split a caption into lower-case tokens without punctuation, close to the Penn Treebank tokenizer.
-
-    Source: `ptbtokenizer.py` of pycocoevalcap (Stanford PTBTokenizer with -lowerCase, then its punctuation list; the
-    lower-cased bracket tokens are not on that list and stay). Rare forms (URLs, emoticons, slang) may differ.
-    """
-    spelled = JOINED.sub(lambda match: " ".join(filter(None, match.groups())), text.lower().translate(SPELLINGS))
-    return [token for token in TOKEN.findall(CLITIC.sub(" ", spelled)) if token not in DROPPED]
 
 
 def ngrams(tokens: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -115,4 +88,4 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     return score
 
 
-METRIC = Metric(version=1, bounded=False, prepare=prepare)
+METRIC = Metric(version=2, bounded=False, prepare=prepare)
