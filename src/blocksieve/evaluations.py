@@ -34,6 +34,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "losses": pl.UInt32(),
     "near_ties": pl.UInt32(),
     "non_finite": pl.UInt32(),
+    "unparsable": pl.UInt32(),
     "not_evaluable": pl.String(),
 }
 # What a table of the user's own may leave out, and what then stands there.
@@ -41,6 +42,7 @@ DEFAULTS = {
     "bounded": pl.col("task_type") != "Captioning",
     "near_ties": pl.lit(0),
     "non_finite": pl.lit(0),
+    "unparsable": pl.lit(0),
     "not_evaluable": pl.lit(None),
 }
 ORDER = ["dataset", "size", "removed", "role"]
@@ -59,7 +61,7 @@ def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path],
     """
     rows = pl.scan_parquet(list(shards)).select(
         *("dataset", "combination", "removed", "size", "sample_id", "cluster", "role", "score"),
-        *("near_tie", "non_finite", "refused"),
+        *("near_tie", "non_finite", "unparsable", "refused"),
     )
     tables = [
         _evaluate_dataset(name, definition, rows.filter(pl.col("dataset") == name).unique().collect(), seed)
@@ -89,7 +91,7 @@ def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.DataFrame,
 def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]:
     about = group.select("combination", "removed", "size", "role").row(0, named=True)
     if group["refused"][0] is not None:
-        nothing = {"n": 0, "n_clusters": 0, "wins": 0, "losses": 0, "near_ties": 0, "non_finite": 0}
+        nothing = dict.fromkeys(("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable"), 0)
         return about | nothing | {"not_evaluable": group["refused"][0]}
     baselines = group["baseline"].cast(pl.Float64).to_numpy()
     scores = group["score"].cast(pl.Float64).to_numpy()
@@ -113,6 +115,7 @@ def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]
         "losses": int((drops > 0).sum()),
         "near_ties": group["near_tie"].sum(),
         "non_finite": group["non_finite"].sum(),
+        "unparsable": group["unparsable"].sum(),
     }
 
 

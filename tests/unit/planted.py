@@ -37,6 +37,7 @@ SCHEMA = {
     "bounded": pl.Boolean,
     "near_ties": pl.UInt32,
     "non_finite": pl.UInt32,
+    "unparsable": pl.UInt32,
     "not_evaluable": pl.String,
 }
 
@@ -82,6 +83,7 @@ def planted_evaluations(
                         "losses": 0,
                         "near_ties": 0,
                         "non_finite": 0,
+                        "unparsable": 0,
                         "not_evaluable": None,
                         "bounded": dataset not in unbounded,
                     }
@@ -111,6 +113,7 @@ def planted_shard(
         "role": ["search"] * len(clusters),
         "near_tie": [False] * len(clusters),
         "non_finite": [False] * len(clusters),
+        "unparsable": [False] * len(clusters),
         "refused": pl.Series([None] * len(clusters), dtype=pl.String),
     }
     tables = []

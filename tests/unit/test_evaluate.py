@@ -11,7 +11,7 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import make_batch, make_inputs, make_probe
 from blocksieve.engine.reference import generate
-from blocksieve.search.evaluate import Task, evaluate, write_shard
+from blocksieve.search.evaluate import Task, evaluate, judge, write_shard
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "15", "3-4")]
 
@@ -90,7 +90,7 @@ def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_pa
     table = pq.read_table(tmp_path / "shard.parquet")
     assert table.column_names == [
         "dataset", "combination", "removed", "size", "sample_id", "cluster", "split", "role",
-        "prediction", "tokens", "near_tie", "non_finite", "refused", "score",
+        "prediction", "tokens", "near_tie", "non_finite", "refused", "unparsable", "score",
     ]  # fmt: skip
     assert table["removed"].to_pylist() == [[]] * 4 + [[2, 10]] * 4
     assert table["size"].to_pylist() == [0] * 4 + [2] * 4
@@ -105,3 +105,13 @@ def test_an_empty_part_makes_an_empty_shard(task: Task, demo_samples, tmp_path: 
     write_shard(tmp_path / "shard.parquet", task, *evaluate(task, samples, [], tmp_path / "cache"))
     assert pq.read_table(tmp_path / "shard.parquet").num_rows == 0
     assert not (tmp_path / "cache").exists()
+
+
+def test_answers_that_name_no_choice_are_counted_and_score_nothing(task: Task, demo_samples) -> None:
+    samples, definition = demo_samples("demo_science_qa", 4)
+    task = Task(**{**vars(task), "definition": definition})
+    right = [references[0] for references in samples["references"]]
+    rows = samples.select("sample_id").with_columns(prediction=pl.Series([right[0], "A or B", "no idea", None]))
+    judged = judge(task, samples, rows)
+    assert judged["unparsable"].to_list() == [False, True, True, None]
+    assert judged["score"].to_list() == [1, 0, 0, None]

@@ -131,3 +131,12 @@ def test_alike_datasets_of_a_task_type_are_a_finding_and_chance_is_none():
 
     assert "Datasets of one task type respond more alike" in found(1.0)
     assert "Datasets of one task type" not in found(0.0)
+
+
+def test_answers_that_no_metric_could_read_are_named():
+    unread = pl.when(dataset="vqa", combination="0", role="search").then(7).otherwise(0)
+    text = report(EVALUATIONS.with_columns(unparsable=unread.cast(pl.UInt32)))
+    assert "vqa: 7 of 1,200 answers could not be read as one of the choices; they count as wrong." in " ".join(
+        text.split()
+    )
+    assert "could not be read" not in report()

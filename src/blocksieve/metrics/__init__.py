@@ -40,12 +40,14 @@ class Metric:
     """A metric: `prepare` takes the targets of the whole dataset and returns the scorer of single samples.
 
     `version` is raised whenever a score may change. `bounded` says that scores lie in [0, 1]; a metric that is not
-    bounded (CIDEr) has its own scale.
+    bounded (CIDEr) has its own scale. `parses` says whether a prediction can be read as an answer at all; one that
+    cannot scores 0 and is counted.
     """
 
     version: int
     bounded: bool
     prepare: Callable[[Sequence[Target]], Scorer]
+    parses: Callable[[str, Target], bool] = lambda prediction, target: True
 
 
 def load_metric(name: str) -> Metric:

@@ -77,6 +77,11 @@ def score(prediction: str, target: Target) -> float:
     return float(answer is not None and answer in {parse_choice(each, target.choices) for each in target.references})
 
 
+def parses(prediction: str, target: Target) -> bool:
+    """Whether a prediction names one choice, right or wrong."""
+    return parse_choice(prediction, target.choices) is not None
+
+
 def prepare(targets: Sequence[Target]) -> Scorer:
     """Check that every reference names one of its target's choices (at most 26), and return the scorer.
 
@@ -93,4 +98,4 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     return score
 
 
-METRIC = Metric(version=1, bounded=True, prepare=prepare)
+METRIC = Metric(version=1, bounded=True, prepare=prepare, parses=parses)

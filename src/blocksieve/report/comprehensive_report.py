@@ -140,9 +140,7 @@ def _cautions(evaluations: pl.DataFrame) -> list[str]:
     """Name what could not be evaluated, what gave no numbers, and how many answers hung on a rounding."""
     refused = evaluations.filter(pl.col("not_evaluable").is_not_null()).unique(["combination", "not_evaluable"])
     broken = evaluations.filter(pl.col("non_finite") > 0).sort("size", "removed", "dataset", "role")
-    close = (
-        evaluations.group_by("dataset").agg(pl.sum("near_ties", "n")).filter(pl.col("near_ties") > 0).sort("dataset")
-    )
+    counted = evaluations.group_by("dataset").agg(pl.sum("near_ties", "unparsable", "n")).sort("dataset")
     lines = [
         f"Combination {combination} cannot be evaluated: {reason}."
         for combination, reason in refused.sort("size", "removed").select("combination", "not_evaluable").iter_rows()
@@ -155,8 +153,13 @@ def _cautions(evaluations: pl.DataFrame) -> list[str]:
     lines += [
         f"{dataset}: {ties:,} of {n:,} answers hung on a difference below two steps of the number format; in batches of"
         " another size they could be others."
-        for dataset, ties, n in close.iter_rows()
+        for dataset, ties, _, n in counted.iter_rows()
         if ties
+    ]
+    lines += [
+        f"{dataset}: {unread:,} of {n:,} answers could not be read as one of the choices; they count as wrong."
+        for dataset, _, unread, n in counted.iter_rows()
+        if unread
     ]
     return lines
 

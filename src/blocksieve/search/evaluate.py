@@ -22,7 +22,7 @@ logger = logging.getLogger("blocksieve")
 
 # Raise these whenever the same model would answer differently, or the shard's columns change.
 PREDICTION_VERSION = 2
-SHARD_VERSION = 2
+SHARD_VERSION = 3
 
 SHARD = pa.schema(
     [
@@ -39,6 +39,7 @@ SHARD = pa.schema(
         ("near_tie", pa.bool_()),
         ("non_finite", pa.bool_()),
         ("refused", pa.string()),
+        ("unparsable", pa.bool_()),
         ("score", pa.float32()),
     ]
 )
@@ -99,7 +100,7 @@ def evaluate(
     rows = pairs.join(known, on=PAIR, how="left", maintain_order="left")
     rows = rows.join(wanted.select("sample_id", "cluster", "split", "role"), on="sample_id", maintain_order="left")
     name_troubles(task.dataset, rows)
-    return rows.with_columns(score=score(task, samples, rows)), computed
+    return judge(task, samples, rows), computed
 
 
 def name_troubles(dataset: str, rows: pl.DataFrame) -> None:
@@ -112,18 +113,22 @@ def name_troubles(dataset: str, rows: pl.DataFrame) -> None:
         logger.warning("%s: combination %s gives NaN or infinite logits on %d samples", dataset, combination, count)
 
 
-def score(task: Task, samples: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
-    """One score a row, float32; null where the combination was refused."""
+def judge(task: Task, samples: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a score, float32, and whether the metric could not read the answer; null where it was refused."""
     targets = {
         sample_id: Target(tuple(references), tuple(choices))
         for sample_id, references, choices in samples.select("sample_id", "references", "choices").iter_rows()
     }
-    scorer = load_metric(task.definition["metric"]).prepare(list(targets.values()))
-    scores = [
-        None if text is None else scorer(text, targets[sample])
+    metric = load_metric(task.definition["metric"])
+    scorer = metric.prepare(list(targets.values()))
+    answers = [
+        None if text is None else (text, targets[sample])
         for text, sample in rows.select("prediction", "sample_id").iter_rows()
     ]
-    return pl.Series("score", scores, dtype=pl.Float32)
+    return rows.with_columns(
+        pl.Series("unparsable", [a and not metric.parses(*a) for a in answers], dtype=pl.Boolean),
+        pl.Series("score", [a and scorer(*a) for a in answers], dtype=pl.Float32),
+    )
 
 
 def write_shard(path: Path, task: Task, rows: pl.DataFrame, computed: dict[str, Any]) -> None:
