@@ -233,6 +233,7 @@ def test_choices_that_cannot_be(folder: Path, index: int, choices: Any, reason: 
         ({"references": "answers.answer"}, ConfigError, "no column 'answers.answer'"),
         ({"where": {"kind": "x"}}, ConfigError, "no column 'kind'"),
         ({"each": "qa"}, ConfigError, "no column 'qa'"),
+        ({"each": "more"}, ConfigError, "column 'more' holds no structs"),
         (
             {"files": {"validation": "two.jsonl"}},
             ConfigError,

@@ -27,9 +27,9 @@ def read(source: dict[str, Any], split: str) -> Iterator[Sample | Unusable]:
         if first:
             check_columns(source, row)
             first = False
-        if any(value(row, column) != wanted for column, wanted in source.get("where", {}).items()):
-            continue
         try:
+            if any(value(row, column) != wanted for column, wanted in source.get("where", {}).items()):
+                continue
             yield to_sample(source, row, split, place, checked)
         except DataError as error:
             yield Unusable(split, place, str(error))
@@ -75,6 +75,8 @@ def expanded(found: Iterator[Row], source: dict[str, Any]) -> Iterator[tuple[str
             if isinstance(entries, dict):  # a list of structs may be stored as a struct of lists
                 entries = [dict(zip(entries, entry, strict=True)) for entry in zip(*entries.values(), strict=True)]
             for position, entry in enumerate(entries):
+                if not isinstance(entry, dict):
+                    raise ConfigError(f"source columns: column {source['each']!r} holds no structs; do without each")
                 yield f"{number}.{position}", row | entry
 
 
@@ -127,7 +129,7 @@ def choices_of(source: dict[str, Any], row: Row) -> tuple[str, ...]:
     if isinstance(found, str):
         try:
             found = ast.literal_eval(found)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise DataError(f"choices that are no list: {found[:80]!r}") from error
     found = list(found.values()) if isinstance(found, dict) else listed(found)
     choices = tuple(text_of(choice) for choice in found if choice is not None)
