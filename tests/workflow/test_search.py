@@ -52,7 +52,7 @@ def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:
 
 
 def test_finalists_are_measured_on_every_dataset_in_both_roles(finished: Workflow) -> None:
-    finalists = [entry["combination"] for entry in json.loads(finished.results("finalists.json").read_text())]
+    finalists = json.loads(finished.results("finalists.json").read_text())["combinations"]
     evaluations = pl.read_parquet(finished.results("evaluations.parquet"))
     measured = evaluations.filter(pl.col("combination").is_in(finalists))
     assert len(measured) == len(finalists) * 4
