@@ -1,6 +1,7 @@
 """The reduced run through profiles/slurm on a real SLURM of one node: faults change neither its end nor its bytes."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -49,11 +50,12 @@ def ask(*command: str) -> str:
 
 
 def start_of(rule: str) -> str:
-    """Wait until a job of a rule runs; its id."""
+    """Wait until a job of a rule runs, with processes that a signal can reach; its id."""
     for _ in range(1800):
         for line in ask("squeue", "--noheader", "--states=running", "--format=%i %k").splitlines():
             job, comment = line.split()
             if comment.startswith(f"rule_{rule}_"):
+                time.sleep(1)
                 return job
         time.sleep(0.1)
     raise AssertionError(f"no job of {rule} ran within three minutes\n" + ask("squeue"))
@@ -101,6 +103,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow:
 
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
+    shutil.rmtree(workflow.results("cache"))  # a job that finds everything there loads no model
     shard = "results/reduced/shards/demo_vqa/baseline.parquet"
     done = workflow.call(shard, *SLURM, "--retries", "0", "--config", "model={device: auto}")
     printed = done.stdout + done.stderr
