@@ -32,6 +32,7 @@ RUNGS: dict[str, Callable[..., Attempts]] = {
     "reference": by_reference,
 }
 CHECKED_TOKENS = 8
+NOTHING_IN_COMMON = "not prefixes: prompts about the same images begin with nothing to share"
 
 
 class Engine:
@@ -41,6 +42,7 @@ class Engine:
         self.loaded, self.rung, self.reason = loaded, rung, reason
         self.max_new_tokens, self.work = max_new_tokens, work
         self.bytes_per_row = 0
+        self.one_at_a_time = False
         self._refused: dict[Combination, Refused] = {}
 
     def answer_batch(
@@ -49,22 +51,24 @@ class Engine:
         """The answers of every combination to a batch, or why it cannot run; in an order of the engine's own.
 
         `drafts` holds a likely answer a row; it decides how fast an answer is found, never which.
-        torch.OutOfMemoryError may come at any point; what was given until then is right.
+        Memory may run out at any point (`out_of_memory`); what was given until then is right.
         """
         possible = [combination for combination in combinations if self._refusal(combination) is None]
         order = walk_order(possible, len(self.loaded.blocks.blocks))
         answers: dict[Combination, list[list[int]]] = {}
         answer = RUNGS[self.rung]
-        for combination, given in answer(self.loaded, batch, order, drafts, self.max_new_tokens, self.work):
-            rows = self._second_attempt(combination, batch, given) if isinstance(given, Exception) else given
-            if rows is not None:
-                answers[combination] = [row.tokens for row in rows]
-                yield combination, rows
+        try:
+            for combination, given in answer(self.loaded, batch, order, drafts, self.max_new_tokens, self.work):
+                rows = self._second_attempt(combination, batch, given) if isinstance(given, Exception) else given
+                if rows is not None:
+                    answers[combination] = [row.tokens for row in rows]
+                    yield combination, rows
+        finally:  # also if memory runs out on the way
+            if answers:
+                self._account(answers, batch)
         for combination in combinations:
             if (refused := self._refusal(combination)) is not None:
                 yield combination, refused
-        if answers:
-            self._account(answers, batch)
 
     def _refusal(self, combination: Combination) -> Refused | None:
         if combination not in self._refused:
@@ -116,29 +120,43 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
 def climb(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[str, str]:
     """The first rung that answers the probe as the reference does, and what was wrong with those before it."""
     length = min(max_new_tokens, CHECKED_TOKENS)
-    with without_end(loaded):
-        checked = checked_combinations(loaded.blocks)
-        checked = [c for c in checked if refusal(loaded.model, loaded.blocks, c) is None]
-        expected = {
-            combination: given
-            for combination, given in by_reference(loaded, probe, checked, None, length, Work())
-            if not isinstance(given, Exception)
-        }
-        if not expected:
-            return "reference", "nothing to compare with: the reference answers no combination"
-        drafts = spoiled([answer.tokens for answer in next(iter(expected.values()))])
+    checked = checked_combinations(loaded.blocks)
+    checked = [c for c in checked if refusal(loaded.model, loaded.blocks, c) is None]
+
+    def judged(combinations: list[Combination]) -> dict[Combination, list[Answer]]:
+        answers = by_reference(loaded, probe, combinations, None, length, Work())
+        return {combination: given for combination, given in answers if not isinstance(given, Exception)}
+
+    def problem(rung: str, expected: dict[Combination, list[Answer]], drafts: list[list[int]]) -> str | None:
         order = walk_order(list(expected), len(loaded.blocks.blocks))
-        nothing = "not prefixes: prompts about the same images begin with nothing to share"
-        problems = [nothing] if probe.prefix is None else []
-        for rung in list(RUNGS)[len(problems) : -1]:
-            answers = RUNGS[rung](loaded, probe, order, drafts, length, Work())
-            given: Any = attempt(dict, answers)
-            failed = isinstance(given, Exception)
-            problem = describe(given) if failed else difference(expected, given, loaded.model.dtype)
-            if problem is None:
-                return rung, "; ".join(problems) or "self-check passed"
-            problems.append(f"not {rung}: {problem}")
+        given: Any = attempt(dict, RUNGS[rung](loaded, probe, order, drafts, length, Work()))
+        return describe(given) if isinstance(given, Exception) else difference(expected, given, loaded.model.dtype)
+
+    with without_end(loaded):
+        expected = judged(checked)
+    if not expected:
+        return "reference", "nothing to compare with: the reference answers no combination"
+    first = next(iter(expected))
+    drafts, ended = spoiled([answer.tokens for answer in expected[first]]), judged([first])
+    problems = [NOTHING_IN_COMMON] if probe.prefix is None else []
+    for rung in list(RUNGS)[len(problems) : -1]:
+        with without_end(loaded):
+            found = problem(rung, expected, drafts)
+        # once more as jobs run: an end token brings settings into play, such as the fewest tokens of an answer
+        found = found or problem(rung, ended, drafts)
+        if found is None:
+            return rung, "; ".join(problems) or "self-check passed"
+        problems.append(f"not {rung}: {found}")
     return "reference", "; ".join(problems)
+
+
+def padding_matters(loaded: LoadedModel, together: Batch, row: int, alone: Batch, max_new_tokens: int) -> str | None:
+    """How the whole model's own answer to a row of a batch differs from that to the same row alone; None if not."""
+    length = min(max_new_tokens, CHECKED_TOKENS)
+    with without_end(loaded):
+        padded = generate(loaded, loaded.model, together.inputs, length)[row]
+        single = generate(loaded, loaded.model, alone.inputs, length)[0]
+    return difference({NONE: [single]}, {NONE: [padded]}, loaded.model.dtype)
 
 
 def checked_combinations(found: BlockList) -> list[Combination]:
@@ -204,7 +222,7 @@ def bytes_per_row(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> int
     """Memory that a row needs: hidden states and caches along one path, as much again while it waits, and scores."""
     shared = SharedBatch(loaded, probe, 1, Work(), prefixes=False)
     shared.decode(NONE)
-    scores = max_new_tokens * int(loaded.model.get_output_embeddings().weight.shape[0]) * 4
+    scores = max_new_tokens * int(loaded.model.config.get_text_config(decoder=True).vocab_size) * 4
     return 2 * shared.replay.nbytes() // probe.rows + scores
 
 

@@ -80,7 +80,7 @@ def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> 
     for row, sample in enumerate(rows):
         groups.setdefault(tuple(sample["images"]), []).append(row)
     firsts = [rows[members[0]] for members in groups.values()]
-    if len(firsts) == len(rows):
+    if len(firsts) == len(rows) or loaded.model.config.is_encoder_decoder:
         return Batch(inputs)
     image_token = getattr(loaded.model.config, "image_token_id", None)
     if image_token is None and any(groups):
@@ -88,13 +88,18 @@ def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> 
     return Batch(inputs, find_prefix(inputs, make_inputs(loaded, firsts, prompt), list(groups.values()), image_token))
 
 
-def make_probe(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
-    """A batch to check an engine with: four prompts of different lengths, two each about the images of two samples."""
+def probe_rows(rows: list[dict[str, Any]], size: int = 4) -> list[dict[str, Any]]:
+    """Samples to check an engine with: the longest question first, the shortest last; two each about the same images."""
     by_length = sorted(rows, key=lambda row: len(row["question"]))
     last = len(by_length) - 1
-    chosen = [by_length[place] for place in (0, last, last // 3, 2 * last // 3)]
-    alike = [dict(row, images=chosen[place]["images"]) for row, place in zip(chosen, (0, 0, 2, 2), strict=True)]
-    return make_batch(loaded, alike if _same_count(chosen) else chosen, prompt)
+    chosen = [by_length[place] for place in (last, *(last // 3, 2 * last // 3)[: max(0, size - 2)], 0)[:size]]
+    alike = [dict(row, images=chosen[place // 2 * 2]["images"]) for place, row in enumerate(chosen)]
+    return alike if _same_count(chosen) else chosen
+
+
+def make_probe(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
+    """A batch of such samples."""
+    return make_batch(loaded, probe_rows(rows), prompt)
 
 
 def _same_count(rows: list[dict[str, Any]]) -> bool:
@@ -158,7 +163,7 @@ def _common(prompts: list[torch.Tensor]) -> int:
 
 
 def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
-    """Left-padded input tensors of dataset rows, on the model's device."""
+    """Padded input tensors of dataset rows, on the model's device, images in its number format."""
     texts = [render(loaded, render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows]
     images = [[Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows]
     arguments: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
@@ -166,4 +171,6 @@ def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) ->
         arguments["images"] = images
     if getattr(loaded.processor, "chat_template", None) is not None:
         arguments["add_special_tokens"] = False  # the template has written them
-    return dict(loaded.processor(**arguments).to(loaded.device))
+    inputs = loaded.processor(**arguments).to(loaded.device)
+    dtype = loaded.model.dtype
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}

@@ -208,12 +208,18 @@ def by_drafts(
             continue
         waiting.append((combination, growing, left))
         if drafts is None or enough(waiting, batch.rows):
-            yield from shared.finish(waiting)
+            yield from finished(shared, waiting)
             waiting = []
         if drafts is None:
             drafts = growing.tokens
             shared.draft(drafts)
-    yield from shared.finish(waiting)
+    yield from finished(shared, waiting)
+
+
+def finished(shared: SharedBatch, waiting: list[tuple[Combination, Growing, Unfinished]]) -> Iterator[Attempt]:
+    """The answers of all that waited, or for each of them what went wrong."""
+    given = attempt(lambda: list(shared.finish(waiting)))
+    yield from ((combination, given) for combination, *_ in waiting) if isinstance(given, Exception) else given
 
 
 def enough(waiting: list[tuple[Combination, Growing, Unfinished]], batch_rows: int) -> bool:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
-from blocksieve.models.checkpoint import checkpoint_files, locate
+from blocksieve.models.checkpoint import locate
 
 logger = logging.getLogger("blocksieve")
 
@@ -86,7 +86,7 @@ def fitting(free: dict[int, int], weights_bytes: int) -> list[int]:
 def claim(names: dict[int, str], folder: Path) -> int:
     """The first GPU that no other process has claimed, claimed for this one's life; the first one if all are."""
     for gpu, name in names.items():
-        file = (folder / f"blocksieve-{name}.lock").open("a")
+        file = _opened(folder / f"blocksieve-{name}.lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -95,6 +95,13 @@ def claim(names: dict[int, str], folder: Path) -> int:
             _claims.append(file)
             return gpu
     return next(iter(names))
+
+
+def _opened(path: Path) -> IO[str]:
+    """A lock file, which may be another user's: it is only read, and made if it is not there."""
+    if not path.exists():
+        path.touch()
+    return path.open()
 
 
 def auto_options(config: dict[str, Any]) -> dict[str, Any]:
@@ -108,15 +115,31 @@ def auto_class(config: dict[str, Any]) -> Any:
     return AutoModelForImageTextToText if config["kind"] == "vlm" else AutoModelForCausalLM
 
 
+def empty_model(config: dict[str, Any]) -> Any:
+    """The model of a checkpoint without its weights; ModelError if its config cannot be read."""
+    try:
+        read = AutoConfig.from_pretrained(locate(config), **auto_options(config))
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"config: model.path: cannot read {config['path']!r}: {reason}") from error
+    with torch.device("meta"):
+        return auto_class(config).from_config(read, trust_remote_code=config["trust_remote_code"])
+
+
+def weights_bytes(config: dict[str, Any]) -> int:
+    """Memory that the weights of a checkpoint take in the config's number format."""
+    itemsize = getattr(torch, config["dtype"]).itemsize
+    return sum(weight.numel() for weight in empty_model(config).parameters()) * int(itemsize)
+
+
 def load_model(config: dict[str, Any]) -> LoadedModel:
-    """Load `config` (the config's `model`) onto its device; decoder-only models are padded on the left."""
+    """Load `config` (the config's `model`) onto its device; prompts are padded on the left, an encoder's on the right."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     options, model_class = auto_options(config), auto_class(config)
     location = locate(config)
     processor_class = AutoProcessor if config["kind"] == "vlm" else AutoTokenizer
-    weights = sum(file.stat().st_size for file in checkpoint_files(config) if file.suffix == ".safetensors")
-    device = choose_device(config["device"], weights)
+    device = choose_device(config["device"], weights_bytes(config) if torch.cuda.is_available() else 0)
     if device == "auto":
         options["device_map"] = "auto"
     try:
@@ -127,7 +150,7 @@ def load_model(config: dict[str, Any]) -> LoadedModel:
         raise ModelError(f"config: model.path: cannot load {config['path']!r}: {reason}") from error
     model = model if device == "auto" else model.to(device)
     loaded = LoadedModel(model.eval(), processor, model.device, find_blocks(model, config["blocks"]))
-    loaded.tokenizer.padding_side = "left"
+    loaded.tokenizer.padding_side = "right" if model.config.is_encoder_decoder else "left"
     if loaded.tokenizer.pad_token_id is None:
         loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(loaded.blocks.kinds).items())

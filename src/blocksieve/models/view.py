@@ -51,9 +51,27 @@ SIBLINGS = ("gated_cross_attn_layers",)
 # A block's own number, in any module inside it; it says where the block's cache lies.
 OWN_NUMBER = ("layer_idx", "layer_id", "layer_number")
 
-# One change: in this mapping, this key gets this value.
-Edit = tuple[dict[str, Any], str, Any]
 MISSING = object()
+
+
+class _Attributes:
+    """An object's attributes as a mapping, where its `__dict__` will not do."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def get(self, name: str, default: Any) -> Any:
+        return getattr(self.owner, name, default)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        object.__setattr__(self.owner, name, value)
+
+    def __delitem__(self, name: str) -> None:
+        object.__delattr__(self.owner, name)
+
+
+# One change: in this mapping, this key gets this value.
+Edit = tuple[dict[str, Any] | _Attributes, str, Any]
 
 
 @contextmanager
@@ -164,6 +182,10 @@ def _config_edits(config: Any, kept: list[int], total: int) -> Iterator[Edit]:
     if values.get("kv_source_layers"):
         place = {block: position for position, block in enumerate(kept)}
         yield values, "kv_source_layers", [place[values["kv_source_layers"][block]] for block in kept]
+    computed = {name: getattr(config, name) for name in ENTRIES if isinstance(getattr(type(config), name, None), property)}
+    computed = {name: [entries[block] for block in kept] for name, entries in computed.items() if len(entries) == total}
+    if computed:
+        yield _Attributes(config), "__class__", type(type(config).__name__, (type(config),), computed)
     if "_heterogeneity_spec" in values:
         spec = values["_heterogeneity_spec"]
         overrides = {p: spec.per_layer_overrides[b] for p, b in enumerate(kept) if b in spec.per_layer_overrides}

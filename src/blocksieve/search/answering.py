@@ -11,8 +11,9 @@ import torch
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Refused
-from blocksieve.engine.engines import Engine, start_engine
-from blocksieve.engine.inputs import make_batch, make_probe
+from blocksieve.engine.attempt import out_of_memory
+from blocksieve.engine.engines import Engine, padding_matters, start_engine
+from blocksieve.engine.inputs import make_batch, probe_rows
 from blocksieve.errors import ModelError
 from blocksieve.logs import Progress
 from blocksieve.models.loading import LoadedModel, load_model
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("blocksieve")
 
 LARGEST_BATCH = {"cpu": 128, "cuda": 256}
+# How many samples an engine is checked with, fewer if memory runs out.
+PROBE_ROWS = (4, 2, 1)
+TOO_LITTLE_MEMORY = "not enough memory to answer a single sample; use a device with more"
 
 
 def answer(
@@ -32,9 +36,9 @@ def answer(
     """Rows of the missing pairs, each batch of a combination put into the cache at once, and how they were computed."""
     loaded = load_model(task.model)
     prompt = task.definition["prompt"]
-    probe = make_probe(loaded, samples.to_dicts(), prompt)
-    engine = start_engine(task.engine, loaded, probe, task.definition["max_new_tokens"])
+    engine = started(task, loaded, samples)
     size = automatic_batch_size(engine, loaded) if task.batch_size == "auto" else task.batch_size
+    size = 1 if engine.one_at_a_time else size
     lacking = missing.group_by("sample_id", maintain_order=True).agg(pl.col("combination").str.join(" "))
     groups = samples.join(lacking, on="sample_id", how="inner").sort("combination", "cluster", "sample_id")
     combinations = [Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)]
@@ -57,15 +61,43 @@ def answer(
                 rows += answered
                 wanted = [other for other in wanted if other != combination]
                 progress.add(len(answered))
-        except torch.OutOfMemoryError as error:
+            continue
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
             if len(batch) == 1:
-                raise ModelError("not enough memory to answer a single sample; use a device with more") from error
-            torch.cuda.empty_cache()
-            size = (len(batch) + 1) // 2
-            logger.warning("out of memory with %d samples at once; going on with %d", len(batch), size)
-            waiting.appendleft((batch, wanted))
+                raise ModelError(TOO_LITTLE_MEMORY) from error
+        size = (len(batch) + 1) // 2
+        logger.warning("out of memory with %d samples at once; going on with %d", len(batch), size)
+        waiting.appendleft((batch, wanted))
+        torch.cuda.empty_cache()  # here, since the exception held what the batch had in memory
     cache.close()
     return pl.DataFrame(rows, schema=SCHEMA, orient="row"), performed(engine, len(rows), time.monotonic() - start)
+
+
+def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
+    """The engine, checked with as many samples as memory has room for.
+
+    It takes one sample at a time where the model answers otherwise in a batch, so that batches never decide an answer.
+    """
+    prompt, length = task.definition["prompt"], task.definition["max_new_tokens"]
+    for size in PROBE_ROWS:
+        try:
+            rows = probe_rows(samples.to_dicts(), size)
+            probe, shortest = make_batch(loaded, rows, prompt), make_batch(loaded, rows[-1:], prompt)
+            engine = start_engine(task.engine, loaded, probe, length)
+            changed = padding_matters(loaded, probe, size - 1, shortest, length)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        else:
+            if changed is not None:
+                logger.warning("one sample at a time, since padding changes this model's answers: %s", changed)
+            engine.one_at_a_time = changed is not None
+            return engine
+        logger.warning("out of memory with %d samples to check the engine with", size)
+        torch.cuda.empty_cache()
+    raise ModelError(TOO_LITTLE_MEMORY)
 
 
 def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
