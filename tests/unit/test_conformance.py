@@ -18,7 +18,6 @@ LENGTH = 8
 # Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
 PREFILL = {
     "blip-2": "takes its pixels in every pass",
-    "bloom": "derives positions from its mask, block by block",
     "exaone4_5": "counts positions by places in the cache, padding included",
     "florence2": "is an encoder-decoder",
     "gemma3n_text": "has blocks without keys and values of their own",

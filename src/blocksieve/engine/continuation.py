@@ -1,4 +1,4 @@
-"""Decode on rows of several combinations together: each block runs on those rows whose combination keeps it."""
+"""Decode on rows of several combinations together: a block changes those rows whose combination keeps it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,16 +41,7 @@ class Continuation:
         self.shared = parts[0][1].shared
         self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
         for index, layer in zip(blocks, self.cache.layers, strict=False):
-            _fill(layer, [part.layers[index] for _, part in parts if index in part.layers], longest)
-        self.rows = self._rows()
-
-    def _rows(self) -> dict[int, torch.Tensor]:
-        """The rows that each block runs on."""
-        combinations, device = list(enumerate(self.combinations)), self.input_ids.device
-        return {
-            block: torch.tensor([row for row, c in combinations if block not in c.removed], device=device).long()
-            for block in self.blocks
-        }
+            _fill(layer, [(len(part), part.layers.get(index)) for _, part in parts], longest)
 
     @torch.no_grad()
     def step(self, processors: list[Any]) -> torch.Tensor:
@@ -75,34 +66,30 @@ class Continuation:
         return following
 
     def _run_block(self, index: int, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        hidden = hidden_states((args, kwargs))
-        rows = self.rows[index].to(hidden.device)
-        if not len(rows):  # nobody keeps the block; the model may ask its cache how many tokens there are
+        """Run a block on all rows, since no argument tells which of its dimensions is that of rows; keep what counts."""
+        hidden, kept = hidden_states((args, kwargs)), [index not in c.removed for c in self.combinations]
+        if not any(kept):  # the model may ask its cache how many tokens there are
             layer = self.cache.layers[index]
             layer.update(layer.keys[:, :, :1], layer.values[:, :, :1])
             return (hidden, None) if self.returns_tuple else hidden
-        if len(rows) < len(hidden):
-            args, kwargs = _selected((args, kwargs), len(hidden), rows)
         self.work.block_ran(index, (args, kwargs))
         output = forward(*args, **kwargs)
-        if len(rows) == len(hidden):
+        if all(kept):
             return output
+        counts = torch.tensor(kept, device=hidden.device).view(-1, *[1] * (hidden.dim() - 1))
         if isinstance(output, tuple):
-            return (hidden.index_copy(0, rows, output[0]), *output[1:])
-        return hidden.index_copy(0, rows, output)
+            return (torch.where(counts, output[0], hidden), *output[1:])
+        return torch.where(counts, output, hidden)
 
     def select(self, keep: list[int]) -> None:
         """Go on with these rows alone, in their order."""
-        index, wanted = torch.tensor(keep, device=self.input_ids.device), set(keep)
-        for layer, rows in zip(self.cache.layers, self.rows.values(), strict=False):
-            places = [place for place, row in enumerate(rows.tolist()) if row in wanted]
-            # a block that no row keeps goes on with one row that does not count
-            layer.batch_select_indices(torch.tensor(places or [0], device=layer.keys.device))
+        index = torch.tensor(keep, device=self.input_ids.device)
+        for layer in self.cache.layers:
+            layer.batch_select_indices(index.to(layer.keys.device))
         self.combinations = [self.combinations[row] for row in keep]
         self.input_ids = self.input_ids[index]
         self.sequences = {name: value.index_select(-2, index) for name, value in self.sequences.items()}
         self.by_row = {name: value[index] for name, value in self.by_row.items()}
-        self.rows = self._rows()
 
 
 def _joined(values: list[torch.Tensor], length: int) -> torch.Tensor:
@@ -110,28 +97,22 @@ def _joined(values: list[torch.Tensor], length: int) -> torch.Tensor:
     return torch.cat([pad(value, (length - value.shape[-1], 0)) for value in values], -2)
 
 
-def _fill(layer: Any, parts: list[CachedLayer], length: int) -> None:
-    """Put the parts' keys and values into an empty cache layer that has then seen `length` tokens."""
+def _fill(layer: Any, parts: list[tuple[int, CachedLayer | None]], length: int) -> None:
+    """Put the parts' keys and values into an empty cache layer that has then seen `length` tokens.
+
+    A part is its number of rows and what it has of this layer; zeros stand for what it lacks.
+    """
     stored = min(length, layer.sliding_window - 1) if layer.is_sliding else length
+    nothing = torch.zeros(1, 1, 0, 1)
+    known = next((part for _, part in parts if part is not None), CachedLayer(nothing, nothing))
     for name in ("keys", "values"):
-        states = [getattr(part, name) for part in parts] or [torch.zeros(1, 1, stored, 1)]
+        _, heads, _, width = getattr(known, name).shape
+        states = [
+            getattr(known, name).new_zeros(rows, heads, 0, width) if part is None else getattr(part, name)
+            for rows, part in parts
+        ]
         states = [pad(state, (0, 0, gap, 0)) if (gap := stored - state.shape[2]) else state for state in states]
         setattr(layer, name, states[0] if len(states) == 1 else torch.cat(states))
     layer.dtype, layer.device, layer.is_initialized = layer.keys.dtype, layer.keys.device, True
     if layer.is_sliding:
         layer.cumulative_length = length
-
-
-def _selected(arguments: Any, total: int, rows: torch.Tensor) -> Any:
-    """Nested arguments with the rows selected where a dimension of rows leads (or follows one of kinds of position)."""
-    if isinstance(arguments, torch.Tensor):
-        if arguments.dim() and len(arguments) == total:
-            return arguments.index_select(0, rows.to(arguments.device))
-        if arguments.dim() > 1 and len(arguments) in (3, 4) and arguments.shape[1] == total:
-            return arguments.index_select(1, rows.to(arguments.device))
-        return arguments
-    if isinstance(arguments, dict):
-        return {name: _selected(value, total, rows) for name, value in arguments.items()}
-    if isinstance(arguments, (tuple, list)):
-        return type(arguments)(_selected(value, total, rows) for value in arguments)
-    return arguments
