@@ -28,7 +28,7 @@ WITHOUT: dict[str, tuple[Any, str, Any]] = {
     "replay of blocks": (shared.BlockReplay, "begin", None),
     "common prefixes": (shared, "SharedBatch", None),
     "drafts": (SharedBatch, "draft", None),
-    "merged continuation": (shared, "enough", lambda waiting, rows: True),
+    "merged continuation": (shared, "enough", lambda waiting, more, batch: True),
 }
 
 

@@ -14,6 +14,7 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import Engine
 from blocksieve.errors import ModelError
 from blocksieve.evaluations import merge_shards
+from blocksieve.models.loading import load_model
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.section import as_text
 from blocksieve.search.answering import automatic_batch_size, known_answers
@@ -70,6 +71,29 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
     monkeypatch.setattr(Engine, "answer_batch", hopeless)
     with pytest.raises(ModelError, match="not enough memory to answer a single sample"):
         evaluate(task, samples, COMBINATIONS, tmp_path / "hopeless")
+
+
+def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
+    demo_samples, demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 12)
+    task = make_task(definition, demo_model_config, 12)
+    expected, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "enough")
+
+    def no_room(module: Any, args: Any) -> None:
+        if len(args[0]) > 3:
+            torch.empty(10**15)
+
+    def cramped(config: dict[str, Any]) -> Any:
+        loaded = load_model(config)
+        loaded.blocks.blocks[5].register_forward_pre_hook(no_room)
+        return loaded
+
+    monkeypatch.setattr("blocksieve.search.answering.load_model", cramped)
+    found, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "cramped")
+    assert found.equals(expected)
+    assert "out of memory with 4 samples to check the engine with" in caplog.text
+    assert "out of memory with 6 samples at once; going on with 3" in caplog.text
 
 
 def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ COMBINATIONS = [Combination(removed) for removed in ((), (0,), (2,), (5,), (1, 3
 LENGTH = 8
 # Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
 PREFILL = {
+    "bamba": "has recurrent states",
     "blip-2": "takes its pixels in every pass",
     "exaone4_5": "counts positions by places in the cache, padding included",
     "florence2": "is an encoder-decoder",
     "gemma3n_text": "has blocks without keys and values of their own",
     "gemma4:shared keys and values": "has blocks without keys and values of their own",
     "git": "builds its mask from the image",
+    "jamba": "has recurrent states",
     "kosmos-2": "ignores padding in the positions of cached tokens",
     "lfm2": "has convolution states",
     "lfm2_vl": "has convolution states",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from blocksieve.errors import ModelError
-from blocksieve.models.loading import ALLOTTED, allotted_gpus, choose_device, claim, fitting
+from blocksieve.models.loading import ALLOTTED, allotted_gpus, choose_device, claim, fitting, weights_bytes
 
 CLAIM = """
 import sys
@@ -63,3 +63,9 @@ def test_without_a_gpu_auto_means_cpu_and_cuda_is_an_error(monkeypatch: pytest.M
     assert choose_device("auto") == choose_device("cpu") == "cpu"
     with pytest.raises(ModelError, match="cuda is wanted but this machine shows no GPU"):
         choose_device("cuda")
+
+
+def test_the_memory_that_weights_take_is_known_before_they_are_loaded(demo_model, demo_model_config) -> None:
+    parameters = sum(weight.numel() for weight in demo_model.model.parameters())
+    assert weights_bytes(demo_model_config) == 4 * parameters
+    assert weights_bytes(demo_model_config | {"dtype": "bfloat16"}) == 2 * parameters

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 import zoo
+from accelerate import dispatch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_conformance import generated, load, questions
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Refused, judge
-from blocksieve.engine.engines import Engine, start_engine
+from blocksieve.engine.engines import Engine, padding_matters, start_engine
 from blocksieve.engine.inputs import Batch, find_prefix
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
@@ -23,56 +24,67 @@ COMBINATIONS = st.lists(
 )
 
 
+# Types that any search space is tried on: shared prefixes, windows shorter than the prompts, three kinds of position.
+SEARCHED = {"llava": "prefixes", "llava:alternating windows": "drafts", "qwen2_vl": "prefixes"}
+
+
 @functools.cache
-def llava() -> tuple[Any, dict[str, torch.Tensor], list[list[int]], Engine]:
+def prepared(name: str = "llava") -> tuple[Any, dict[str, torch.Tensor], list[list[int]], Engine]:
     """A model, six prompts about two images, which belong together, and the engine on its fastest rung."""
-    model = zoo.make_model("llava")
-    firsts = zoo.make_inputs("llava", model, rows=2)
+    model = zoo.make_model(name)
+    firsts = zoo.make_inputs(name, model, rows=2)
     inputs, groups = questions(model, firsts)
     engine = start_engine("shared", load(model), Batch(inputs, find_prefix(inputs, firsts, groups, 5)), LENGTH)
-    assert engine.rung == "prefixes"
+    assert engine.rung == SEARCHED[name], engine.reason
     return model, inputs, groups, engine
 
 
 @functools.cache
-def reference(combination: Combination, end: int | None) -> list[list[int]]:
-    model, inputs, _, _ = llava()
+def reference(combination: Combination, end: int | None, name: str = "llava") -> list[list[int]]:
+    model, inputs, _, _ = prepared(name)
     return [row[:LENGTH] for row in generated(zoo.prune(model, combination.removed), inputs, end)]
 
 
-def batch_of(rows: list[int], prefixes: bool) -> Batch:
+def batch_of(rows: list[int], prefixes: bool, name: str = "llava") -> Batch:
     """Some of the prompts, in any order."""
-    _, inputs, groups, _ = llava()
-    chosen = {name: value[rows] for name, value in inputs.items()}
+    _, inputs, groups, _ = prepared(name)
+    if name == "qwen2_vl":  # patches of a row's image lie one after the other
+        patches = {"pixel_values": inputs["pixel_values"].unflatten(0, (len(inputs["input_ids"]), -1))}
+        inputs = inputs | patches
+    chosen = {key: value[rows] for key, value in inputs.items()}
     members = [[place for place, row in enumerate(rows) if row in group] for group in groups]
     members = [group for group in members if group]
+    firsts = {key: value[[group[0] for group in members]] for key, value in chosen.items()}
+    if name == "qwen2_vl":
+        chosen, firsts = ({**some, "pixel_values": some["pixel_values"].flatten(0, 1)} for some in (chosen, firsts))
     if not prefixes or len(members) == len(rows):
         return Batch(chosen)
-    firsts = {name: value[[group[0] for group in members]] for name, value in chosen.items()}
     return Batch(chosen, find_prefix(chosen, firsts, members, 5))
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("name", SEARCHED)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), combinations=COMBINATIONS, prefixes=st.booleans(), ended=st.booleans())
 def test_whatever_the_batch_and_the_drafts_the_answers_are_the_references(
-    data: st.DataObject, combinations: list[Combination], prefixes: bool, ended: bool
+    name: str, data: st.DataObject, combinations: list[Combination], prefixes: bool, ended: bool
 ) -> None:
-    model, _, _, engine = llava()
-    end = reference(NONE, None)[0][LENGTH // 2] if ended else None
+    model, _, _, engine = prepared(name)
+    end = reference(NONE, None, name)[0][LENGTH // 2] if ended else None
     rows = data.draw(st.permutations(range(6)).flatmap(lambda order: st.integers(1, 6).map(lambda n: order[:n])))
-    truth = st.sampled_from([reference(combination, end) for combination in combinations])
-    tokens = st.lists(st.integers(10, 159), max_size=LENGTH + 2)
+    truth = st.sampled_from([reference(combination, end, name) for combination in combinations])
+    tokens = st.lists(st.integers(0, 159), max_size=LENGTH + 2)  # padding, image and end tokens too
     cut = st.tuples(truth, st.integers(0, LENGTH), tokens)  # some combination's answer up to a place, then noise
     drafts = [data.draw(cut.map(lambda drawn, row=row: drawn[0][row][: drawn[1]] + drawn[2])) for row in rows]
     given_drafts = data.draw(st.sampled_from([drafts, None]))
     model.generation_config.eos_token_id = end
     try:
-        found = dict(engine.answer_batch(batch_of(rows, prefixes), combinations, given_drafts))
+        found = dict(engine.answer_batch(batch_of(rows, prefixes, name), combinations, given_drafts))
     finally:
         model.generation_config.eos_token_id = None
     assert set(found) == set(combinations)
     for combination, answers in found.items():
-        assert [answer.tokens for answer in answers] == [until(reference(combination, end)[row], end) for row in rows]
+        expected = reference(combination, end, name)
+        assert [answer.tokens for answer in answers] == [until(expected[row], end) for row in rows]
 
 
 def until(tokens: list[int], end: int | None) -> list[int]:
@@ -80,7 +92,7 @@ def until(tokens: list[int], end: int | None) -> list[int]:
 
 
 def test_no_work_is_done_twice_and_the_plain_loop_does_more() -> None:
-    _, _, _, engine = llava()
+    _, _, _, engine = prepared()
     work = engine.work
     work.done = work.plain = work.bound = 0
     combinations = [Combination((block,)) for block in range(zoo.BLOCKS)]
@@ -158,6 +170,65 @@ def test_a_setting_that_looks_at_positions_is_left_to_the_models_own_decoding(br
     assert "NoRepeatNGramLogitsProcessor" in engine.reason
 
 
+def test_settings_that_an_end_token_brings_into_play_are_seen_by_the_self_check(broken: Any) -> None:
+    inputs = zoo.make_inputs("llava", broken)
+    ends = [generated(broken, inputs)[0][1], 159]
+    broken.generation_config.update(min_new_tokens=4, eos_token_id=ends)
+    engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
+    assert engine.rung == "prefill"
+    assert "MinNewTokensLengthLogitsProcessor" in engine.reason
+    for combination, answers in engine.answer_batch(Batch(inputs), [NONE, Combination((1,))], None):
+        expected = zoo.prune(broken, combination.removed).generate(**inputs, max_new_tokens=LENGTH)
+        for answer, row in zip(answers, expected[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            assert len(answer.tokens) >= 4
+            assert answer.tokens == row[: len(answer.tokens)]
+
+
+def test_rows_that_cannot_go_on_together_are_left_to_the_reference(broken: Any) -> None:
+    inputs = zoo.make_inputs("llava", broken)
+    engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
+
+    def no_more_than_a_batch(module: Any, args: Any) -> None:
+        if len(args[0]) > len(inputs["input_ids"]):
+            raise RuntimeError("too many rows")
+
+    engine.loaded.blocks.blocks[0].register_forward_pre_hook(no_more_than_a_batch)
+    combinations = [NONE, Combination((1,)), Combination((4,))]
+    for combination, answers in engine.answer_batch(Batch(inputs), combinations, [[9], [9], [9]]):
+        expected = generated(zoo.prune(broken, combination.removed), inputs)
+        assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
+
+
+def test_hooks_that_move_inputs_between_devices_stay(broken: Any) -> None:
+    inputs = zoo.make_inputs("llava", broken)
+    combinations = [NONE, Combination((1,)), Combination((4,))]
+    expected = {c: [row[:LENGTH] for row in generated(zoo.prune(broken, c.removed), inputs)] for c in combinations}
+    parts = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
+    parts += [f"model.language_model.{part}" for part in ("embed_tokens", *(f"layers.{n}" for n in range(6)), "norm")]
+    spread = dispatch_model(broken, dict.fromkeys(parts, "cpu"), main_device="cpu", force_hooks=True)
+    assert all(hasattr(block, "_hf_hook") for block in find_blocks(spread).blocks)
+    engine = start_engine("shared", load(spread), Batch(inputs), LENGTH)
+    assert engine.rung == "drafts", engine.reason
+    found = dict(engine.answer_batch(Batch(inputs), combinations, None))
+    assert {c: [answer.tokens for answer in answers] for c, answers in found.items()} == expected
+
+
+def test_padding_that_changes_the_models_own_answers_is_noticed() -> None:
+    found = {}
+    for name in ("llava", "kosmos-2", "florence2"):
+        model = zoo.make_model(name)
+        inputs = zoo.make_inputs(name, model)
+        ids, begin = inputs["input_ids"], int(inputs["attention_mask"][0].argmax())
+        assert begin > 0  # the first prompt is the shortest
+        alone = {key: value[:1, begin:] if value.shape == ids.shape else value[:1] for key, value in inputs.items()}
+        found[name] = padding_matters(load(model), Batch(inputs), 0, Batch(alone), LENGTH)
+    assert [name for name, difference in found.items() if difference is not None] == ["kosmos-2", "florence2"]
+    mask = inputs["attention_mask"]
+    order = mask.argsort(dim=1, descending=True, stable=True)  # padded on the right, as encoders that count places are
+    right = inputs | {"input_ids": ids.gather(1, order), "attention_mask": mask.gather(1, order)}
+    assert padding_matters(load(model), Batch(right), 0, Batch(alone), LENGTH) is None
+
+
 def test_the_reference_runs_where_it_is_wanted(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("reference", load(broken), Batch(inputs), LENGTH)
@@ -189,7 +260,7 @@ def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
 
 
 def test_removing_everything_or_nothing_known_is_refused() -> None:
-    _, _, _, engine = llava()
+    _, _, _, engine = prepared()
     combinations = [Combination.of(range(6)), Combination((6,))]
     found = dict(engine.answer_batch(batch_of([0], False), combinations, None))
     reasons = {answer.reason for answer in found.values()}
@@ -197,7 +268,7 @@ def test_removing_everything_or_nothing_known_is_refused() -> None:
 
 
 def test_a_block_list_that_is_not_there_is_named() -> None:
-    model = llava()[0]
+    model = prepared()[0]
     assert find_blocks(model, "model.language_model.layers").blocks is find_blocks(model).blocks
     with pytest.raises(ModelError, match=r"is no list of modules in this model; it has .*language_model.layers \(6\)"):
         find_blocks(model, "model.nothing")

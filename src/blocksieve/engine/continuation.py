@@ -66,7 +66,7 @@ class Continuation:
         return following
 
     def _run_block(self, index: int, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a block on all rows, since no argument tells which of its dimensions is that of rows; keep what counts."""
+        """Run a block on all rows, since arguments do not say which dimension has the rows; keep what counts."""
         hidden, kept = hidden_states((args, kwargs)), [index not in c.removed for c in self.combinations]
         if not any(kept):  # the model may ask its cache how many tokens there are
             layer = self.cache.layers[index]

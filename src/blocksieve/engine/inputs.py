@@ -45,10 +45,14 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples as a model takes them: left-padded input tensors, a row a sample, and their common prefixes."""
+    """Some samples as a model takes them: left-padded input tensors, a row a sample, and their common prefixes.
+
+    At most `most_rows` of different combinations are decoded together, or as many as there are samples.
+    """
 
     inputs: dict[str, torch.Tensor]
     prefix: Prefix | None = None
+    most_rows: int = 64
 
     @property
     def rows(self) -> int:
@@ -89,7 +93,7 @@ def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> 
 
 
 def probe_rows(rows: list[dict[str, Any]], size: int = 4) -> list[dict[str, Any]]:
-    """Samples to check an engine with: the longest question first, the shortest last; two each about the same images."""
+    """Samples to check an engine with: the longest question first, the shortest last; two each about one's images."""
     by_length = sorted(rows, key=lambda row: len(row["question"]))
     last = len(by_length) - 1
     chosen = [by_length[place] for place in (last, *(last // 3, 2 * last // 3)[: max(0, size - 2)], 0)[:size]]

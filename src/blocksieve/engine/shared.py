@@ -28,8 +28,6 @@ from blocksieve.models.view import view
 
 # Processors that look at a row's tokens without minding how far it is padded: rows may be moved under them.
 MOVABLE = (Watch, RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
-# Unfinished rows wait for those of other combinations until there are so many, or as many as a batch has.
-WAITING_ROWS = 64
 
 
 @dataclass
@@ -206,11 +204,13 @@ def by_drafts(
         if left is None:
             yield combination, growing.answers(loaded)
             continue
-        waiting.append((combination, growing, left))
-        if drafts is None or enough(waiting, batch.rows):
+        if enough(waiting, len(left), batch):
             yield from finished(shared, waiting)
             waiting = []
+        waiting.append((combination, growing, left))
         if drafts is None:
+            yield from finished(shared, waiting)
+            waiting = []
             drafts = growing.tokens
             shared.draft(drafts)
     yield from finished(shared, waiting)
@@ -222,9 +222,9 @@ def finished(shared: SharedBatch, waiting: list[tuple[Combination, Growing, Unfi
     yield from ((combination, given) for combination, *_ in waiting) if isinstance(given, Exception) else given
 
 
-def enough(waiting: list[tuple[Combination, Growing, Unfinished]], batch_rows: int) -> bool:
-    """Whether so many rows wait that they go on now."""
-    return sum(len(left) for *_, left in waiting) >= max(WAITING_ROWS, batch_rows)
+def enough(waiting: list[tuple[Combination, Growing, Unfinished]], more: int, batch: Batch) -> bool:
+    """Whether so many rows wait that they go on before more join them."""
+    return sum(len(left) for *_, left in waiting) + more > max(batch.most_rows, batch.rows)
 
 
 by_prefixes = partial(by_drafts, prefixes=True)

@@ -129,11 +129,12 @@ def empty_model(config: dict[str, Any]) -> Any:
 def weights_bytes(config: dict[str, Any]) -> int:
     """Memory that the weights of a checkpoint take in the config's number format."""
     itemsize = getattr(torch, config["dtype"]).itemsize
-    return sum(weight.numel() for weight in empty_model(config).parameters()) * int(itemsize)
+    numbers: int = sum(weight.numel() for weight in empty_model(config).parameters())
+    return numbers * int(itemsize)
 
 
 def load_model(config: dict[str, Any]) -> LoadedModel:
-    """Load `config` (the config's `model`) onto its device; prompts are padded on the left, an encoder's on the right."""
+    """Load `config` (the config's `model`) onto its device; prompts are padded left, an encoder's right."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     options, model_class = auto_options(config), auto_class(config)

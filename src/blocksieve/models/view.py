@@ -182,9 +182,10 @@ def _config_edits(config: Any, kept: list[int], total: int) -> Iterator[Edit]:
     if values.get("kv_source_layers"):
         place = {block: position for position, block in enumerate(kept)}
         yield values, "kv_source_layers", [place[values["kv_source_layers"][block]] for block in kept]
-    computed = {name: getattr(config, name) for name in ENTRIES if isinstance(getattr(type(config), name, None), property)}
-    computed = {name: [entries[block] for block in kept] for name, entries in computed.items() if len(entries) == total}
+    properties = [name for name in ENTRIES if isinstance(getattr(type(config), name, None), property)]
+    computed = {name: entries for name in properties if len(entries := getattr(config, name)) == total}
     if computed:
+        computed = {name: [entries[block] for block in kept] for name, entries in computed.items()}
         yield _Attributes(config), "__class__", type(type(config).__name__, (type(config),), computed)
     if "_heterogeneity_spec" in values:
         spec = values["_heterogeneity_spec"]

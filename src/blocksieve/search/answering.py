@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,7 +14,7 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Refused
 from blocksieve.engine.attempt import out_of_memory
 from blocksieve.engine.engines import Engine, padding_matters, start_engine
-from blocksieve.engine.inputs import make_batch, probe_rows
+from blocksieve.engine.inputs import Batch, make_batch, probe_rows
 from blocksieve.errors import ModelError
 from blocksieve.logs import Progress
 from blocksieve.models.loading import LoadedModel, load_model
@@ -38,6 +39,7 @@ def answer(
     prompt = task.definition["prompt"]
     engine = started(task, loaded, samples)
     size = automatic_batch_size(engine, loaded) if task.batch_size == "auto" else task.batch_size
+    most_rows = size if task.batch_size == "auto" else max(size, Batch.most_rows)
     size = 1 if engine.one_at_a_time else size
     lacking = missing.group_by("sample_id", maintain_order=True).agg(pl.col("combination").str.join(" "))
     groups = samples.join(lacking, on="sample_id", how="inner").sort("combination", "cluster", "sample_id")
@@ -54,8 +56,8 @@ def answer(
             waiting.appendleft((batch[size:], wanted))
             batch = batch[:size]
         try:
-            given = engine.answer_batch(make_batch(loaded, batch.to_dicts(), prompt), wanted, drafts_of(batch, drafts))
-            for combination, answers in given:
+            made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
+            for combination, answers in engine.answer_batch(made, wanted, drafts_of(batch, drafts)):
                 answered = cache_rows(combination, batch["sample_id"].to_list(), answers)
                 cache.append(answered)
                 rows += answered
@@ -67,7 +69,7 @@ def answer(
                 raise
             if len(batch) == 1:
                 raise ModelError(TOO_LITTLE_MEMORY) from error
-        size = (len(batch) + 1) // 2
+        size = most_rows = (len(batch) + 1) // 2
         logger.warning("out of memory with %d samples at once; going on with %d", len(batch), size)
         waiting.appendleft((batch, wanted))
         torch.cuda.empty_cache()  # here, since the exception held what the batch had in memory
@@ -85,6 +87,7 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
         try:
             rows = probe_rows(samples.to_dicts(), size)
             probe, shortest = make_batch(loaded, rows, prompt), make_batch(loaded, rows[-1:], prompt)
+            probe = probe if size == PROBE_ROWS[0] else replace(probe, most_rows=size)
             engine = start_engine(task.engine, loaded, probe, length)
             changed = padding_matters(loaded, probe, size - 1, shortest, length)
         except Exception as error:

@@ -21,7 +21,7 @@ from blocksieve.version import VERSION
 logger = logging.getLogger("blocksieve")
 
 # Raise these whenever the same model would answer differently, or the shard's columns change.
-PREDICTION_VERSION = 2
+PREDICTION_VERSION = 3
 SHARD_VERSION = 3
 
 SHARD = pa.schema(

@@ -54,6 +54,10 @@ def adapt(config: Any, kept: list[int]) -> None:
     if values.get("num_kv_shared_layers"):
         first = BLOCKS - values["num_kv_shared_layers"]
         values["num_kv_shared_layers"] = len([index for index in kept if index >= first])
+    if "attn_layer_indices" in values:
+        values["attn_layer_indices"] = [kept.index(i) for i in values["attn_layer_indices"] if i in kept]
+    if "attn_layer_period" in values:  # no period describes what is left
+        config.__class__ = type("Pruned", (type(config),), {"layers_block_type": pick(config.layers_block_type, kept)})
     overrides = getattr(values.get("_heterogeneity_spec"), "per_layer_overrides", None)
     if overrides is not None:
         moved = {kept.index(index): value for index, value in overrides.items() if index in kept}
@@ -62,6 +66,11 @@ def adapt(config: Any, kept: list[int]) -> None:
     for key in ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers", "decoder_layers"):
         if isinstance(values.get(key), int) and values[key] == BLOCKS:
             values[key] = len(kept)
+
+
+def pick(entries: list[Any], kept: list[int]) -> list[Any]:
+    """Those that stay, from a list of one for each block."""
+    return [entries[index] for index in kept if index < len(entries)]
 
 
 def narrow_tables(owner: Any, kept: list[int]) -> None:

@@ -183,6 +183,12 @@ HARDER: dict[str, dict[str, dict[str, Any]]] = {
 }
 # Decoders without images.
 TEXT: dict[str, dict[str, dict[str, Any]]] = {
+    "bamba": {
+        "top": {
+            **{"attn_layer_indices": [1, 4], "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 8},
+            **{"mamba_n_groups": 1, "mamba_chunk_size": 8},
+        }
+    },
     "bloom": {},
     "deepseek_v3": {"top": {"first_k_dense_replace": 2, "num_key_value_heads": 4, "head_dim": DROP}},
     "falcon": {},
@@ -196,6 +202,12 @@ TEXT: dict[str, dict[str, dict[str, Any]]] = {
     "gpt2": {},
     "gpt_oss": {},
     "gpt_neox": {},
+    "jamba": {
+        "top": {
+            **{"attn_layer_period": 3, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
+            **{"use_mamba_kernels": False, "mamba_d_state": 8, "mamba_dt_rank": 4},
+        }
+    },
     "lfm2": {"top": {"layer_types": ["conv", "full_attention"] * 3}},
     "llama": {},
     "mamba": {"top": {"state_size": 8}},
