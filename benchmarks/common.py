@@ -42,7 +42,7 @@ def demo_samples(name: str, samples: int, folder: Path) -> tuple[list[dict[str, 
 def side_by_side(ways: Mapping[str, Callable[[], Tokens]], repeats: int) -> dict[str, dict[str, Any]]:
     """Seconds of each way, the least of all rounds, and whether it gave the first way's tokens.
 
-    Every round runs all ways in turn. Without a GPU it is processor time, which other work on the machine disturbs less.
+    Every round runs all ways in turn. Without a GPU: processor time, which other work on the machine disturbs less.
     """
     gpu = torch.cuda.is_available()
     clock = time.perf_counter if gpu else time.process_time
@@ -56,10 +56,7 @@ def side_by_side(ways: Mapping[str, Callable[[], Tokens]], repeats: int) -> dict
                 torch.cuda.synchronize()
             seconds[name].append(clock() - start)
     first = next(iter(answers.values()))
-    return {
-        name: {"seconds": min(seconds[name]), "differing_rows": differing(first, answers[name])}
-        for name in ways
-    }
+    return {name: {"seconds": min(seconds[name]), "differing_rows": differing(first, answers[name])} for name in ways}
 
 
 def differing(one: Tokens, other: Tokens) -> float:

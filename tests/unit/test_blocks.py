@@ -1,7 +1,11 @@
 import copy
+import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import (
     CLIPVisionConfig,
     Gemma3ForCausalLM,
@@ -9,16 +13,45 @@ from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
+    LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
 )
 
-from blocksieve.combination import Combination
+from blocksieve.combination import NONE, Combination
+from blocksieve.engine.engines import start_engine
+from blocksieve.engine.inputs import make_probe
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
+from blocksieve.models.describe import describe_model
+from blocksieve.models.loading import load_model
 from blocksieve.models.view import without_blocks
 
 BLOCKS = 6
+# Code that comes with a checkpoint, whose blocks lie in a list of an unusual name.
+REMOTE = """
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
+
+class RemoteConfig(LlamaConfig):
+    model_type = "remote"
+
+class RemoteModel(LlamaModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self._modules["stages"] = self._modules.pop("layers")
+
+    @property
+    def layers(self):
+        return self.stages
+
+class RemoteForCausalLM(LlamaForCausalLM):
+    config_class = RemoteConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = RemoteModel(config)
+        self.post_init()
+"""
 COMBINATIONS = ["none", "0", "3", "5", "1-4", "0-5", "0-1-2-3-4"]
 
 
@@ -91,8 +124,8 @@ def independently_pruned(model: torch.nn.Module, build, combination: Combination
     return shallow.eval()
 
 
-def generate(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    return model.generate(**inputs, max_new_tokens=6, do_sample=False)
+def generate(model: torch.nn.Module, inputs: dict[str, torch.Tensor], length: int = 6) -> torch.Tensor:
+    return model.generate(**inputs, max_new_tokens=length, do_sample=False)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
@@ -142,3 +175,33 @@ def test_the_given_model_is_untouched_and_weights_are_shared() -> None:
 def test_impossible_combinations_are_refused(combination: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         without_blocks(randomised(gpt2(BLOCKS)), Combination.parse(combination))
+
+
+def test_code_that_comes_with_a_checkpoint_runs_and_the_config_names_its_blocks(
+    demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(demo_model_config["path"], folder, ignore=lambda _, names: {n for n in names if "token" not in n})
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_hidden_layers": BLOCKS}
+    plain = randomised(LlamaForCausalLM(LlamaConfig(vocab_size=600, **sizes)))
+    weights = {name.replace(".layers.", ".stages."): value.clone() for name, value in plain.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "remote.py").write_text(REMOTE)
+    auto_map = {"AutoConfig": "remote.RemoteConfig", "AutoModelForCausalLM": "remote.RemoteForCausalLM"}
+    about = plain.config.to_dict() | {"model_type": "remote", "auto_map": auto_map}
+    (folder / "config.json").write_text(json.dumps(about | {"architectures": ["RemoteForCausalLM"]}))
+    config = demo_model_config | {"kind": "text", "path": str(folder), "trust_remote_code": True}
+    with pytest.raises(ModelError, match=r"name it in the config: model\.blocks"):
+        describe_model(config)
+    config |= {"blocks": "model.stages"}
+    about = describe_model(config)
+    assert (about["num_blocks"], about["kinds"]) == (BLOCKS, ["attention"] * BLOCKS)
+    loaded = load_model(config)
+    questions = [{"question": text, "choices": [], "images": []} for text in ("one", "one two three", "two", "three")]
+    batch = make_probe(loaded, questions, "{question}")
+    engine = start_engine("shared", loaded, batch, 4)
+    assert engine.rung in ("prefixes", "drafts"), engine.reason
+    for combination, answers in engine.answer_batch(batch, [NONE, Combination((1,)), Combination((0, 5))], None):
+        expected = generate(without_blocks(plain, combination), {**batch.inputs}, 4)
+        assert [answer.tokens for answer in answers] == expected[:, batch.inputs["input_ids"].shape[1] :].tolist()
