@@ -10,8 +10,7 @@ from blocksieve.analysis.power import GAPS
 from blocksieve.evidence import Scale
 from blocksieve.report.findings import findings
 from blocksieve.report.lists import held_out, scenarios, stability, task_specific_vs_generic, transfer
-from blocksieve.report.numbers import bracket as _bracket
-from blocksieve.report.numbers import number as _number
+from blocksieve.report.numbers import bracket, number
 from blocksieve.report.routing import routing
 from blocksieve.report.section import Section
 from blocksieve.statistics import ROUNDING
@@ -201,7 +200,7 @@ def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
     path = [
         (
             *(str(len(step["removed"])), str(step["added_block"]), step["combination"], *_drop(step)),
-            *(_number(step["increment"]), _bracket(step["increment_low"], step["increment_high"])),
+            *(number(step["increment"]), bracket(step["increment_low"], step["increment_high"])),
         )
         for step in chosen["path"]
     ]
@@ -231,7 +230,7 @@ def _drop(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The drop on the holdout samples first."""
     again = entry["holdout"] or dict.fromkeys(("drop", "low", "high"))
     both = (again, entry)
-    return tuple(text for one in both for text in (_number(one["drop"]), _bracket(one["low"], one["high"])))
+    return tuple(text for one in both for text in (number(one["drop"]), bracket(one["low"], one["high"])))
 
 
 def _rankings(ranking: pl.DataFrame) -> list[Section]:
@@ -254,7 +253,7 @@ def _ranking_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     scales = [
         text
         for scale in UNITS
-        for text in (_number(row[f"{scale}_mean"]), _interval(row, scale), _number(row[f"{scale}_spread"], sign=""))
+        for text in (number(row[f"{scale}_mean"]), _interval(row, scale), number(row[f"{scale}_spread"], sign=""))
     ]
     place = "-" if row["rank"] is None else f"{row['rank']}{' =' if row['tied'] else ''}"
     return (place, row["combination"], *scales, f"{row['coverage']}/{row['num_datasets']}", f"{row['n_total']:,}")
@@ -282,8 +281,8 @@ def _type_header(unit: str) -> tuple[str, ...]:
 
 def _type_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        *(_number(row["mean"]), _bracket(row["low"], row["high"]), _number(row["std"], ""), f"{row['combinations']:,}"),
-        *(_number(row[name]) for name in ("min", "max", "median")),
+        *(number(row["mean"]), bracket(row["low"], row["high"]), number(row["std"], ""), f"{row['combinations']:,}"),
+        *(number(row[name]) for name in ("min", "max", "median")),
         *(f"{row['evaluated']:,}", f"{row['samples']:,}"),
     )
 
@@ -292,7 +291,7 @@ def _blocks(table: pl.DataFrame, unit: str) -> Section:
     """Single blocks, the least important first."""
     rows = table.filter(level="combination", size=1).sort("mean", maintain_order=True)
     cells = [
-        (str(place), row["combination"], row["position"], _number(row["mean"]), _bracket(row["low"], row["high"]))
+        (str(place), row["combination"], row["position"], number(row["mean"]), bracket(row["low"], row["high"]))
         for place, row in enumerate(rows.to_dicts(), 1)
     ]
     none = [] if cells else ["No single block was removed on every dataset."]
@@ -304,7 +303,7 @@ def _positions(table: pl.DataFrame, unit: str) -> Section:
     cells = [
         (
             *(str(row["size"]), row["position"], row["blocks"], f"{row['combinations']:,}"),
-            *(_number(row["mean"]), _bracket(row["low"], row["high"])),
+            *(number(row["mean"]), bracket(row["low"], row["high"])),
         )
         for row in table.filter(level="position").to_dicts()
     ]
@@ -325,8 +324,8 @@ def _interactions(table: pl.DataFrame, unit: str) -> list[Section]:
     ):
         cells = [
             (
-                *(row["combination"], _number(row["measured"]), _number(row["summed"]), _number(row["interaction"])),
-                *(_bracket(row["low"], row["high"]), _number(row["q"], "", 3), row["label"]),
+                *(row["combination"], number(row["measured"]), number(row["summed"]), number(row["interaction"])),
+                *(bracket(row["low"], row["high"]), number(row["q"], "", 3), row["label"]),
             )
             for row in found.head(TOP_INTERACTIONS).to_dicts()
         ]
@@ -339,8 +338,8 @@ def _consistency(table: pl.DataFrame, unit: str) -> Section:
     known = table.drop_nulls("cv")
     rows = known.filter("full").sort("cv", maintain_order=True).head(TOP)
     cells = [
-        (row["combination"], _number(row["cv"], ""), _number(row["mean"]), _bracket(row["low"], row["high"]))
-        + (_number(row["spread"], ""), f"{row['coverage']}/{row['num_datasets']}")
+        (row["combination"], number(row["cv"], ""), number(row["mean"]), bracket(row["low"], row["high"]))
+        + (number(row["spread"], ""), f"{row['coverage']}/{row['num_datasets']}")
         for row in rows.to_dicts()
     ]
     said = f"{len(known)} of {len(table)} combinations have a mean drop clearly above 0, and so a CV (spread / mean)."
@@ -351,8 +350,8 @@ def _consistency(table: pl.DataFrame, unit: str) -> Section:
 def _responses(table: pl.DataFrame, unit: str) -> Section:
     cells = [
         (
-            *(row["dataset"], row["task_type"], _number(row["mean"]), _bracket(row["low"], row["high"])),
-            *(_number(row["std"], ""), *(_number(row[name]) for name in ("min", "median", "max"))),
+            *(row["dataset"], row["task_type"], number(row["mean"]), bracket(row["low"], row["high"])),
+            *(number(row["std"], ""), *(number(row[name]) for name in ("min", "median", "max"))),
             *(f"{row['combinations']:,}", f"{row['samples']:,}"),
         )
         for row in table.to_dicts()
@@ -379,9 +378,9 @@ def _pairs(table: pl.DataFrame, unit: str) -> Section:
     cells = [
         (
             *(row["dataset_a"], row["dataset_b"], "same" if row["same_task_type"] else "different"),
-            *(_number(row["pearson"]), _bracket(row["pearson_low"], row["pearson_high"])),
-            *(_number(row["spearman"]), _bracket(row["spearman_low"], row["spearman_high"])),
-            *(_number(row["mean_difference"], ""), f"{row['combinations']:,}"),
+            *(number(row["pearson"]), bracket(row["pearson_low"], row["pearson_high"])),
+            *(number(row["spearman"]), bracket(row["spearman_low"], row["spearman_high"])),
+            *(number(row["mean_difference"], ""), f"{row['combinations']:,}"),
         )
         for row in shown.to_dicts()
     ]
@@ -398,7 +397,7 @@ def _splits(table: pl.DataFrame) -> Section:
     cells = [
         (
             *(row["dataset"], f"{row['split_a']}/{row['split_b']}", f"{row['samples_a']:,}/{row['samples_b']:,}"),
-            *(_number(row["spearman"]), _bracket(row["spearman_low"], row["spearman_high"])),
+            *(number(row["spearman"]), bracket(row["spearman_low"], row["spearman_high"])),
         )
         for row in rows.to_dicts()
     ]
@@ -411,7 +410,7 @@ def _distributions(table: pl.DataFrame, unit: str) -> Section:
     cells = [
         (
             *(str(row["size"]), f"{row['drops_measured']:,}", f"{row['combinations']:,}"),
-            *(_number(row[name]) for name in names),
+            *(number(row[name]) for name in names),
             f"{100 * row['negative']:.1f}",
         )
         for row in table.to_dicts()
@@ -427,9 +426,9 @@ def _power(table: pl.DataFrame) -> Section:
                 row["dataset"],
                 f"{row['n']:,}",
                 f"{row['n_clusters']:,}",
-                _number(100 * (row["discordant"] or 0), "", 1),
+                number(100 * (row["discordant"] or 0), "", 1),
             ),
-            *(_number(row["se"], ""), _number(row["detectable"], "")),
+            *(number(row["se"], ""), number(row["detectable"], "")),
             *("-" if (n := row[f"n_for_{gap:g}_pp"]) is None else f"{n:,}" for gap in GAPS),
         )
         for row in table.to_dicts()
@@ -445,4 +444,4 @@ def _power(table: pl.DataFrame) -> Section:
 
 
 def _interval(row: Mapping[str, Any], prefix: str) -> str:
-    return _bracket(row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
+    return bracket(row[f"{prefix}_ci_low"], row[f"{prefix}_ci_high"])
