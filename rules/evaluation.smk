@@ -1,5 +1,5 @@
 # Evaluate combinations on samples: the jobs that use the model.
-# in: datasets, the model, beams of the size before   out: results/{run}/shards/{dataset}/...
+# in: datasets, the model, beams of the size before   out: results/{run}/shards/{dataset}/..., prompts/{dataset}.txt
 
 
 EVALUATION_PARAMS = dict(
@@ -9,7 +9,9 @@ EVALUATION_PARAMS = dict(
     parts=len(PARTS),
     roles=["search"],
 )
-GPU = 0 if run_config["model"]["device"] == "cpu" else 1
+EVALUATION_RESOURCES = dict(run_config["resources"])
+if run_config["model"]["device"] == "cpu":
+    EVALUATION_RESOURCES["gpu"] = 0
 
 
 rule describe_model:
@@ -23,8 +25,8 @@ rule describe_model:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=EVALUATION_RESOURCES["mem_mb"],
+        runtime=60,
     params:
         model=lambda w: stable(run_config["model"]),
     script:
@@ -38,6 +40,7 @@ rule evaluate_baseline:
         model="results/{run}/model.json",
     output:
         "results/{run}/shards/{dataset}/baseline.parquet",
+        prompt="results/{run}/prompts/{dataset}.txt",
     log:
         "results/{run}/logs/evaluate/{dataset}/baseline.log",
     benchmark:
@@ -46,9 +49,7 @@ rule evaluate_baseline:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=120,
+        **EVALUATION_RESOURCES,
     params:
         **EVALUATION_PARAMS,
     script:
@@ -71,9 +72,7 @@ rule evaluate_own:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=720,
+        **EVALUATION_RESOURCES,
     params:
         **EVALUATION_PARAMS,
         exhaustive=lambda w: int(w.size) in EXHAUSTIVE_SIZES,
@@ -99,9 +98,7 @@ rule evaluate_generic:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=720,
+        **EVALUATION_RESOURCES,
     params:
         **EVALUATION_PARAMS,
         exhaustive=False,
@@ -126,9 +123,7 @@ rule evaluate_finalists:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=720,
+        **EVALUATION_RESOURCES,
     params:
         **EVALUATION_PARAMS | {"roles": ["search", "holdout"]},
     script:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from blocksieve.combination import NONE, Combination
+from blocksieve.files import write_text
 from blocksieve.logs import job_log
 from blocksieve.search.candidates import part_of, step_candidates
 from blocksieve.search.evaluate import Task, evaluate, write_shard
@@ -18,10 +19,13 @@ with job_log(snakemake.log[0]):
     params, wildcards = snakemake.params, snakemake.wildcards
     description = json.loads(Path(snakemake.input.model).read_text())
     evaluation = json.loads(params.evaluation)
+    model = json.loads(params.model)
+    if description["commit"] is not None:
+        model["revision"] = description["commit"]
     task = Task(
         dataset=wildcards.dataset,
         definition=json.loads(params.definition),
-        model=json.loads(params.model),
+        model=model,
         model_fingerprint=description["fingerprint"],
         engine=evaluation["engine"],
         batch_size=evaluation["batch_size"],
@@ -37,5 +41,11 @@ with job_log(snakemake.log[0]):
     else:
         combinations = [NONE]
     cache = Path("results", wildcards.run, "cache")
-    rows, computed = evaluate(task, pl.read_parquet(snakemake.input.samples), combinations, cache, params.roles)
+    samples = pl.read_parquet(snakemake.input.samples)
+    rows, computed = evaluate(task, samples, combinations, cache, params.roles)
     write_shard(Path(snakemake.output[0]), task, rows, computed)
+    if "prompt" in snakemake.output.keys():
+        from blocksieve.engine.prompt_report import describe_prompt  # torch: not for jobs that find all in the cache
+
+        seen = describe_prompt(model, samples.row(0, named=True), task.definition["prompt"])
+        write_text(Path(snakemake.output.prompt), seen)

@@ -11,18 +11,23 @@ from blocksieve.datasets.prompts import render_prompt
 from blocksieve.models.loading import LoadedModel
 
 
-def conversation(text: str, images: int) -> list[dict[str, Any]]:
-    """One user turn: the images, then the text."""
-    return [{"role": "user", "content": [{"type": "image"}] * images + [{"type": "text", "text": text}]}]
+def render(processor: Any, template: str | None, text: str, images: int) -> str:
+    """What a model is given to continue: the prompt `text`, with its images before it.
+
+    By the chat template of the processor, as one user turn; or by a plain `template` with {images} and {prompt}, the
+    config's `model.prompt`. Without either, the images and the bare prompt.
+    """
+    if by_chat(processor, template):
+        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+        turns = [{"role": "user", "content": content if images else text}]
+        return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    plain = (template or "{images}{prompt}").replace("{images}", getattr(processor, "image_token", "") * images)
+    return plain.replace("{prompt}", text)
 
 
-def render(loaded: LoadedModel, text: str, images: int) -> str:
-    """What the model is given to continue: the chat template around the prompt, or image tokens and the bare prompt."""
-    processor = loaded.processor
-    if getattr(processor, "chat_template", None) is None:
-        return getattr(processor, "image_token", "") * images + text
-    turns = conversation(text, images) if images else [{"role": "user", "content": text}]
-    return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+def by_chat(processor: Any, template: str | None) -> bool:
+    """Whether prompts go through the processor's chat template."""
+    return template is None and getattr(processor, "chat_template", None) is not None
 
 
 @dataclass(frozen=True)
@@ -168,13 +173,21 @@ def _common(prompts: list[torch.Tensor]) -> int:
 
 def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
     """Padded input tensors of dataset rows, on the model's device, images in its number format."""
-    texts = [render(loaded, render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows]
+    inputs = process(loaded.processor, loaded.prompt, rows, prompt)
+    dtype = loaded.model.dtype
+    return {name: value.to(loaded.device, dtype if value.is_floating_point() else None) for name, value in inputs.items()}
+
+
+def process(processor: Any, template: str | None, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
+    """Input tensors of dataset rows as a processor (or a tokenizer) makes them, padded on its side."""
+    asked = [(render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows]
+    texts = [render(processor, template, text, images) for text, images in asked]
     images = [[Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows]
     arguments: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
     if any(images):
         arguments["images"] = images
-    if getattr(loaded.processor, "chat_template", None) is not None:
+    if by_chat(processor, template):
         arguments["add_special_tokens"] = False  # the template has written them
-    inputs = loaded.processor(**arguments).to(loaded.device)
-    dtype = loaded.model.dtype
-    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
+    made = processor(**arguments)
+    # labels would tell PaliGemma that it is being trained
+    return {name: value for name, value in made.items() if isinstance(value, torch.Tensor) and name != "labels"}

@@ -5,18 +5,20 @@ import logging
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
-from blocksieve.models.checkpoint import locate
+from blocksieve.models.checkpoint import fetch, first_line
+from blocksieve.models.processor import load_processor
 
 logger = logging.getLogger("blocksieve")
 
@@ -30,12 +32,16 @@ _claims: list[IO[str]] = []
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in evaluation mode, what turns prompts into its inputs (processor or tokenizer), and its blocks."""
+    """A model in evaluation mode, what turns prompts into its inputs (processor or tokenizer), and its blocks.
+
+    `prompt` is a plain template in place of the processor's chat template.
+    """
 
     model: Any
     processor: Any
     device: torch.device
     blocks: BlockList
+    prompt: str | None = None
 
     @property
     def tokenizer(self) -> Any:
@@ -106,24 +112,54 @@ def _opened(path: Path) -> IO[str]:
 
 def auto_options(config: dict[str, Any]) -> dict[str, Any]:
     """What the config says of a checkpoint beside its place, as keyword arguments of `from_pretrained`."""
-    given = {key: config[key] for key in ("revision", "gguf_file") if config[key] is not None}
+    given = {"gguf_file": config["gguf_file"]} if config["gguf_file"] is not None else {}
     return given | {"trust_remote_code": config["trust_remote_code"]}
 
 
-def auto_class(config: dict[str, Any]) -> Any:
-    """The auto class of the model's kind."""
-    return AutoModelForImageTextToText if config["kind"] == "vlm" else AutoModelForCausalLM
+def auto_class(config: dict[str, Any], own: Any) -> Any:
+    """The auto class of the model's kind; where its own code (`own`: its config) offers but the other one, that."""
+    kinds = [AutoModelForImageTextToText, AutoModelForCausalLM]
+    usual = kinds[0] if config["kind"] == "vlm" else kinds[1]
+    offered = getattr(own, "auto_map", None) or {}
+    remote = [kind for kind in kinds if config["trust_remote_code"] and kind.__name__ in offered]
+    return usual if usual in remote or type(own) in usual._model_mapping else (remote or [usual])[0]
+
+
+@contextmanager
+def readable(config: dict[str, Any]) -> Iterator[None]:
+    """Whatever keeps transformers from reading the checkpoint becomes a ModelError of one line."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        reason = first_line(error)
+        if "trust_remote_code" in str(error):
+            reason = (
+                "it comes with code of its own; read that, then set model.trust_remote_code to true, or use a "
+                "checkpoint that transformers knows"
+            )
+        raise ModelError(f"config: model.path: cannot load {config['path']!r}: {reason}") from error
+
+
+def read_config(config: dict[str, Any], folder: str) -> Any:
+    """The checkpoint's own config. Names the code that may run, where the config trusts any."""
+    own = AutoConfig.from_pretrained(folder, **auto_options(config))
+    if config["trust_remote_code"]:
+        elsewhere = (str(name) for name in (getattr(own, "auto_map", None) or {}).values() if "--" in str(name))
+        code = sorted({*(file.name for file in Path(folder).rglob("*.py")), *elsewhere})
+        logger.warning(
+            "model.trust_remote_code: code that comes with %s may run: %s", config["path"], ", ".join(code) or "none"
+        )
+    return own
 
 
 def empty_model(config: dict[str, Any]) -> Any:
     """The model of a checkpoint without its weights; ModelError if its config cannot be read."""
-    try:
-        read = AutoConfig.from_pretrained(locate(config), **auto_options(config))
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"config: model.path: cannot read {config['path']!r}: {reason}") from error
-    with torch.device("meta"):
-        return auto_class(config).from_config(read, trust_remote_code=config["trust_remote_code"])
+    folder, trusted = str(fetch(config)), config["trust_remote_code"]
+    with readable(config):
+        own = read_config(config, folder)
+        with torch.device("meta"):
+            kind = auto_class(config, own)
+            return kind.from_config(own, dtype=getattr(torch, config["dtype"]), trust_remote_code=trusted)
 
 
 def weights_bytes(config: dict[str, Any]) -> int:
@@ -137,20 +173,16 @@ def load_model(config: dict[str, Any]) -> LoadedModel:
     """Load `config` (the config's `model`) onto its device; prompts are padded left, an encoder's right."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    options, model_class = auto_options(config), auto_class(config)
-    location = locate(config)
-    processor_class = AutoProcessor if config["kind"] == "vlm" else AutoTokenizer
+    folder = fetch(config)
+    options, dtype = auto_options(config), getattr(torch, config["dtype"])
     device = choose_device(config["device"], weights_bytes(config) if torch.cuda.is_available() else 0)
-    if device == "auto":
-        options["device_map"] = "auto"
-    try:
-        processor = processor_class.from_pretrained(location, **auto_options(config))
-        model = model_class.from_pretrained(location, dtype=getattr(torch, config["dtype"]), **options)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"config: model.path: cannot load {config['path']!r}: {reason}") from error
+    placed = {"device_map": "auto"} if device == "auto" else {}
+    with readable(config):
+        own = read_config(config, str(folder))
+        processor = load_processor(config["kind"], str(folder), **options)
+        model = auto_class(config, own).from_pretrained(str(folder), dtype=dtype, **placed, **options)
     model = model if device == "auto" else model.to(device)
-    loaded = LoadedModel(model.eval(), processor, model.device, find_blocks(model, config["blocks"]))
+    loaded = LoadedModel(model.eval(), processor, model.device, find_blocks(model, config["blocks"]), config["prompt"])
     loaded.tokenizer.padding_side = "right" if model.config.is_encoder_decoder else "left"
     if loaded.tokenizer.pad_token_id is None:
         loaded.tokenizer.pad_token = loaded.tokenizer.eos_token

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,9 +65,11 @@ class Task:
                 "model": self.model_fingerprint,
                 "dtype": self.model["dtype"],
                 "prompt": self.definition["prompt"],
+                "prompt_template": self.model["prompt"],
                 "max_new_tokens": self.definition["max_new_tokens"],
                 "torch": version("torch"),
                 "transformers": version("transformers"),
+                "pictures": "torchvision" if find_spec("torchvision") else "pillow",
             }
         )
 

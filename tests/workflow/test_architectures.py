@@ -1,0 +1,49 @@
+"""Real architectures with their own processors, loaded from a folder by a config alone, go through the workflow."""
+
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+import yaml
+from checkpoints import BLOCKS, TYPES, save_checkpoint
+from conftest import Workflow
+
+from blocksieve.evaluations import shard_metadata
+
+DATASETS = ["demo_vqa", "demo_caption"]
+# To the last figure for one with a chat template and one without; the others to the table that figures are made from.
+WHOLE = ("smolvlm", "paligemma")
+PROMPTS = {"paligemma": "{images}answer en {prompt}"}
+# Its prompt may look ahead, so that prefixes cannot be shared.
+RUNGS = {"paligemma": "drafts"}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflow]) -> None:
+    workflow = make_workflow()
+    save_checkpoint(name, workflow.folder / "models/tiny")
+    config = {
+        "run": name,
+        "model": {"path": "models/tiny", "prompt": PROMPTS.get(name), "trust_remote_code": name == "molmo2"},
+        "datasets": DATASETS,
+        "samples": {"search": 4, "holdout": 0},
+        "search": {"max_removed": 1, "beam_width": 1},
+        "analysis": {"across_datasets": "points"},  # random weights may score 0 throughout
+    }
+    (workflow.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    target = [] if name in WHOLE else [f"results/{name}/evaluations.parquet"]
+    workflow.run(*target, "--configfile", "tiny.yaml")
+
+    evaluations = pl.read_parquet(workflow.results("evaluations.parquet", name))
+    assert set(evaluations["combination"]) == {"none", *map(str, range(BLOCKS))}
+    assert set(evaluations["n"]) == {4}
+    shard = workflow.results("shards/demo_caption/own/remove1.0.parquet", name)
+    assert shard_metadata(shard)["rung"] == RUNGS.get(name, "prefixes")
+    assert pl.read_parquet(shard)["prediction"].n_unique() > BLOCKS
+    seen = workflow.results("prompts/demo_vqa.txt", name).read_text()
+    assert ("template: plain" in seen) == (name == "paligemma")
+    assert "of them for images" in seen
+    log = workflow.results("logs/evaluate/demo_vqa/baseline.log", name).read_text()
+    assert ("code that comes with models/tiny may run: molmo2_pictures.py" in log) == (name == "molmo2")
+    if name in WHOLE:
+        assert workflow.results("report/comprehensive_report.txt", name).stat().st_size > 0
