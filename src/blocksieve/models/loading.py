@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.checkpoint import fetch, first_line
+from blocksieve.models.molmo import adapt
 from blocksieve.models.processor import load_processor
 
 logger = logging.getLogger("blocksieve")
@@ -149,6 +150,7 @@ def read_config(config: dict[str, Any], folder: str) -> Any:
         logger.warning(
             "model.trust_remote_code: code that comes with %s may run: %s", config["path"], ", ".join(code) or "none"
         )
+        adapt(own, folder)
     return own
 
 

@@ -7,6 +7,8 @@ from transformers.models.auto import video_processing_auto
 from transformers.utils import is_torchvision_available
 from transformers.video_processing_utils import VideoProcessorMixin
 
+from blocksieve.models.molmo import MolmoProcessor
+
 
 class NoVideos(VideoProcessorMixin):  # type: ignore[misc]
     """Takes the place of a processor's part for videos where torchvision, which that part needs, is not installed."""
@@ -30,4 +32,5 @@ def do_without_torchvision() -> None:
 def load_processor(kind: str, location: str, **options: Any) -> Any:
     """The processor of a VLM or the tokenizer of a text model (`kind`)."""
     do_without_torchvision()
-    return (AutoProcessor if kind == "vlm" else AutoTokenizer).from_pretrained(location, **options)
+    processor = (AutoProcessor if kind == "vlm" else AutoTokenizer).from_pretrained(location, **options)
+    return MolmoProcessor(processor) if hasattr(processor, "process") else processor
