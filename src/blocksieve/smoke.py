@@ -59,8 +59,10 @@ def pairs_and_jobs(config: dict[str, Any], blocks: int) -> tuple[int, int]:
         beam = search["beam_width"] * (blocks - size + 1)
         candidates += comb(blocks, size) if size in exhaustive else 2 * beam
         jobs += search["jobs_per_step"] * (1 if size in exhaustive else 2)
-    # the first of every beam and the removal orders, for each dataset and in common, on the holdout samples too
-    finalists = 2 * len(sizes) * (len(config["datasets"]) + 1) + len(config["finalists"])
+    # two methods choose at every size: for a dataset, all others, others of its type, a type, all; and the path
+    datasets = config["datasets"]
+    types = {definition["task_type"] for definition in datasets.values()}
+    finalists = len(sizes) * (2 * (3 * len(datasets) + len(types) + 1) + 1) + len(config["finalists"])
     pairs = candidates * samples["search"] + finalists * (samples["search"] + samples["holdout"])
     return pairs, jobs
 

@@ -1,10 +1,11 @@
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from blocksieve.errors import ModelError
-from blocksieve.models.checkpoint import checkpoint_files, identify, locate
+from blocksieve.models.checkpoint import checkpoint_files, fetch, identify, locate
 
 
 def model(path: str, **changes: Any) -> dict[str, Any]:
@@ -43,10 +44,38 @@ def test_of_several_gguf_files_only_the_named_one_counts(folder: Path) -> None:
     assert identify(model(str(folder), gguf_file="b.gguf")) != before
 
 
+COMMIT = "b234b804b114d9e37bb655e11cbbb5f5e971b7a9"
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `hf download some/model` leaves, on a machine without a network."""
+    repository = tmp_path / "models--some--model"
+    snapshot = repository / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(b"weights")
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text(COMMIT)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return snapshot
+
+
 def test_a_hub_id_needs_a_revision() -> None:
     with pytest.raises(ModelError, match=r"there is no folder 'some/model'; for a hub id set model.revision"):
         identify(model("some/model"))
-    assert identify(model("some/model", revision="abc")) != identify(model("some/model", revision="abd"))
+
+
+def test_a_hub_id_is_its_commit_whatever_the_revision_is_called(hub_cache: Path) -> None:
+    assert fetch(model("some/model", revision="main")) == fetch(model("some/model", revision=COMMIT)) == hub_cache
+    assert identify(model("some/model", revision="main")) == identify(model("some/model", revision=COMMIT))
+
+
+def test_a_hub_id_that_cannot_be_had_is_one_line_with_the_fix(hub_cache: Path) -> None:
+    for path in ("some/other", "not a name"):
+        with pytest.raises(ModelError, match=f"`hf download {path} --revision main` where there is a network") as raised:
+            fetch(model(path, revision="main"))
+        assert "\n" not in str(raised.value)
 
 
 def test_a_folder_without_weights_and_a_package_that_is_missing(tmp_path: Path) -> None:

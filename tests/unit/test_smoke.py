@@ -33,8 +33,11 @@ def test_start_and_pair_follow_from_two_jobs() -> None:
 
 
 def test_pairs_and_jobs_of_the_demo() -> None:
-    # none, 16 blocks, then 3 kept x (15, 14, 13) children in two scopes; 2 x 4 sizes x 9 finalists on twice the samples
-    assert pairs_and_jobs(WHOLE, 16) == ((1 + 16 + 2 * 3 * (15 + 14 + 13)) * 96 + 72 * 192, 1 + 1 + 2 * 3 + 1)
+    # none, 16 blocks, then 3 kept x (15, 14, 13) children in two scopes
+    searched = 1 + 16 + 2 * 3 * (15 + 14 + 13)
+    # at each of 4 sizes two methods for 8 datasets in 3 scopes, 6 task types and all, and the path
+    finalists = 4 * (2 * (8 * 3 + 6 + 1) + 1)
+    assert pairs_and_jobs(WHOLE, 16) == (searched * 96 + finalists * 192, 1 + 1 + 2 * 3 + 1)
 
 
 def test_the_estimate_takes_a_dataset_of_like_length(tmp_path: Path) -> None:
