@@ -44,7 +44,7 @@ class Times:
 
 
 def measured(baseline: float, step: float, blocks: int) -> Times:
-    """Times from those of two jobs of a dataset: nothing removed, and each of `blocks` blocks alone, on SAMPLES each."""
+    """Times from two jobs of a dataset: nothing removed, and each of `blocks` blocks alone, on SAMPLES each."""
     pair = max(step - baseline, 0.0) / ((blocks - 1) * SAMPLES)
     return Times(max(baseline - pair * SAMPLES, 0.0), pair)
 
@@ -85,8 +85,8 @@ def estimate(config: dict[str, Any], times: dict[str, Times], blocks: int) -> st
         f"{measured_ones}\n"
         f"{config['run']}: at most {pairs * len(tokens)} pairs in {jobs * len(tokens)} jobs, about "
         f"{seconds / 3600:.1f} hours of one device; side by side on several, as many times less.\n"
-        "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and on each dataset what it "
-        "costs on the tried one whose answers are most nearly as long. Larger batches are faster; common images too."
+        "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and on each dataset what "
+        "it costs on the tried one whose answers are most nearly as long. Larger batches are faster; common images too."
     )
 
 

@@ -73,7 +73,9 @@ def test_a_hub_id_is_its_commit_whatever_the_revision_is_called(hub_cache: Path)
 
 def test_a_hub_id_that_cannot_be_had_is_one_line_with_the_fix(hub_cache: Path) -> None:
     for path in ("some/other", "not a name"):
-        with pytest.raises(ModelError, match=f"`hf download {path} --revision main` where there is a network") as raised:
+        with pytest.raises(
+            ModelError, match=f"`hf download {path} --revision main` where there is a network"
+        ) as raised:
             fetch(model(path, revision="main"))
         assert "\n" not in str(raised.value)
 

@@ -1,11 +1,11 @@
 """A checkpoint with code of its own, whose processor and model are called as no others are."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from molmo.old_molmo import OldConfig, OldMolmo, OldProcessor
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -16,7 +16,6 @@ from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.errors import ModelError
 from blocksieve.models.describe import describe_model
 from blocksieve.models.loading import load_model
-from molmo.old_molmo import OldConfig, OldMolmo, OldProcessor
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "3", "1-2")]
 
@@ -24,13 +23,15 @@ COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "3", "1-2")]
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("old_molmo")
-    words = ["<end>", "<im_patch>", "[UNK]", "User:", "Assistant:", *"what color is the star square circle ?".split()]
+    words = ["<end>", "<im_patch>", "[UNK]", "User:", "Assistant:", "what", "color", "is", "the", "star", "square"]
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     OldProcessor.register_for_auto_class("AutoProcessor")
     OldMolmo.register_for_auto_class("AutoModelForCausalLM")
     OldConfig.register_for_auto_class()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", additional_special_tokens=["<im_patch>"])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<end>", additional_special_tokens=["<im_patch>"]
+    )
     OldProcessor(fast).save_pretrained(folder)
     torch.manual_seed(0)
     model = OldMolmo(OldConfig(vocab_size=len(words), eos_token_id=0, pad_token_id=0))
@@ -74,7 +75,9 @@ def test_answers_are_those_of_its_own_way_of_asking(config: dict[str, Any], demo
     engine = start_engine("reference", loaded, make_probe(loaded, samples.to_dicts(), definition["prompt"]), 5)
     for row in samples.to_dicts():
         batch = make_batch(loaded, [row], definition["prompt"])
-        own = loaded.model.generate_from_batch(batch.inputs, GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0))
+        own = loaded.model.generate_from_batch(
+            batch.inputs, GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0)
+        )
         found = dict(engine.answer_batch(batch, COMBINATIONS[:1], None))[COMBINATIONS[0]][0].tokens
         assert own[0, batch.inputs["input_ids"].shape[1] :].tolist()[: len(found)] == found
 

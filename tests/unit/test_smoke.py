@@ -41,7 +41,9 @@ def test_pairs_and_jobs_of_the_demo() -> None:
 
 
 def test_the_estimate_takes_a_dataset_of_like_length(tmp_path: Path) -> None:
-    config = WHOLE | {"datasets": {name: WHOLE["datasets"][name] for name in ("demo_vqa", "demo_caption", "demo_tally_qa")}}
+    config = WHOLE | {
+        "datasets": {name: WHOLE["datasets"][name] for name in ("demo_vqa", "demo_caption", "demo_tally_qa")}
+    }
     text = estimate(config, {"demo_vqa": Times(3600, 0), "demo_caption": Times(0, 0)}, 16)
     assert "about 18.0 hours of one device" in text  # 9 jobs of an hour each for demo_vqa and demo_tally_qa
     with pytest.raises(BlocksieveError, match=r"baseline.tsv is missing; run `make smoke` first"):

@@ -1,7 +1,6 @@
 """Every ready run plans: its config is valid and its whole graph can be built."""
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import pytest

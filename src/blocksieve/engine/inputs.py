@@ -175,7 +175,9 @@ def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) ->
     """Padded input tensors of dataset rows, on the model's device, images in its number format."""
     inputs = process(loaded.processor, loaded.prompt, rows, prompt)
     dtype = loaded.model.dtype
-    return {name: value.to(loaded.device, dtype if value.is_floating_point() else None) for name, value in inputs.items()}
+    return {
+        name: value.to(loaded.device, dtype if value.is_floating_point() else None) for name, value in inputs.items()
+    }
 
 
 def process(processor: Any, template: str | None, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:

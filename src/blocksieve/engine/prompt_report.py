@@ -20,7 +20,9 @@ def describe_prompt(model: dict[str, Any], row: dict[str, Any], prompt: str) -> 
         processor = load_processor(model["kind"], folder, **auto_options(model))
     inputs = process(processor, model["prompt"], [row], prompt)
     tokens = inputs["input_ids"][0].tolist()
-    text = render(processor, model["prompt"], render_prompt(prompt, row["question"], row["choices"]), len(row["images"]))
+    text = render(
+        processor, model["prompt"], render_prompt(prompt, row["question"], row["choices"]), len(row["images"])
+    )
     lines = [
         f"sample: {row['sample_id']}",
         f"template: {'chat template of the processor' if by_chat(processor, model['prompt']) else 'plain'}",

@@ -42,9 +42,7 @@ def fetch(model: dict[str, Any]) -> Path:
 
     wanted = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"] + [model["gguf_file"] or "*.safetensors"]
     try:
-        return Path(
-            snapshot_download(location, revision=revision, allow_patterns=wanted, ignore_patterns=[*COPIES])
-        )
+        return Path(snapshot_download(location, revision=revision, allow_patterns=wanted, ignore_patterns=[*COPIES]))
     except (OSError, ValueError) as error:
         raise ModelError(
             f"config: model.path: cannot get {location!r} at {revision!r} from the hub: {first_line(error)}; "

@@ -1,7 +1,7 @@
 """Molmo of September 2024 (MolmoE-1B, Molmo-7B): its code lies in the checkpoint and was written for transformers 4.43.
 
-Its processor takes one sample at a time through `process`; its model is asked through `generate_from_batch`, marks padding
-by -1 on the right and hands keys and values on as tuples. Here both are called as those of all other models are.
+Its processor takes one sample at a time through `process`; its model is asked through `generate_from_batch`, marks
+padding by -1 on the right and hands keys and values on as tuples. Here both are called as those of all other models.
 """
 
 import functools
@@ -16,7 +16,7 @@ PADDING = -1
 
 
 class MolmoProcessor:
-    """Molmo's processor, called with texts and images of several samples; it puts "User:" and "Assistant:" around a text."""
+    """Molmo's processor, called with texts and images of several samples; it puts "User:" and "Assistant:" around."""
 
     chat_template = None
 
@@ -43,7 +43,7 @@ def filled(rows: list[torch.Tensor]) -> torch.Tensor:
 def adapt(own: Any, folder: str) -> None:
     """If the checkpoint's own code is such a model, let this transformers load it and `generate` ask it."""
     name = (getattr(own, "auto_map", None) or {}).get("AutoModelForCausalLM")
-    model_class = get_class_from_dynamic_module(name, folder) if name else None
+    model_class: Any = get_class_from_dynamic_module(name, folder) if name else None
     if hasattr(model_class, "generate_from_batch"):
         for function in (generate, tie_weights, _supports_default_dynamic_cache, _update_model_kwargs_for_generation):
             setattr(model_class, function.__name__, function)

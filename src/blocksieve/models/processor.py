@@ -1,6 +1,6 @@
 """Load a checkpoint's processor, which turns texts and pictures into a model's inputs; or its tokenizer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import AutoProcessor, AutoTokenizer, processing_utils
 from transformers.models.auto import video_processing_auto
@@ -13,7 +13,7 @@ from blocksieve.models.molmo import MolmoProcessor
 class NoVideos(VideoProcessorMixin):  # type: ignore[misc]
     """Takes the place of a processor's part for videos where torchvision, which that part needs, is not installed."""
 
-    model_input_names: list[str] = []
+    model_input_names: ClassVar[list[str]] = []
     num_frames = fps = None
 
     @classmethod

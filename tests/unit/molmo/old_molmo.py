@@ -110,7 +110,12 @@ class OldMolmo(PreTrainedModel):
     def prepare_inputs_for_generation(self, input_ids, past_key_values=None, **kwargs):
         if past_key_values:
             input_ids = input_ids[:, -1:]
-        given = {"input_ids": input_ids, "past_key_values": past_key_values, "use_cache": True, "last_logits_only": True}
+        given = {
+            "input_ids": input_ids,
+            "past_key_values": past_key_values,
+            "use_cache": True,
+            "last_logits_only": True,
+        }
         given |= {name: kwargs.get(name) for name in ("attention_mask", "position_ids")}
         if past_key_values is None:
             first_only = ("images", "image_masks", "image_input_idx", "append_last_valid_logits")
