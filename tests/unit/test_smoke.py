@@ -35,9 +35,7 @@ def test_start_and_pair_follow_from_two_jobs() -> None:
 def test_pairs_and_jobs_of_the_demo() -> None:
     # none, 16 blocks, then 3 kept x (15, 14, 13) children in two scopes
     searched = 1 + 16 + 2 * 3 * (15 + 14 + 13)
-    # at each of 4 sizes two methods for 8 datasets in 3 scopes, 6 task types and all, and the path
-    finalists = 4 * (2 * (8 * 3 + 6 + 1) + 1)
-    assert pairs_and_jobs(WHOLE, 16) == (searched * 96 + finalists * 192, 1 + 1 + 2 * 3 + 1)
+    assert pairs_and_jobs(WHOLE, 16) == (searched * 96 + 4 * (8 + 1) * 192, 1 + 1 + 2 * 3 + 1)
 
 
 def test_the_estimate_takes_a_dataset_of_like_length(tmp_path: Path) -> None:
@@ -45,7 +43,7 @@ def test_the_estimate_takes_a_dataset_of_like_length(tmp_path: Path) -> None:
         "datasets": {name: WHOLE["datasets"][name] for name in ("demo_vqa", "demo_caption", "demo_tally_qa")}
     }
     text = estimate(config, {"demo_vqa": Times(3600, 0), "demo_caption": Times(0, 0)}, 16)
-    assert "about 18.0 hours of one device" in text  # 9 jobs of an hour each for demo_vqa and demo_tally_qa
+    assert "jobs: 18.0 hours of one device" in text  # 9 jobs of an hour each for demo_vqa and demo_tally_qa
     with pytest.raises(BlocksieveError, match=r"baseline.tsv is missing; run `make smoke` first"):
         read_times(tmp_path, ["demo_vqa"], 16)
     folder = tmp_path / "benchmarks/evaluate/demo_vqa"
