@@ -9,9 +9,12 @@ EVALUATION_PARAMS = dict(
     parts=len(PARTS),
     roles=["search"],
 )
-EVALUATION_RESOURCES = dict(run_config["resources"])
-if run_config["model"]["device"] == "cpu":
-    EVALUATION_RESOURCES["gpu"] = 0
+ASKED = run_config["resources"]
+EVALUATION_RESOURCES = dict(
+    gpu=0 if run_config["model"]["device"] == "cpu" else ASKED["gpu"],
+    mem_mb=lambda w, attempt: attempt * ASKED["mem_mb"],
+    runtime=lambda w, attempt: attempt * ASKED["runtime"],
+)
 
 
 rule describe_model:
@@ -25,7 +28,7 @@ rule describe_model:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=EVALUATION_RESOURCES["mem_mb"],
+        mem_mb=ASKED["mem_mb"],
         runtime=60,
     params:
         model=lambda w: stable(run_config["model"]),
