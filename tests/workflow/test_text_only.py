@@ -47,7 +47,7 @@ def test_a_text_model_is_searched(make_workflow: Callable[[], Workflow]) -> None
     evaluations = pl.read_parquet(workflow.results("evaluations.parquet", "text"))
     assert set(evaluations.filter(size=1)["combination"]) == set("0123")
     assert evaluations["size"].max() == 2
-    assert set(evaluations["n"]) == {6}
+    assert set(evaluations.filter(role="search")["n"]) == {6}
     shard = workflow.results("shards/arithmetic/own/remove1.0.parquet", "text")
     assert shard_metadata(shard)["rung"] == "prefixes"
     assert pl.read_parquet(shard)["prediction"].n_unique() > 4
