@@ -8,7 +8,7 @@ import yaml
 
 from blocksieve.config import resolve
 from blocksieve.errors import BlocksieveError
-from blocksieve.smoke import Times, estimate, measured, pairs_and_jobs, read_times, reduced
+from blocksieve.smoke import Times, estimate, measured, merged, pairs_and_jobs, read_times, reduced
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -20,7 +20,7 @@ def test_a_small_run_has_the_longest_and_the_shortest_answers_and_is_valid() -> 
     lengths = [WHOLE["datasets"][name]["max_new_tokens"] for name in small["datasets"]]
     every = [definition["max_new_tokens"] for definition in WHOLE["datasets"].values()]
     assert lengths == [min(every), max(every)]
-    resolved = resolve(DEFAULT | small, ROOT)
+    resolved = resolve(merged(DEFAULT, small), ROOT)
     assert (resolved["run"], resolved["samples"]["search"], resolved["search"]["max_removed"]) == ("demo-smoke", 8, 1)
 
 
