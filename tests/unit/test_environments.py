@@ -33,4 +33,6 @@ def test_the_slurm_profile_names_rules_and_gives_a_gpu_to_those_that_run_the_mod
     asked = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-resources"]
     local = set(re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text(), re.MULTILINE)) - {"all"}
     assert asked.keys() == rules.keys() - local
-    assert {name for name in asked if "gpu" in asked[name]} == {name for name in rules if "**EVALUATION_RESOURCES" in rules[name]}
+    assert {name for name in asked if "gpu" in asked[name]} == {
+        name for name in rules if "**EVALUATION_RESOURCES" in rules[name]
+    }
