@@ -2,6 +2,7 @@ import tempfile
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,10 +42,27 @@ def test_close_leaves_one_part_a_job_and_those_of_other_jobs(tmp_path: Path) -> 
         first.append(rows([("1", sample)]))
         second.append(rows([("2-3", sample)]))
     first.close()
-    assert len(list((tmp_path / "context").iterdir())) == 4
+    assert len(list((tmp_path / "context").glob("*.parquet"))) == 4
     assert len(second.look_up(frame([("1", "a"), ("2-3", "c"), ("none", "a")]))) == 2
 
 
 def test_contexts_do_not_mix(tmp_path: Path) -> None:
     Cache(tmp_path, "one").append(rows([("1", "a")]))
     assert Cache(tmp_path, "two").look_up(frame([("1", "a")])).is_empty()
+
+
+def test_a_corrupt_part_is_named_set_aside_and_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = Cache(tmp_path, "context")
+    cache.append(rows([("1", "a")]))
+    cache.append(rows([("1", "b")]))
+    part = cache.added[0]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 4
+    part.write_bytes(content)
+    found = cache.look_up(frame([("1", "a"), ("1", "b")]))
+    assert found["sample_id"].to_list() == ["b"]
+    assert f"{part} is corrupt; set aside as {part.name}.corrupt" in caplog.text
+    assert part.with_name(f"{part.name}.corrupt").read_bytes() == content
+    cache.append(rows([("1", "a")]))
+    cache.close()
+    assert len(Cache(tmp_path, "context").look_up(frame([("1", "a"), ("1", "b")]))) == 2

@@ -12,7 +12,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     module = importlib.import_module(f"blocksieve.analysis.{snakemake.wildcards.analysis}")
     given = snakemake.input
     settings = json.loads(snakemake.params.settings)

@@ -11,5 +11,5 @@ from blocksieve.models.describe import describe_model
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     write_json(Path(snakemake.output[0]), describe_model(json.loads(snakemake.params.model)))

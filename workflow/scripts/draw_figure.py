@@ -13,7 +13,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     module = importlib.import_module(f"blocksieve.figures.{snakemake.wildcards.figure}")
     path = Path(snakemake.input.analysis[0])
     found = json.loads(path.read_text()) if path.suffix == ".json" else pl.read_parquet(path)

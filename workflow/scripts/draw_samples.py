@@ -14,7 +14,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]) as logger:
+with job_log(snakemake.log[0], snakemake.input) as logger:
     definition = json.loads(snakemake.params.definition)
     counts = json.loads(snakemake.params.samples)
     report = Report()

@@ -15,7 +15,7 @@ from blocksieve.search.evaluate import Task, evaluate, write_shard
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     params, wildcards = snakemake.params, snakemake.wildcards
     description = json.loads(Path(snakemake.input.model).read_text())
     evaluation = json.loads(params.evaluation)

@@ -11,7 +11,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]) as logger:
+with job_log(snakemake.log[0], snakemake.input) as logger:
     shards = [Path(path) for path in snakemake.input.shards]
     table = merge_shards(json.loads(snakemake.params.definitions), shards, snakemake.params.seed)
     with whole_file(Path(snakemake.output[0])) as temporary:

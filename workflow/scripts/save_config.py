@@ -13,7 +13,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     config = json.loads(snakemake.params.config)
     if snakemake.input.model:
         check_against_model(config, json.loads(Path(snakemake.input.model).read_text())["num_blocks"])

@@ -13,7 +13,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]) as logger:
+with job_log(snakemake.log[0], snakemake.input) as logger:
     given, folder = snakemake.input, Path(snakemake.output[0])
     folder.mkdir(parents=True, exist_ok=True)
     settings = json.loads(snakemake.params.settings)

@@ -12,7 +12,7 @@ from blocksieve.search.beams import select_generic_beam, select_own_beam
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
     table = merge_shards(json.loads(params.definitions), shards, params.seed).filter(size=int(snakemake.wildcards.size))

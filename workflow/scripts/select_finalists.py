@@ -13,7 +13,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]) as logger:
+with job_log(snakemake.log[0], snakemake.input) as logger:
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
     evaluations = merge_shards(json.loads(params.definitions), shards, params.seed)

@@ -10,5 +10,5 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]), whole_file(Path(snakemake.output[0])) as temporary:
+with job_log(snakemake.log[0], snakemake.input), whole_file(Path(snakemake.output[0])) as temporary:
     sum_clusters(map(Path, snakemake.input.shards)).write_parquet(temporary)

@@ -10,7 +10,7 @@ from blocksieve.logs import job_log
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     table = read_evaluations(Path(snakemake.input.table))
     with whole_file(Path(snakemake.output[0])) as temporary:
         table.write_parquet(temporary)

@@ -15,7 +15,7 @@ from blocksieve.report.section import as_markdown, as_text
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0], snakemake.input):
     run = json.loads(snakemake.params.config)
     if snakemake.input.model:
         run["model"] |= json.loads(Path(snakemake.input.model).read_text())

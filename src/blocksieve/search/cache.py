@@ -2,16 +2,21 @@
 
 A context is a fingerprint of all that decides a prediction apart from the pair: model, dtype, prompt, generation
 settings, versions. Each context is a folder of Parquet parts. Parts are only added whole, or replaced by one that holds
-the same rows, so jobs may read and write the same folder at once. Deleting the folder is always safe.
+the same rows, so jobs may read and write the same folder at once. A part that is not as it was written is set aside and
+its pairs are computed again. Deleting the folder is always safe.
 """
 
+import logging
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from blocksieve.files import whole_file
+from blocksieve.files import checksum_file, is_whole, set_aside, whole_file
+
+logger = logging.getLogger("blocksieve")
 
 SCHEMA: dict[str, pl.DataType] = {
     "combination": pl.String(),
@@ -34,8 +39,8 @@ class Cache:
 
     def look_up(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The rows known of `pairs` (columns combination, sample_id), each pair once."""
-        parts = [self._read(path, pairs) for path in sorted(self.folder.glob("*.parquet"))]
-        known = pl.concat([pl.DataFrame(schema=SCHEMA), *(part for part in parts if part is not None)])
+        parts = [part.join(pairs, on=PAIR, how="semi") for part in self._read(sorted(self.folder.glob("*.parquet")))]
+        known = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
         return known.unique(PAIR, keep="first", maintain_order=True)
 
     def append(self, rows: list[dict[str, Any]]) -> None:
@@ -45,16 +50,22 @@ class Cache:
     def close(self) -> None:
         """Merge the parts added here into one, so that folders stay small."""
         if len(self.added) > 1:
-            self._write(pl.concat([pl.read_parquet(path) for path in self.added]))
+            self._write(pl.concat(self._read(self.added)))
             for path in self.added:
-                path.unlink()
+                path.unlink(missing_ok=True)
+                checksum_file(path).unlink(missing_ok=True)
         self.added = []
 
-    def _read(self, path: Path, pairs: pl.DataFrame) -> pl.DataFrame | None:
-        try:
-            return pl.read_parquet(path).join(pairs, on=PAIR, how="semi")
-        except FileNotFoundError:  # merged by its job since the folder was listed; the merged part is
-            return None  # read too or, at worst, its pairs are computed again
+    def _read(self, paths: list[Path]) -> Iterator[pl.DataFrame]:
+        for path in paths:
+            try:
+                if is_whole(path):
+                    yield pl.read_parquet(path)
+                else:
+                    set_aside(path)
+                    logger.warning("%s is corrupt; set aside as %s.corrupt, its pairs count as new", path, path.name)
+            except FileNotFoundError:  # merged by its job since the folder was listed; the merged part is read too
+                continue  # or, at worst, its pairs are computed again
 
     def _write(self, rows: pl.DataFrame) -> Path:
         path = self.folder / f"{uuid.uuid4().hex}.parquet"
