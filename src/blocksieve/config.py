@@ -1,6 +1,7 @@
 """Read, complete and check a run's config; every fault is one line naming the key, its value and what is allowed."""
 
 import difflib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ def resolve(config: dict[str, Any], root: Path) -> dict[str, Any]:
     schema = yaml.safe_load((root / "config/schema.yaml").read_text(encoding="utf-8"))
     config = typed(config, schema)
     check(config, schema, "config")
+    check_paths(config)
+    limits = config["analysis"]["max_drop"]
+    if not limits["conservative"] <= limits["balanced"] <= limits["aggressive"]:
+        raise ConfigError(
+            f"config: analysis.max_drop: {limits} must not fall from conservative over balanced to aggressive"
+        )
     search = config["search"]
     if max(search["exhaustive_sizes"], default=1) > search["max_removed"]:
         raise ConfigError(
@@ -35,15 +42,31 @@ def resolve(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {**config, "datasets": datasets}
 
 
+def check_paths(config: dict[str, Any]) -> None:
+    """ConfigError for a path that cannot be a file of a rule, or a given table that is not there."""
+    for key, path in {"model.path": config["model"]["path"], "evaluations": config["evaluations"]}.items():
+        if path is not None and set(path) & set("{}\n\r\0"):
+            raise ConfigError(f"config: {key}: {path!r} must not hold braces or line ends; rename the file or folder")
+    if config["evaluations"] is not None and not Path(config["evaluations"]).is_file():
+        raise ConfigError(
+            f"config: evaluations: there is no file {config['evaluations']!r}; give a Parquet table's path"
+        )
+
+
 def typed(content: Any, schema: dict[str, Any]) -> Any:
-    """Read text as YAML wherever the schema wants no text: Snakemake's `--config` leaves nested values as text."""
+    """Read text as YAML wherever the schema wants no text: Snakemake's `--config` leaves nested values as text.
+
+    A whole number written 3.0 becomes 3.
+    """
     if isinstance(content, dict):
         properties = schema.get("properties", {})
         return {key: typed(value, properties.get(key, {})) for key, value in content.items()}
     if isinstance(content, list):
         return [typed(value, schema.get("items", {})) for value in content]
     if isinstance(content, str) and schema.get("type") in ("integer", "number", "boolean", ["integer", "string"]):
-        return yaml.safe_load(content)
+        return _loaded(content, content)
+    if isinstance(content, float) and content.is_integer() and schema.get("type") == "integer":
+        return int(content)
     return None if content == "null" and "null" in schema.get("type", ()) else content
 
 
@@ -67,15 +90,41 @@ def read_dataset(name: str, root: Path, schema: dict[str, Any]) -> dict[str, Any
     if not path.exists():
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise ConfigError(f"config: datasets: no dataset {name!r}{_hint(name, known)}; known: {', '.join(known)}")
-    definition = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if name == "generic" or name.startswith("task_"):
+        raise ConfigError(
+            f"config: datasets: {name!r} names results of all datasets or a task type; rename {path.name}"
+        )
+    try:
+        definition = _loaded(path.read_text(encoding="utf-8"), f"config/datasets/{path.name}")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config/datasets/{path.name}: not UTF-8 text ({error}); save it as that") from error
     check(definition, schema["$defs"]["dataset"], f"config/datasets/{path.name}")
     return dict(definition)
 
 
 def check(content: Any, schema: dict[str, Any], where: str) -> None:
     """Validate against a JSON schema; ConfigError names the first fault in one line."""
+    if (place := _not_finite(content)) is not None:
+        raise ConfigError(f"{where}: {place}: must be a finite number")
     for error in sorted(Draft202012Validator(schema).iter_errors(content), key=lambda e: [str(p) for p in e.path]):
         raise ConfigError(f"{where}: {_describe(error)}")
+
+
+def _not_finite(content: Any, place: str = "") -> str | None:
+    """Where a NaN or infinite number stands, which no JSON schema refuses."""
+    if isinstance(content, float) and not math.isfinite(content):
+        return place
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    found = (_not_finite(value, f"{place}.{key}".lstrip(".")) for key, value in items)
+    return next((inner for inner in found if inner is not None), None)
+
+
+def _loaded(text: str, where: str) -> Any:
+    """Parse YAML; ConfigError says in one line where it is none."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())}); correct it") from error
 
 
 def _describe(error: ValidationError) -> str:
@@ -96,6 +145,7 @@ def _describe(error: ValidationError) -> str:
         "type": lambda: f"must be of type {' or '.join([rule] if isinstance(rule, str) else rule)}",
         "minimum": lambda: f"must be at least {rule}",
         "maximum": lambda: f"must be at most {rule}",
+        "maxLength": lambda: f"must have at most {rule} characters",
         "minItems": lambda: f"must have at least {rule} entry",
         "minLength": lambda: "must not be empty",
         "uniqueItems": lambda: "must not repeat an entry",

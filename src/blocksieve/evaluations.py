@@ -120,11 +120,11 @@ def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]
 
 
 def read_evaluations(path: Path) -> pl.DataFrame:
-    """Read a table of evaluations and check its columns; DataError names the first one missing or of another type.
+    """Read a table of evaluations and check it; DataError names the first column or row at fault, and what is wrong.
 
     Columns that users may leave out of a table of their own are filled in, as `DEFAULTS` says.
     """
-    if not path.exists():
+    if not path.is_file():
         raise DataError(f"config: evaluations: there is no file {str(path)!r}; give the path of a Parquet table")
     try:
         table = pl.read_parquet(path)
@@ -135,30 +135,81 @@ def read_evaluations(path: Path) -> pl.DataFrame:
     for name, dtype in SCHEMA.items():
         if name not in table.columns:
             raise DataError(f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}")
-        try:
-            table = table.with_columns(pl.col(name).cast(dtype))
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{path}: column {name!r} is {table.schema[name]}, must be {dtype}") from error
-    _check_rows(table, path)
-    return table.select(list(SCHEMA)).sort(ORDER)
+        table = table.with_columns(_typed(table[name], dtype, path))
+    table = table.select(list(SCHEMA)).with_row_index("row", offset=1)
+    if table.is_empty():
+        raise DataError(f"{path}: the table has no rows; give one with a row a dataset, combination and role")
+    for fault, faulty in FAULTS.items():
+        found = table.filter(faulty)
+        if len(found):
+            row = found.row(0, named=True)
+            where = ", ".join(f"{name} {row[name]!r}" for name in ("dataset", "combination", "role"))
+            raise DataError(f"{path}: row {row['row']} ({where}): {fault}; correct the table ({len(found)} such rows)")
+    return table.drop("row").sort(ORDER)
 
 
-def _check_rows(table: pl.DataFrame, path: Path) -> None:
-    """DataError for the first row whose key is not whole or whose combination is not the blocks removed."""
-    for name in KEY:
-        if table[name].null_count():
-            row = table[name].is_null().arg_max()
-            raise DataError(f"{path}: column {name!r} is empty in row {row}; every row needs it")
-    blocks = pl.col("removed").list.eval(pl.element().cast(pl.String)).list.join("-")
-    named = pl.when(pl.col("removed").list.len() == 0).then(pl.lit("none")).otherwise(blocks)
-    wrong = table.with_columns(named=named).filter(
-        (pl.col("combination") != pl.col("named")) | (pl.col("size") != pl.col("removed").list.len())
-    )
-    if not wrong.is_empty():
-        given, right = wrong.select("combination", "named").row(0)
-        raise DataError(
-            f"{path}: combination {given!r} removes {right}; name it so, and give the number of blocks as its size"
-        )
+def _typed(column: pl.Series, dtype: pl.DataType, path: Path) -> pl.Series:
+    """A column as the type it must have, where no value changes by that."""
+    of_text = column.dtype == pl.String and dtype != pl.String
+    try:
+        typed = column.cast(dtype)
+        changed = of_text or not typed.cast(column.dtype).equals(column, null_equal=True)
+    except pl.exceptions.PolarsError:
+        changed = True
+    if changed:
+        raise DataError(f"{path}: column {column.name!r} is {column.dtype}, must be {dtype}")
+    return typed
+
+
+# What a row must not be. Where a number is unknown a comparison is too, and the row passes.
+_NUMBERS = ("baseline", "score", "drop", "se", "ci_low", "ci_high", "relative", "relative_se")
+_measured = pl.col("not_evaluable").is_null()
+_own = pl.struct("dataset", "combination", "role")
+_text = pl.col("removed").cast(pl.List(pl.String)).list.join("-")
+_name = r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\z"
+
+
+def _apart(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    return (one - other).abs() > 1e-6 * pl.max_horizontal(1.0, one.abs())
+
+
+FAULTS: dict[str, pl.Expr] = {
+    "a dataset, task type, combination, role, size, n or bounded is empty": pl.any_horizontal(
+        pl.col("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n").is_null()
+    ),
+    "a dataset's name must be letters, digits, _ . and -": ~pl.col("dataset").str.contains(_name),
+    "generic is the name of the search over all datasets, not of one": pl.col("dataset") == "generic",
+    "a task type must be letters, digits, spaces, _ and -": ~pl.col("task_type").str.contains(r"\A\w[\w -]*\z"),
+    "role must be search or holdout": ~pl.col("role").is_in(["search", "holdout"]),
+    "removed must be sorted and without repeats": pl.col("removed") != pl.col("removed").list.unique().list.sort(),
+    "size is not the number of removed blocks": pl.col("size") != pl.col("removed").list.len(),
+    "combination does not name the removed blocks": pl.col("combination")
+    != pl.when(pl.col("size") == 0).then(pl.lit("none")).otherwise(_text),
+    "a second row of the same dataset, combination and role": ~_own.is_first_distinct(),
+    "the dataset and role lack a row of the baseline, combination none": ~(pl.col("size") == 0)
+    .any()
+    .over("dataset", "role"),
+    "the dataset has several task types or is bounded in some rows only": pl.struct("task_type", "bounded")
+    .n_unique()
+    .over("dataset")
+    > 1,
+    "n must be at least 1": _measured & (pl.col("n") < 1),
+    "n_clusters must be from 1 to n": _measured & ~pl.col("n_clusters").is_between(1, pl.col("n")),
+    "wins and losses are more than n": _measured & (pl.col("wins") + pl.col("losses") > pl.col("n")),
+    "a number is NaN or infinite": pl.any_horizontal(pl.col(_NUMBERS).is_finite().not_()),
+    "baseline, score and drop must be numbers": _measured
+    & pl.any_horizontal(pl.col("baseline", "score", "drop").is_null()),
+    "a bounded metric lies from 0 to 1": pl.col("bounded")
+    & ~(pl.col("score").is_between(0, 1) & pl.col("baseline").is_between(0, 1)),
+    "drop is not baseline - score (score units, not points)": _apart(
+        pl.col("drop"), pl.col("baseline") - pl.col("score")
+    ),
+    "relative is not drop / baseline (a share, not %)": (pl.col("baseline") != 0)
+    & _apart(pl.col("relative"), pl.col("drop") / pl.col("baseline")),
+    "a standard error is below 0": pl.min_horizontal("se", "relative_se") < 0,
+    "drop lies outside ci_low to ci_high": (pl.col("ci_low") > pl.col("drop") + 1e-6)
+    | (pl.col("ci_high") < pl.col("drop") - 1e-6),
+}
 
 
 def shard_metadata(path: Path) -> dict[str, Any]:

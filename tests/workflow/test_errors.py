@@ -18,21 +18,28 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
         ("search={beam_widht: 3}", "error: config: search: unknown key 'beam_widht' (did you mean 'beam_width'?)"),
         ("datasets=[demo_vqq]", "error: config: datasets: no dataset 'demo_vqq' (did you mean 'demo_vqa'?)"),
         ("model={dtype: int8}", "error: config: model.dtype: 'int8' must be one of float32, bfloat16, float16"),
+        ("run=$(touch canary)", "error: config: run: '$(touch canary)' must match"),
+        ("run=../elsewhere", "error: config: run: '../elsewhere' must match"),
+        ("datasets=[demo_vqa, '`touch canary`']", "error: config: datasets.1: '`touch canary`' must match"),
+        ("model={path: 'models/{x}'}", "error: config: model.path: 'models/{x}' must not hold braces"),
+        ("evaluations=nowhere.parquet", "error: config: evaluations: there is no file 'nowhere.parquet'"),
     ],
 )
 def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, message: str) -> None:
+    before = set(workflow.folder.iterdir()) | {workflow.folder / ".snakemake"}
     done = workflow.call("--config", config)
     assert done.returncode != 0
     printed = done.stdout + done.stderr
-    assert message in printed
+    assert printed.splitlines()[-1].startswith(message)
     assert "Traceback" not in printed
-    assert not (workflow.folder / "results").exists()
+    assert set(workflow.folder.iterdir()) <= before
 
 
 def test_too_many_blocks_removed_stops_with_one_line(workflow: Workflow) -> None:
-    done = workflow.call("results/reduced/config.yaml", "--config", "search={max_removed: 16}")
+    done = workflow.call("evaluate", "--config", "search={max_removed: 16}", cores=1)
     printed = done.stdout + done.stderr
     assert done.returncode != 0
+    assert not list(workflow.folder.rglob("shards/*/*.parquet"))
     assert "config: search.max_removed: 16 must be less than the 16 blocks of the model" in printed
 
 

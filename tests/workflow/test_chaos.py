@@ -1,0 +1,225 @@
+"""Whatever ends a run or spoils a file, running the same command again finishes with the same bytes.
+
+`make chaos N=100` goes through N random faults of all kinds; `SEED=1` draws others.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import Workflow
+
+from blocksieve.evaluations import shard_metadata
+from blocksieve.files import checksum_file
+
+TARGETS = ("results/reduced/evaluations.parquet", "results/reduced/clusters/demo_vqa.parquet")
+BATCHES = ("--config", "evaluation={batch_size: 4}")
+TABLES = ("evaluations.parquet", "clusters/*", "datasets/*", "beams/**/*.json", "finalists.json")
+ENOUGH, LITTLE = "200m", "300k"
+
+
+def tables(workflow: Workflow) -> dict[str, bytes]:
+    """What must not depend on how a run came to its end."""
+    found = [path for pattern in TABLES for path in workflow.results(".").glob(pattern) if path.suffix != ".corrupt"]
+    return {str(path.relative_to(workflow.folder)): path.read_bytes() for path in sorted(found) if path.is_file()}
+
+
+def start(workflow: Workflow) -> subprocess.Popen[str]:
+    """Snakemake in a process group of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *TARGETS,
+        "--cores",
+        "2",
+        "--configfile",
+        "tests/workflow/reduced.yaml",
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen([*command, *BATCHES], cwd=workflow.folder, text=True, start_new_session=True, **pipes)
+
+
+def finish(workflow: Workflow) -> list[str]:
+    """Run again, as the errors say, until it ends well; what each attempt printed."""
+    printed: list[str] = []
+    while len(printed) < 6:
+        done = workflow.call(*TARGETS, *BATCHES)
+        printed.append(done.stdout + done.stderr)
+        if done.returncode == 0:
+            return printed
+        if "--unlock" in printed[-1]:
+            workflow.run("--unlock")
+    raise AssertionError("\n".join(printed))
+
+
+def jobs(main: subprocess.Popen[str]) -> list[int]:
+    """The processes of the run's jobs: Python running a script of Snakemake's."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == main.pid:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"python" in command[0] and b"/.snakemake/scripts/" in command[1]:
+                    found.append(int(entry.name))
+        except (OSError, IndexError):
+            continue
+    return sorted(found)
+
+
+def repeated(workflow: Workflow) -> int:
+    """Pairs that the cache holds more than once: evaluated again, or being merged when the job was killed."""
+    for _ in range(20):
+        try:
+            rows = workflow.cached()
+            return len(rows) - rows.n_unique()
+        except (FileNotFoundError, ValueError, pl.exceptions.PolarsError):  # being merged, or there is none yet
+            time.sleep(0.05)
+    return 0
+
+
+def wait_for_a_batch(workflow: Workflow, main: subprocess.Popen[str]) -> None:
+    """Until something new lies in the cache."""
+    cache = workflow.results("cache")
+    before = set(cache.rglob("*.parquet"))
+    while main.poll() is None and set(cache.rglob("*.parquet")) <= before:
+        time.sleep(0.02)
+
+
+def sealed(workflow: Workflow, folder: str) -> list[Path]:
+    """Files of the results that have a checksum."""
+    return sorted(path for path in workflow.results(folder).rglob("*.[pj]*") if checksum_file(path).exists())
+
+
+def spoil(path: Path, rng: random.Random) -> None:
+    """Flip a bit or cut the end off, and leave the date as it was."""
+    content, date = bytearray(path.read_bytes()), path.stat()
+    place = rng.randrange(len(content))
+    content[place] ^= 1 << rng.randrange(8)
+    path.write_bytes(content if rng.random() < 0.5 else content[:place])
+    os.utime(path, ns=(date.st_atime_ns, date.st_mtime_ns))
+
+
+def remount(workflow: Workflow, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", workflow.folder / "results"], check=True)
+
+
+@pytest.fixture
+def on_a_small_disk(make_workflow: Callable[[], Workflow]) -> Iterator[Workflow]:
+    """A copy whose results lie on a file system of their own, which can be full or read-only even for root."""
+    workflow = make_workflow()
+    folder = workflow.folder / "results"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ENOUGH}", "tmpfs", folder], check=False)
+    if done.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield workflow
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
+    finished: Workflow, on_a_small_disk: Workflow
+) -> None:
+    workflow = on_a_small_disk
+    main = start(workflow)
+    wait_for_a_batch(workflow, main)
+    second = workflow.call(*TARGETS, *BATCHES)
+    assert second.returncode != 0
+    assert "Error: Directory cannot be locked." in second.stdout + second.stderr
+    assert "--unlock" in second.stdout + second.stderr
+    orphans = jobs(main)
+    main.kill()
+    main.communicate()
+    assert orphans
+
+    workflow.run("--unlock")
+    main = start(workflow)
+    wait_for_a_batch(workflow, main)
+    os.kill(jobs(main)[0], signal.SIGKILL)
+    assert main.communicate()[0]
+    assert main.returncode != 0
+
+    for options, told in (
+        (f"size={LITTLE}", "No space left on device"),
+        (f"ro,size={ENOUGH}", "Read-only file system"),
+    ):
+        remount(workflow, options)
+        done = workflow.call(*TARGETS, *BATCHES)
+        assert done.returncode != 0
+        assert told in done.stdout + done.stderr
+        remount(workflow, f"rw,size={ENOUGH}")
+
+    finish(workflow)
+    assert repeated(workflow) == 0
+    expected = tables(finished)
+    assert tables(workflow) == {path: expected[path] for path in tables(workflow)}
+
+
+def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
+    rng, before = random.Random(0), tables(finished)
+    shard = finished.results("shards/demo_vqa/own/remove1.0.parquet")
+    lost = finished.results("shards/demo_caption/own/remove1.0.parquet")
+    part = sealed(finished, f"cache/{shard_metadata(lost)['fingerprint']}")[0]
+    samples = finished.results("datasets/demo_caption.parquet")
+    for path in (part, shard, samples):
+        spoil(path, rng)
+    for path in (
+        finished.results("shards/demo_caption/own/remove1.0.parquet"),
+        finished.results("evaluations.parquet"),
+    ):
+        path.unlink()
+    printed = finish(finished)
+    assert len(printed) > 1
+    told = "".join(printed) + finished.results("logs/evaluate/demo_caption/own/remove1.0.log").read_text()
+    for path in (part, shard, samples):
+        assert f"{path.relative_to(finished.folder)} is corrupt" in told
+        assert path.with_name(f"{path.name}.corrupt").exists()
+    assert "Traceback" not in "".join(printed)
+    assert tables(finished) == before
+
+
+def interrupt(workflow: Workflow, rng: random.Random, duration: float, number: signal.Signals, whom: str) -> None:
+    main = start(workflow)
+    time.sleep(rng.uniform(0, duration))
+    running = jobs(main)
+    if main.poll() is None and (whom == "main" or running):
+        os.kill(main.pid if whom == "main" else rng.choice(running), number)
+    main.communicate()
+
+
+@pytest.mark.skipif("CHAOS" not in os.environ, reason="long: make chaos N=100")
+def test_chaos(on_a_small_disk: Workflow) -> None:
+    rng, workflow = random.Random(int(os.environ.get("SEED", "0"))), on_a_small_disk
+    begin = time.monotonic()
+    finish(workflow)
+    duration, expected = time.monotonic() - begin, tables(workflow)
+    for number in range(int(os.environ["CHAOS"])):
+        shutil.rmtree(rng.choice([workflow.results("shards/demo_vqa"), workflow.results(".")]))
+        fault = rng.choice(["kill", "kill a job", "terminate", "interrupt", "full", "read-only", "cache", "output"])
+        if fault in ("cache", "output"):
+            finish(workflow)
+            spoil(rng.choice(sealed(workflow, "cache" if fault == "cache" else ".")), rng)
+            shutil.rmtree(workflow.results("shards/demo_vqa/own"))
+            workflow.results("evaluations.parquet").unlink(missing_ok=True)
+        elif fault in ("full", "read-only"):
+            main = start(workflow)
+            time.sleep(rng.uniform(0, duration))
+            remount(workflow, f"size={LITTLE}" if fault == "full" else f"ro,size={ENOUGH}")
+            main.communicate()
+            remount(workflow, f"rw,size={ENOUGH}")
+        else:
+            kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(fault, signal.SIGKILL)
+            interrupt(workflow, rng, duration, kind, "job" if fault == "kill a job" else "main")
+        before = repeated(workflow)
+        attempts = len(finish(workflow))
+        print(f"round {number}: {fault}, {attempts} attempts", flush=True)
+        assert repeated(workflow) <= before, fault
+        assert tables(workflow) == expected, fault
