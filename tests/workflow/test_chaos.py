@@ -48,11 +48,11 @@ def start(workflow: Workflow) -> subprocess.Popen[str]:
     return subprocess.Popen([*command, *BATCHES], cwd=workflow.folder, text=True, start_new_session=True, **pipes)
 
 
-def finish(workflow: Workflow) -> list[str]:
+def finish(workflow: Workflow, *config: str) -> list[str]:
     """Run again, as the errors say, until it ends well; what each attempt printed."""
     printed: list[str] = []
     while len(printed) < 6:
-        done = workflow.call(*TARGETS, *BATCHES)
+        done = workflow.call(*TARGETS, *config)
         printed.append(done.stdout + done.stderr)
         if done.returncode == 0:
             return printed
@@ -157,7 +157,7 @@ def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
         assert told in done.stdout + done.stderr
         remount(workflow, f"rw,size={ENOUGH}")
 
-    finish(workflow)
+    finish(workflow, *BATCHES)
     assert repeated(workflow) == 0
     expected = tables(finished)
     assert tables(workflow) == {path: expected[path] for path in tables(workflow)}
@@ -178,7 +178,8 @@ def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
         path.unlink()
     printed = finish(finished)
     assert len(printed) > 1
-    told = "".join(printed) + finished.results("logs/evaluate/demo_caption/own/remove1.0.log").read_text()
+    logs = [path.read_text() for path in finished.results("logs/evaluate").rglob("*.log")]
+    told = "".join([*printed, *logs])
     for path in (part, shard, samples):
         assert f"{path.relative_to(finished.folder)} is corrupt" in told
         assert path.with_name(f"{path.name}.corrupt").exists()
@@ -199,13 +200,13 @@ def interrupt(workflow: Workflow, rng: random.Random, duration: float, number: s
 def test_chaos(on_a_small_disk: Workflow) -> None:
     rng, workflow = random.Random(int(os.environ.get("SEED", "0"))), on_a_small_disk
     begin = time.monotonic()
-    finish(workflow)
+    finish(workflow, *BATCHES)
     duration, expected = time.monotonic() - begin, tables(workflow)
     for number in range(int(os.environ["CHAOS"])):
         shutil.rmtree(rng.choice([workflow.results("shards/demo_vqa"), workflow.results(".")]))
         fault = rng.choice(["kill", "kill a job", "terminate", "interrupt", "full", "read-only", "cache", "output"])
         if fault in ("cache", "output"):
-            finish(workflow)
+            finish(workflow, *BATCHES)
             spoil(rng.choice(sealed(workflow, "cache" if fault == "cache" else ".")), rng)
             shutil.rmtree(workflow.results("shards/demo_vqa/own"))
             workflow.results("evaluations.parquet").unlink(missing_ok=True)
@@ -219,7 +220,7 @@ def test_chaos(on_a_small_disk: Workflow) -> None:
             kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(fault, signal.SIGKILL)
             interrupt(workflow, rng, duration, kind, "job" if fault == "kill a job" else "main")
         before = repeated(workflow)
-        attempts = len(finish(workflow))
+        attempts = len(finish(workflow, *BATCHES))
         print(f"round {number}: {fault}, {attempts} attempts", flush=True)
         assert repeated(workflow) <= before, fault
         assert tables(workflow) == expected, fault

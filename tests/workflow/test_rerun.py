@@ -35,3 +35,58 @@ def test_a_changed_module_reruns_what_depends_on_it(finished: Workflow, module: 
     finally:
         path.write_text(original)
     assert finished.planned() == set()
+
+
+EVALUATIONS = {"evaluate_baseline", "evaluate_own", "evaluate_generic", "evaluate_finalists"}
+# What is changed on the command line, rules that then run, and rules that do not. Evaluation jobs look up in the cache
+# first what they need; tests/unit/test_incremental.py counts what they evaluate.
+CHANGES: dict[str, tuple[str, set[str], set[str]]] = {
+    "another run": ("run=renamed", {"draw_samples", "describe_model", *EVALUATIONS}, set()),
+    "more samples": ("samples={search: 16}", {"draw_samples", *EVALUATIONS}, {"describe_model"}),
+    "another dtype": ("model={dtype: bfloat16}", {"describe_model", *EVALUATIONS}, {"draw_samples"}),
+    "a dataset more": (
+        "datasets=[demo_vqa, demo_caption, demo_tally_qa]",
+        {"draw_samples", *EVALUATIONS},
+        {"describe_model"},
+    ),
+    "a dataset less": (
+        "datasets=[demo_vqa]",
+        {"merge_evaluations"},
+        {"draw_samples", "evaluate_baseline", "evaluate_own"},
+    ),
+    "deeper": ("search={max_removed: 3}", {"evaluate_own"}, {"draw_samples", "describe_model", "evaluate_baseline"}),
+    "a wider beam": ("search={beam_width: 2}", {"evaluate_own"}, {"draw_samples", "evaluate_baseline"}),
+    "another limit": ("analysis={max_drop: {balanced: 4}}", {"analyse"}, {"draw_samples", *EVALUATIONS}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_config_plans_what_depends_on_it(finished: Workflow, name: str) -> None:
+    config, needed, spared = CHANGES[name]
+    planned = finished.planned("--config", config)
+    assert planned >= needed
+    assert not planned & spared
+
+
+@pytest.mark.parametrize(
+    ("file", "needed", "spared"),
+    [
+        ("src/blocksieve/engine/shared.py", EVALUATIONS, {"draw_samples", "describe_model"}),
+        ("src/blocksieve/metrics/vqa.py", EVALUATIONS, {"draw_samples", "describe_model"}),
+        ("config/datasets/demo_vqa.yaml", EVALUATIONS, {"draw_samples", "describe_model"}),
+    ],
+)
+def test_changed_engines_metrics_and_prompts_plan_evaluations(
+    finished: Workflow, file: str, needed: set[str], spared: set[str]
+) -> None:
+    path = finished.folder / file
+    original = path.read_text()
+    path.write_text(
+        original.replace("prompt: ", "prompt: Look. ") if path.suffix == ".yaml" else f"{original}# changed\n"
+    )
+    try:
+        planned = finished.planned()
+    finally:
+        path.write_text(original)
+    assert planned >= needed
+    assert not planned & spared
