@@ -129,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=["merge_shards", "sum_clusters"], help="one stage only, on --folder")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--datasets", type=int, default=10, help="datasets of a million sample-level rows")
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/analysis.json"))
     given = parser.parse_args()
     if given.stage:
@@ -138,7 +139,7 @@ def main() -> None:
         folder = Path(temporary)
         rows = [workflow(folder, 8, 600)]
         (folder / "given.parquet").unlink()
-        for number in range(10):
+        for number in range(given.datasets):
             shards(folder, f"dataset_{number}", 500, 2000)
         for stage in ("merge_shards", "sum_clusters"):
             command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder)]

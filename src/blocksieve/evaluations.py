@@ -174,9 +174,7 @@ def _apart(one: pl.Expr, other: pl.Expr) -> pl.Expr:
 
 
 FAULTS: dict[str, pl.Expr] = {
-    "a dataset, task type, combination, role, size, n or bounded is empty": pl.any_horizontal(
-        pl.col("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n").is_null()
-    ),
+    f"one of {', '.join(KEY)} is empty": pl.any_horizontal(pl.col(KEY).is_null()),
     "a dataset's name must be letters, digits, _ . and -": ~pl.col("dataset").str.contains(_name),
     "generic is the name of the search over all datasets, not of one": pl.col("dataset") == "generic",
     "a task type must be letters, digits, spaces, _ and -": ~pl.col("task_type").str.contains(r"\A\w[\w -]*\z"),

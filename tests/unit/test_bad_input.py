@@ -137,7 +137,7 @@ ROWS: list[tuple[dict[str, Any], str]] = [
     ({"n": 0, "n_clusters": 0}, "n must be at least 1"),
     ({"n_clusters": 200}, "n_clusters must be from 1 to n"),
     ({"wins": 90}, "wins and losses are more than n"),
-    ({"dataset": None}, "a dataset, task type, combination, role, size, n or bounded is empty"),
+    ({"dataset": None}, "one of dataset, task_type"),
     ({"dataset": "../../x"}, "a dataset's name must be letters, digits"),
     ({"dataset": "$(touch canary)"}, "a dataset's name must be letters, digits"),
     ({"dataset": "generic"}, "generic is the name of the search over all datasets"),

@@ -25,7 +25,7 @@ def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
         (TABLE.with_columns(drop=pl.lit("much")), "column 'drop' is String, must be Float64"),
         (TABLE.with_columns(n=pl.lit(-3)), "column 'n' is Int32, must be UInt32"),
         (TABLE.with_columns(removed=pl.lit([300])), "column 'removed' is List"),
-        (TABLE.with_columns(task_type=pl.lit(None, pl.String)), "row 1 .*: a dataset, task type, .* is empty"),
+        (TABLE.with_columns(task_type=pl.lit(None, pl.String)), "row 1 .*: one of dataset, task_type, .* is empty"),
         (
             TABLE.with_columns(pl.col("combination").str.replace("-", ",")),
             "row .*'0,1'.*: combination does not name the removed blocks",

@@ -29,6 +29,7 @@ with job_log(snakemake.log[0], snakemake.input):
         model_fingerprint=description["fingerprint"],
         engine=evaluation["engine"],
         batch_size=evaluation["batch_size"],
+        batch_timeout=evaluation["batch_timeout"],
     )
     if "size" in wildcards.keys():
         beam = json.loads(Path(snakemake.input.beam).read_text())["beam"] if snakemake.input.beam else None

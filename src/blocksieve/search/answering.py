@@ -19,6 +19,7 @@ from blocksieve.errors import ModelError
 from blocksieve.logs import Progress
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.search.cache import SCHEMA, Cache
+from blocksieve.search.oversight import culprits_named, overseen
 
 if TYPE_CHECKING:
     from blocksieve.search.evaluate import Task
@@ -56,8 +57,10 @@ def answer(
             waiting.appendleft((batch[size:], wanted))
             batch = batch[:size]
         try:
-            made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
-            for combination, answers in engine.answer_batch(made, wanted, drafts_of(batch, drafts)):
+            with culprits_named(loaded, batch, prompt):
+                made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
+            given = engine.answer_batch(made, wanted, drafts_of(batch, drafts))
+            for combination, answers in overseen(given, task.batch_timeout, batch["sample_id"].to_list()):
                 answered = cache_rows(combination, batch["sample_id"].to_list(), answers)
                 cache.append(answered)
                 rows += answered
@@ -86,7 +89,8 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
     for size in PROBE_ROWS:
         try:
             rows = probe_rows(samples.to_dicts(), size)
-            probe, shortest = make_batch(loaded, rows, prompt), make_batch(loaded, rows[-1:], prompt)
+            with culprits_named(loaded, samples, prompt):
+                probe, shortest = make_batch(loaded, rows, prompt), make_batch(loaded, rows[-1:], prompt)
             probe = probe if size == PROBE_ROWS[0] else replace(probe, most_rows=size)
             engine = start_engine(task.engine, loaded, probe, length)
             changed = padding_matters(loaded, probe, size - 1, shortest, length)

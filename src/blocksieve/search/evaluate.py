@@ -48,7 +48,7 @@ SHARD = pa.schema(
 
 @dataclass(frozen=True)
 class Task:
-    """One dataset under one model: names, definitions, the model's fingerprint and the batch size."""
+    """One dataset under one model: names, definitions, the model's fingerprint, a batch's size and limit in seconds."""
 
     dataset: str
     definition: dict[str, Any]
@@ -56,6 +56,7 @@ class Task:
     model_fingerprint: str
     engine: str
     batch_size: int | Literal["auto"]
+    batch_timeout: float = 3600
 
     def context(self) -> str:
         """A fingerprint of all that decides a prediction, apart from the sample and the combination."""
