@@ -41,7 +41,7 @@ test: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 chaos: $(READY)
-	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py -k test_chaos
+	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py::test_chaos
 
 train: $(READY)
 	$(BIN)/python training/train.py --out models/demo-vlm
