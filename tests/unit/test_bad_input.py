@@ -3,6 +3,8 @@
 import copy
 import pickle
 import shutil
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 
 from blocksieve.config import check_against_model, resolve
+from blocksieve.datasets.pictures import check_picture
 from blocksieve.errors import BlocksieveError, ConfigError, DataError, ModelError
 from blocksieve.evaluations import read_evaluations
 
@@ -291,3 +294,33 @@ def test_a_pickle_instead_of_weights(
         (describe_model(model), load_model(model))
     assert "config: model.path: " in told(error)
     assert message in told(error)
+
+
+def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes:
+    """A black and white PNG of any size, whatever its data hold."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), extra and chunk(b"zTXt", extra), chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (png(10_000, 10_000, zlib.compress(bytes(1251 * 10_000))), "100000000 pixels"),
+        (png(2**31 - 1, 2**31 - 1), "pixels"),
+        (png(8, 8, zlib.compress(bytes(16)), b"Comment\0\0" + zlib.compress(bytes(10**8))), "broken picture"),
+        (png(8, 8, zlib.compress(bytes(3))), "broken picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not a picture"),
+        (b"", "not a picture"),
+        (pickle.dumps(Canary()), "not a picture"),
+    ],
+    ids=["100 megapixels", "more than memory", "bomb in a comment", "cut off", "SVG", "empty", "pickle"],
+)
+def test_a_picture_that_is_none_or_too_large(picture: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        check_picture(picture)
+    told(error)
