@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 # The package that lies beside these rules, for this process and for the jobs: also in a second copy of the repository, and
@@ -42,6 +43,7 @@ def given_table():
     return run_config["evaluations"] is not None
 
 
+@cache
 def code(script, *modules):
     """A script, the package files that it uses, and modules that it imports by a computed name: inputs of its rule."""
     named = [PACKAGE / f"{module.replace('.', '/')}.py" for module in modules]

@@ -3,6 +3,7 @@
 `make chaos N=100` goes through N random faults of all kinds; `SEED=1` draws others.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -23,7 +24,7 @@ from blocksieve.files import checksum_file
 TARGETS = ("results/reduced/evaluations.parquet", "results/reduced/clusters/demo_vqa.parquet")
 BATCHES = ("--config", "evaluation={batch_size: 4}")
 TABLES = ("evaluations.parquet", "clusters/*", "datasets/*", "beams/**/*.json", "finalists.json")
-ENOUGH, LITTLE = "200m", "300k"
+DISK = "64m"
 
 
 def tables(workflow: Workflow) -> dict[str, bytes]:
@@ -109,7 +110,22 @@ def spoil(path: Path, rng: random.Random) -> None:
 
 
 def remount(workflow: Workflow, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", workflow.folder / "results"], check=True)
+    """Change the small disk; until it lets that happen, for it may be busy with a file just being written."""
+    for _ in range(200):
+        if not subprocess.run(
+            ["mount", "-o", f"remount,{options}", workflow.folder / "results"], check=False
+        ).returncode:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no remount as {options}")
+
+
+def fill(workflow: Workflow) -> None:
+    """Leave no space on the small disk, whatever lies on it."""
+    with contextlib.suppress(OSError), (workflow.folder / "results/filler").open("wb") as filler:
+        while True:
+            filler.write(bytes(1 << 16))
+            filler.flush()
 
 
 @pytest.fixture
@@ -118,7 +134,7 @@ def on_a_small_disk(make_workflow: Callable[[], Workflow]) -> Iterator[Workflow]
     workflow = make_workflow()
     folder = workflow.folder / "results"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ENOUGH}", "tmpfs", folder], check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], check=False)
     if done.returncode:
         pytest.skip("mounting a small file system needs root")
     yield workflow
@@ -149,13 +165,13 @@ def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
 
     for options, told in (
         (f"size={LITTLE}", "No space left on device"),
-        (f"ro,size={ENOUGH}", "Read-only file system"),
+        (f"ro,size={DISK}", "Read-only file system"),
     ):
         remount(workflow, options)
         done = workflow.call(*TARGETS, *BATCHES)
         assert done.returncode != 0
         assert told in done.stdout + done.stderr
-        remount(workflow, f"rw,size={ENOUGH}")
+        remount(workflow, f"rw,size={DISK}")
 
     finish(workflow, *BATCHES)
     assert repeated(workflow) == 0
@@ -215,9 +231,10 @@ def test_chaos(on_a_small_disk: Workflow) -> None:
         elif fault in ("full", "read-only"):
             main = start(workflow)
             time.sleep(rng.uniform(0, duration))
-            remount(workflow, f"size={LITTLE}" if fault == "full" else f"ro,size={ENOUGH}")
+            fill(workflow) if fault == "full" else remount(workflow, "ro")
             main.communicate()
-            remount(workflow, f"rw,size={ENOUGH}")
+            remount(workflow, "rw")
+            (workflow.folder / "results/filler").unlink(missing_ok=True)
         else:
             kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(fault, signal.SIGKILL)
             interrupt(workflow, rng, duration, kind, "job" if fault == "kill a job" else "main")
