@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
@@ -131,7 +132,7 @@ def readable(config: dict[str, Any]) -> Iterator[None]:
     """Whatever keeps transformers from reading the checkpoint becomes a ModelError of one line."""
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = first_line(error)
         if "trust_remote_code" in str(error):
             reason = (
