@@ -69,7 +69,7 @@ rule select_finalists:
     params:
         definitions=lambda w: stable(DATASETS),
         seed=run_config["seed"],
-        settings=lambda w: stable(run_config["analysis"]),
+        across_datasets=run_config["analysis"]["across_datasets"],
         named=run_config["finalists"],
     script:
         "../workflow/scripts/select_finalists.py"

@@ -72,7 +72,8 @@ def test_a_changed_config_plans_what_depends_on_it(finished: Workflow, name: str
     ("file", "needed", "spared"),
     [
         ("src/blocksieve/engine/shared.py", EVALUATIONS, {"draw_samples", "describe_model"}),
-        ("src/blocksieve/metrics/vqa.py", EVALUATIONS, {"draw_samples", "describe_model"}),
+        # A metric says which targets it can score, and with that which samples are drawn.
+        ("src/blocksieve/metrics/vqa.py", {*EVALUATIONS, "draw_samples"}, {"describe_model"}),
         ("config/datasets/demo_vqa.yaml", EVALUATIONS, {"draw_samples", "describe_model"}),
     ],
 )

@@ -17,7 +17,8 @@ with job_log(snakemake.log[0], snakemake.input) as logger:
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
     evaluations = merge_shards(json.loads(params.definitions), shards, params.seed)
-    evidence = Evidence(evaluations, json.loads(params.settings), beams=read_beams(snakemake.input.beams))
+    settings = {"across_datasets": params.across_datasets}
+    evidence = Evidence(evaluations, settings, beams=read_beams(snakemake.input.beams))
     selected = finalists(evidence, params.named)
     logger.info("%d finalists for %d choices", len(selected["combinations"]), len(selected["choices"]))
     write_json(Path(snakemake.output[0]), selected)
