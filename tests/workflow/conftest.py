@@ -1,9 +1,11 @@
 """Workflow tests run the real Snakefile on the embedded model, in copies of the repository."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,15 +18,15 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", 
 class Workflow:
     """A copy of the repository that snakemake is called in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, origin: Path = ROOT, parts: Sequence[str] = PARTS) -> None:
         self.folder = folder
-        for part in PARTS:
+        for part in parts:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+            if (origin / part).is_dir():
+                shutil.copytree(origin / part, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
             else:
-                shutil.copy(ROOT / part, target)
+                shutil.copy2(origin / part, target)
 
     def call(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
         """Run snakemake with the reduced config."""
@@ -66,12 +68,20 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Work
 
 
 @pytest.fixture(scope="session")
-def finished(make_workflow: Callable[[], Workflow]) -> Workflow:
-    """A copy in which the reduced run has finished. Tests may add to its results but leave its code as it is.
+def as_finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one finished reduced run, the same for all processes of the tests; nobody changes it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "as_finished"
+    with (shared / "as_finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            Workflow(folder).run()
+            (folder / "done").touch()
+    return folder
 
-    The folder `as_finished` keeps the results of before.
-    """
-    workflow = make_workflow()
-    workflow.run()
-    shutil.copytree(workflow.results(""), workflow.folder / "as_finished")
-    return workflow
+
+@pytest.fixture
+def finished(as_finished: Path, tmp_path: Path) -> Workflow:
+    """A copy of a finished reduced run, with which a test may do what it likes."""
+    return Workflow(tmp_path / "finished", as_finished, (".",))

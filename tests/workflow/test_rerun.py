@@ -28,13 +28,8 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
 )
 def test_a_changed_module_reruns_what_depends_on_it(finished: Workflow, module: str, expected: set[str]) -> None:
     path = finished.folder / "src/blocksieve" / module
-    original = path.read_text()
-    path.write_text(f"{original}\n# changed\n")
-    try:
-        assert finished.planned() == expected
-    finally:
-        path.write_text(original)
-    assert finished.planned() == set()
+    path.write_text(f"{path.read_text()}\n# changed\n")
+    assert finished.planned() == expected
 
 
 EVALUATIONS = {"evaluate_baseline", "evaluate_own", "evaluate_generic", "evaluate_finalists"}
@@ -81,13 +76,9 @@ def test_changed_engines_metrics_and_prompts_plan_evaluations(
     finished: Workflow, file: str, needed: set[str], spared: set[str]
 ) -> None:
     path = finished.folder / file
-    original = path.read_text()
-    path.write_text(
-        original.replace("prompt: ", "prompt: Look. ") if path.suffix == ".yaml" else f"{original}# changed\n"
-    )
-    try:
-        planned = finished.planned()
-    finally:
-        path.write_text(original)
+    text = path.read_text()
+    changed = text.replace("prompt: ", "prompt: Look. ") if path.suffix == ".yaml" else f"{text}# changed\n"
+    path.write_text(changed)
+    planned = finished.planned()
     assert planned >= needed
     assert not planned & spared

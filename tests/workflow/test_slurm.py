@@ -99,7 +99,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow:
     assert f"SLURM-job '{late}' failed, SLURM status is: 'TIMEOUT'" in printed
     assert "mem_mb=32000" in printed
     assert "runtime=1440" in printed
-    assert tables(workflow.results("")) == tables(finished.folder / "as_finished")
+    assert tables(workflow.results("")) == tables(finished.results(""))
 
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
