@@ -165,7 +165,7 @@ rule fit_router:
     input:
         code=code("fit_router.py"),
         samples=results("datasets/{dataset}.parquet", dataset=DATASETS),
-        scores="results/{run}/importance_scores",
+        finalists="results/{run}/finalists.json",
     output:
         router="results/{run}/router.json",
         detections="results/{run}/detections.parquet",
@@ -178,7 +178,6 @@ rule fit_router:
         runtime=60,
     params:
         definitions=lambda w: stable(DATASETS),
-        max_removed=run_config["search"]["max_removed"],
     script:
         "../workflow/scripts/fit_router.py"
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from blocksieve.analysis.routing import (
     policy_sums,
     sums_of_policies,
 )
+from blocksieve.choices import choose
 from blocksieve.errors import DataError
 from blocksieve.figures.routing import draw
-from blocksieve.importance import importance_scores
 from blocksieve.report.findings import _routing as findings_of_routing
 from blocksieve.report.routing import routing
 from blocksieve.routing import Router
@@ -296,12 +296,17 @@ def test_confidence_is_calibrated_and_never_certain(right):
     assert 0 < confidence.min() <= confidence.max() < 1
 
 
-def test_lists_are_those_of_the_removal_orders():
+def test_lists_are_what_the_search_chose():
     drops = {"a": {(0,): 0.4, (1,): 0.1, (2,): 0.0}, "b": {(0,): 0.2, (1,): 0.0, (2,): 0.3}}
-    scores = [found for _, found in importance_scores(planted_evidence(planted_evaluations(drops, dict(a=1.0, b=1.0))))]
-    generic, task_types = lists_of(scores, 4)
-    assert generic == ((1,), (1, 2))
-    assert task_types == {"type 0": ((2,), (1, 2)), "type 1": ((1,), (0, 1))}
+    together = {"a": {(0, 1): 0.0, (0, 2): 0.5, (1, 2): 0.2}, "b": {(0, 1): 0.1, (0, 2): 0.5, (1, 2): 0.0}}
+    planted = {name: drops[name] | together[name] for name in drops}
+    evidence = planted_evidence(planted_evaluations(planted, dict(a=1.0, b=1.0)))
+    chosen = [asdict(choice) for choice in choose(evidence)]
+    generic, task_types = lists_of(chosen)
+    assert generic == ((1,), (0, 1))
+    assert task_types == {"type 0": ((2,), (0, 1)), "type 1": ((1,), (1, 2))}
+    gap = [choice for choice in chosen if choice["size"] != 1]
+    assert lists_of(gap) == ((), {"type 0": (), "type 1": ()})
 
 
 # Planted truth: of one block VQA can spare 0 and Document QA 1, each needs the other's, and 3 is the compromise. Of two

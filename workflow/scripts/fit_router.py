@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from blocksieve.files import whole_file
-from blocksieve.importance import load_scores
 from blocksieve.logs import job_log
 from blocksieve.routing.fitting import fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 with job_log(snakemake.log[0]) as logger:
     columns = ["sample_id", "role", "question", "choices"]
     samples = {Path(path).stem: pl.read_parquet(path, columns=columns) for path in snakemake.input.samples}
-    scores = [load_scores(path) for path in sorted(Path(snakemake.input.scores).glob("*.json"))]
+    choices = json.loads(Path(snakemake.input.finalists).read_text())["choices"]
     prompts = prompts_of(samples, json.loads(snakemake.params.definitions))
-    router, detections = fit_router(prompts, *lists_of(scores, snakemake.params.max_removed))
+    router, detections = fit_router(prompts, *lists_of(choices))
     router.save(snakemake.output.router)
     with whole_file(Path(snakemake.output.detections)) as temporary:
         detections.write_parquet(temporary)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count, takewhile
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from blocksieve.importance import ImportanceScores, blocks_to_remove
+from blocksieve.combination import Combination
 from blocksieve.routing.router import Detection, Lists, Router, n_grams
 
 FOLDS = 10
@@ -137,17 +139,18 @@ def _table(router: Router, prompts: pl.DataFrame, found: Sequence[Detection | No
     return prompts.drop("text").with_columns(**columns).with_columns(routed=pl.col("confidence") >= limit)
 
 
-def lists_of(scores: Iterable[ImportanceScores], max_removed: int) -> tuple[Lists, dict[str, Lists]]:
-    """The generic list and those of task types at every size, as their importance scores' removal orders give them.
+def lists_of(choices: Iterable[Mapping[str, Any]]) -> tuple[Lists, dict[str, Lists]]:
+    """The generic list and those of task types, at every size from 1 on: what the search chose (`finalists.json`).
 
-    They are finalists, so that every dataset has them on holdout samples; and one rule gives both kinds, so that their
-    comparison is about the task type alone.
+    Both kinds are finalists, so that every dataset has them on holdout samples.
     """
+    found: dict[tuple[str, str], dict[int, tuple[int, ...]]] = {}
+    for choice in choices:
+        if choice["method"] == "beam" and choice["scope"] in ("generic", "task_type"):
+            blocks = Combination.parse(choice["combination"]).removed
+            found.setdefault((choice["scope"], choice["name"]), {})[choice["size"]] = blocks
     lists = {
-        (found.scope, found.name): tuple(
-            blocks_to_remove(found, size) for size in range(1, min(max_removed, len(found.removal_order) - 1) + 1)
-        )
-        for found in scores
-        if found.scope != "dataset"
+        key: tuple(by_size[size] for size in takewhile(by_size.__contains__, count(1)))
+        for key, by_size in sorted(found.items())
     }
-    return lists.pop(("generic", "generic"), ()), {name: found for (_, name), found in lists.items()}
+    return lists.pop(("generic", "generic"), ()), {name: own for (_, name), own in lists.items()}
