@@ -64,7 +64,8 @@ def shards(folder: Path, dataset: str, amount: int, samples: int) -> list[Path]:
         "dataset": [dataset] * samples, "sample_id": ids,
         "cluster": [f"image {number // SAMPLES_PER_IMAGE:08d}" for number in range(samples)],
         "split": ["train" if number % 2 else "validation" for number in range(samples)],
-        "role": ["search"] * samples, "near_tie": [False] * samples, "non_finite": [False] * samples, "unparsable": [False] * samples,
+        "role": ["search"] * samples,
+        **dict.fromkeys(("near_tie", "non_finite", "unparsable"), [False] * samples),
         "refused": pl.Series([None] * samples, dtype=pl.String),
     }  # fmt: skip
     for part, group in enumerate(np.array_split(np.arange(amount + 1), 8)):

@@ -15,13 +15,16 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", 
 
 
 def copy_workflow(folder: Path, datasets: int, config: dict[str, Any]) -> None:
-    """Copy the workflow, add copies of one dataset's definition, and write a config that takes them all."""
+    """Copy the workflow, add copies of one dataset's definition each with a prompt of its own, and the config."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         copied = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copied(ROOT / part, folder / part)
     names = [f"dataset_{number}" for number in range(datasets)]
+    definition = yaml.safe_load((ROOT / "config/datasets/demo_vqa.yaml").read_text())
     for name in names:
-        shutil.copy(ROOT / "config/datasets/demo_vqa.yaml", folder / f"config/datasets/{name}.yaml")
+        definition["prompt"] = f"{{question}} ({name})"
+        (folder / f"config/datasets/{name}.yaml").write_text(yaml.safe_dump(definition))
     (folder / "run.yaml").write_text(yaml.safe_dump({"run": "large", "datasets": names} | config))
 
 
