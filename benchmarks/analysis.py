@@ -1,11 +1,12 @@
-"""How long the analyses of a large given table take, and how much memory ten million sample-level rows need.
+"""How long the analyses of a large given table take, and how much memory millions of sample-level rows need.
 
 A table of 8 datasets x 600 combinations goes through `snakemake analysis figures report` on 2 cores. Shards of 10
-datasets x 500 combinations x 2,000 samples are merged into evaluations, and those of one dataset summed by cluster,
-each in a process of its own.
+datasets x 500 combinations x 2,000 samples, half of them holdout samples, are merged into evaluations, summed by
+cluster, and analysed, each stage in a process of its own.
 """
 
 import argparse
+import importlib
 import json
 import resource
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import yaml
 
 ROOT = Path(__file__).parents[1]
 BLOCKS, SAMPLES_PER_IMAGE = 32, 2
@@ -64,7 +66,7 @@ def shards(folder: Path, dataset: str, amount: int, samples: int) -> list[Path]:
         "dataset": [dataset] * samples, "sample_id": ids,
         "cluster": [f"image {number // SAMPLES_PER_IMAGE:08d}" for number in range(samples)],
         "split": ["train" if number % 2 else "validation" for number in range(samples)],
-        "role": ["search"] * samples,
+        "role": [("search", "holdout")[number // SAMPLES_PER_IMAGE % 2] for number in range(samples)],
         **dict.fromkeys(("near_tie", "non_finite", "unparsable"), [False] * samples),
         "refused": pl.Series([None] * samples, dtype=pl.String),
     }  # fmt: skip
@@ -85,21 +87,47 @@ def shards(folder: Path, dataset: str, amount: int, samples: int) -> list[Path]:
     return paths
 
 
-def streamed(stage: str, folder: Path) -> dict[str, Any]:
-    """One stage over all shards of a folder, in this process: seconds and peak memory."""
-    start = time.perf_counter()
-    if stage == "merge_shards":
-        from blocksieve.evaluations import merge_shards
+def merge(folder: Path) -> None:
+    """All shards into one table of evaluations."""
+    from blocksieve.evaluations import merge_shards
 
-        names = sorted({path.name.split(".")[0] for path in folder.glob("*.parquet")})
-        definition = {"task_type": "VQA", "metric": "exact_match"}
-        rows = len(merge_shards(dict.fromkeys(names, definition), sorted(folder.glob("*.parquet")), 0))
-    else:
-        from blocksieve.evidence import sum_clusters
+    files = sorted(folder.glob("dataset_*.parquet"))
+    definitions = {path.name.split(".")[0]: {"task_type": "VQA", "metric": "exact_match"} for path in files}
+    merge_shards(definitions, files, 0).write_parquet(folder / "evaluations.parquet")
 
-        rows = len(sum_clusters(sorted(folder.glob("dataset_0.*.parquet"))))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"stage": stage, "rows_out": rows, "seconds": time.perf_counter() - start, "peak_gib": peak}
+
+def sum_up(folder: Path) -> None:
+    """The shards of every dataset into its sums a cluster."""
+    from blocksieve.evidence import sum_clusters
+
+    (folder / "clusters").mkdir()
+    for first in sorted(folder.glob("dataset_*.0.parquet")):
+        name = first.name.split(".")[0]
+        summed = sum_clusters(sorted(folder.glob(f"{name}.*.parquet")))
+        summed.write_parquet(folder / f"clusters/{name}.parquet")
+
+
+def analyse(folder: Path) -> None:
+    """Every analysis but that of routing, which needs prompts."""
+    from blocksieve.analysis import DOCUMENTS, TABLES
+    from blocksieve.evidence import read_evidence
+
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())["analysis"]
+    sums = sorted(map(str, (folder / "clusters").glob("*.parquet")))
+    evidence = read_evidence(str(folder / "evaluations.parquet"), settings, sums, [], None, None)
+    for name in (*TABLES, *DOCUMENTS):
+        start = time.perf_counter()
+        if name != "routing":
+            importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence)
+        print(f"{name}: {time.perf_counter() - start:.1f} s, peak {peak_gib():.2f} GiB", file=sys.stderr, flush=True)
+
+
+STAGES = {"merge": merge, "sum_clusters": sum_up, "analyse": analyse}
+
+
+def peak_gib() -> float:
+    """Of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def workflow(folder: Path, datasets: int, amount: int) -> dict[str, Any]:
@@ -122,19 +150,21 @@ def workflow(folder: Path, datasets: int, amount: int) -> dict[str, Any]:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     seconds = time.perf_counter() - start
     shutil.rmtree(ROOT / "results/benchmark_analysis")
-    return {"stage": f"{datasets} x {amount} table", "rows_out": None, "seconds": seconds}
+    return {"stage": f"{datasets} x {amount} table", "seconds": seconds, "peak_gib": None}
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=["merge_shards", "sum_clusters"], help="one stage only, on --folder")
+    parser.add_argument("--stage", choices=STAGES, help="one stage only, in --folder")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--datasets", type=int, default=10, help="datasets of a million sample-level rows")
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/analysis.json"))
     given = parser.parse_args()
     if given.stage:
-        print(json.dumps(streamed(given.stage, given.folder)))
+        start = time.perf_counter()
+        STAGES[given.stage](given.folder)
+        print(json.dumps({"stage": given.stage, "seconds": time.perf_counter() - start, "peak_gib": peak_gib()}))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -142,9 +172,9 @@ def main() -> None:
         (folder / "given.parquet").unlink()
         for number in range(given.datasets):
             shards(folder, f"dataset_{number}", 500, 2000)
-        for stage in ("merge_shards", "sum_clusters"):
+        for stage in STAGES:
             command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder)]
-            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             rows.append(json.loads(printed.splitlines()[-1]))
     print(pl.DataFrame(rows))
     given.out.parent.mkdir(parents=True, exist_ok=True)

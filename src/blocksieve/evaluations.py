@@ -1,7 +1,7 @@
 """Merge shards into `evaluations.parquet`: a row a dataset, combination and role, with paired drops and intervals."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ DEFAULTS = {
     "unparsable": pl.lit(0),
     "not_evaluable": pl.lit(None),
 }
+# Sample-level rows of a dataset that are held in memory at once.
+ROWS_AT_ONCE = 1_000_000
 ORDER = ["dataset", "size", "removed", "role"]
 # What every row of a table of the user's own must have.
 KEY = ("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n", "n_clusters")
@@ -63,29 +65,38 @@ def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path],
         *("dataset", "combination", "removed", "size", "sample_id", "cluster", "role", "score"),
         *("near_tie", "non_finite", "unparsable", "refused"),
     )
-    tables = [
-        _evaluate_dataset(name, definition, rows.filter(pl.col("dataset") == name).unique().collect(), seed)
+    records = [
+        record
         for name, definition in definitions.items()
+        for record in _evaluate_dataset(name, definition, rows.filter(pl.col("dataset") == name), seed)
     ]
-    return pl.concat(tables).sort(ORDER)
+    return pl.DataFrame(records, schema=SCHEMA).fill_nan(None).sort(ORDER)
 
 
-def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.DataFrame, seed: int) -> pl.DataFrame:
-    repeated = rows.filter(pl.struct("combination", "sample_id").is_duplicated()).sort("combination", "sample_id")
+def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.LazyFrame, seed: int) -> Iterator[dict[str, Any]]:
+    counts = rows.group_by("combination").len().sort("combination").collect()
+    baseline = _sample_rows(name, rows, ["none"]).select("sample_id", baseline="score")
+    bounded = load_metric(definition["metric"]).bounded
+    about = {"dataset": name, "task_type": definition["task_type"], "bounded": bounded}
+    for (_,), chunk in counts.group_by(pl.col("len").cum_sum() // ROWS_AT_ONCE, maintain_order=True):
+        own = _sample_rows(name, rows, chunk["combination"])
+        paired = own.join(baseline, on="sample_id", how="left").sort("combination", "role", "sample_id")
+        if paired["baseline"].null_count():
+            raise DataError(f"dataset {name}: samples without a baseline score; rerun its baseline")
+        for group in paired.partition_by("combination", "role", maintain_order=True):
+            yield about | _evaluation(group, bounded, seed)
+
+
+def _sample_rows(dataset: str, rows: pl.LazyFrame, combinations: Iterable[str]) -> pl.DataFrame:
+    """The rows of some combinations, each sample once; DataError if a sample has two scores."""
+    found = rows.filter(pl.col("combination").is_in(list(combinations))).unique().collect()
+    repeated = found.filter(pl.struct("combination", "sample_id").is_duplicated()).sort("combination", "sample_id")
     if len(repeated):
         raise DataError(
-            f"dataset {name}: combination {repeated['combination'][0]} has two scores for sample "
+            f"dataset {dataset}: combination {repeated['combination'][0]} has two scores for sample "
             f"{repeated['sample_id'][0]}; delete its shards and rerun"
         )
-    baseline = rows.filter(pl.col("size") == 0).select("sample_id", baseline="score")
-    paired = rows.join(baseline, on="sample_id", how="left").sort("size", "removed", "role", "sample_id")
-    if paired["baseline"].null_count():
-        raise DataError(f"dataset {name}: samples without a baseline score; rerun its baseline")
-    bounded = load_metric(definition["metric"]).bounded
-    groups = paired.partition_by("combination", "role", maintain_order=True)
-    about = {"dataset": name, "task_type": definition["task_type"], "bounded": bounded}
-    records = [about | _evaluation(group, bounded, seed) for group in groups]
-    return pl.DataFrame(records, schema=SCHEMA).fill_nan(None)
+    return found
 
 
 def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]:

@@ -28,15 +28,16 @@ Weights = Mapping[str, float]
 class Evidence:
     """What analyses are made from, for the samples of one role.
 
-    `evaluations`: as merged, all roles. `sums`: per cluster, as `sum_clusters` makes them, by dataset; without any (a
-    given table) drops count as independent in every comparison of two. `settings`: the config's `analysis`.
+    `evaluations`: as merged, all roles. `sums`: per cluster, as `sum_clusters` makes them, by dataset, each read when
+    needed; without any (a given table) drops count as independent in every comparison of two. `settings`: the config's
+    `analysis`.
     `beams`: kept combinations by scope (a dataset, or generic) and size. `num_blocks`: of the model, None if unknown.
     `choices`: what the run chose, as its finalists' file says (see `blocksieve.choices`).
     """
 
     evaluations: pl.DataFrame
     settings: Mapping[str, Any]
-    sums: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    sums: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
     beams: Mapping[str, Mapping[int, list[str]]] = field(default_factory=dict)
     num_blocks: int | None = None
     choices: Sequence[Mapping[str, Any]] = ()
@@ -127,11 +128,14 @@ class Evidence:
 
     def _drops(self, dataset: str, names: list[str]) -> Drops:
         if dataset in self.sums:
-            own = self.sums[dataset].filter(pl.col("role") == self.role)
-            return clustered_drops(own, names, self.scale, self.change[dataset])
+            return clustered_drops(self.sums_of(dataset), names, self.scale, self.change[dataset])
         rows = self.table.filter(pl.col("dataset") == dataset)
         errors = np.array([_number(se) for se in rows["se"]])
         return Drops(rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1)
+
+    def sums_of(self, dataset: str) -> pl.DataFrame:
+        """The dataset's sums a cluster, of this role."""
+        return self.sums[dataset].filter(pl.col("role") == self.role).collect()
 
     @cached_property
     def samples(self) -> dict[str, int]:
@@ -234,7 +238,7 @@ def read_evidence(
     A file of sums is named by its dataset.
     """
     num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
-    tables = {Path(path).stem: pl.read_parquet(path) for path in sums}
+    tables = {Path(path).stem: pl.scan_parquet(path) for path in sums}
     choices = json.loads(Path(finalists).read_text())["choices"] if finalists else ()
     return Evidence(pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks, choices)
 

@@ -153,6 +153,6 @@ def planted_run(
             parts.append(part.with_columns(role=pl.lit(role), sample_id=pl.format("{} {}", pl.lit(role), "sample_id")))
         shards.append(folder / f"{dataset}.parquet")
         pl.concat(parts).with_columns(dataset=pl.lit(dataset)).write_parquet(shards[-1])
-        sums[dataset] = sum_clusters([shards[-1]])
+        sums[dataset] = sum_clusters([shards[-1]]).lazy()
     definitions = {dataset: {"task_type": task_types[dataset], "metric": "exact_match"} for dataset in costs}
     return planted_evidence(merge_shards(definitions, shards, 0), sums=sums)

@@ -169,7 +169,7 @@ def sampled(scores: dict, splits: list[str], tmp_path):
         if name != "none"
     }
     evaluations = planted_evaluations({"a": drops}, {"a": baseline}, roles=["search"], n=len(splits))
-    return planted_evidence(evaluations, sums={"a": sum_clusters([tmp_path / "shard.parquet"])})
+    return planted_evidence(evaluations, sums={"a": sum_clusters([tmp_path / "shard.parquet"]).lazy()})
 
 
 def test_splits_are_measured_apart(tmp_path):

@@ -26,11 +26,17 @@ def evidence(tmp_path):
     shard.filter(pl.col("size") < 2).write_parquet(tmp_path / "one.parquet")
     shard.filter(pl.col("size") != 1).write_parquet(tmp_path / "two.parquet")  # the baseline stands in both
     files = sorted(tmp_path.glob("*.parquet"))
-    return planted_evidence(merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files)})
+    return planted_evidence(merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files).lazy()})
+
+
+def test_shards_are_merged_piece_by_piece(evidence, tmp_path, monkeypatch):
+    monkeypatch.setattr("blocksieve.evaluations.ROWS_AT_ONCE", 70)
+    again = merge_shards(DEFINITION, sorted(tmp_path.glob("*.parquet")), 0)
+    assert again.equals(evidence.evaluations)
 
 
 def test_sums_of_clusters_hold_every_sample_once(evidence):
-    sums = evidence.sums["first"]
+    sums = evidence.sums_of("first")
     assert sums.group_by("combination").agg(pl.sum("n")).sort("combination").rows() == [
         ("0", 60),
         ("0-1", 60),

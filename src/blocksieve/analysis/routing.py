@@ -65,10 +65,12 @@ def analyse(
 def sums_of_policies(shards: Iterable[Path], detections: pl.DataFrame, router: Router) -> dict[str, pl.DataFrame]:
     """Sum up for each dataset what the policies lose on its holdout samples; see `policy_sums`."""
     rows = pl.scan_parquet(list(shards)).filter(pl.col("role") == "holdout")
-    scores = rows.select("dataset", "combination", *SAMPLE, "score").collect()
+    scores = rows.select("dataset", "combination", *SAMPLE, "score")
     prompts = detections.filter(role="holdout", form="plain").partition_by("dataset", as_dict=True)
     return {
-        str(dataset): policy_sums(scores.filter(dataset=dataset).drop("dataset"), own, own["task_type"][0], router)
+        str(dataset): policy_sums(
+            scores.filter(dataset=dataset).drop("dataset").collect(), own, own["task_type"][0], router
+        )
         for (dataset,), own in prompts.items()
     }
 

@@ -25,25 +25,22 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     a run without samples (a given table).
     """
     tables = [
-        _agreement(evidence, dataset, first, second)
+        _agreement(evidence, dataset, sums, first, second)
         for dataset in evidence.task_types
         if dataset in evidence.sums
-        for first, second in combinations(_splits(evidence, dataset), 2)
+        for sums in [evidence.sums_of(dataset)]
+        for first, second in combinations(sums["split"].unique().sort(), 2)
     ]
     return pl.concat(tables) if tables else pl.DataFrame(schema=TABLE)
 
 
-def _splits(evidence: Evidence, dataset: str) -> list[str]:
-    return evidence.sums[dataset].filter(pl.col("role") == evidence.role)["split"].unique().sort().to_list()
-
-
-def _agreement(evidence: Evidence, dataset: str, first: str, second: str) -> pl.DataFrame:
+def _agreement(evidence: Evidence, dataset: str, sums: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
     blocks = [name for name in evidence.names[dataset] if "-" not in name]
     columns: dict[str, Any] = {"block": list(map(int, blocks))}
     for end, split in (("a", first), ("b", second)):
-        sums = evidence.sums[dataset].filter(pl.col("role") == evidence.role, pl.col("split") == split)
-        one = sums.filter(pl.col("combination") == sums["combination"][0])
-        columns |= {f"drop_{end}": clustered_drops(sums, blocks, evidence.scale, evidence.change[dataset]).means}
+        own = sums.filter(pl.col("split") == split)
+        one = own.filter(pl.col("combination") == own["combination"][0])
+        columns |= {f"drop_{end}": clustered_drops(own, blocks, evidence.scale, evidence.change[dataset]).means}
         columns |= {f"samples_{end}": one["n"].sum()}
     r, low, high = correlation(columns["drop_a"], columns["drop_b"], "spearman")
     about = {"dataset": dataset, "task_type": evidence.task_types[dataset], "split_a": first, "split_b": second}

@@ -95,7 +95,7 @@ def _schemes(evidence: Evidence) -> Iterator[tuple[str, Draws]]:
 
 
 def _clusters(evidence: Evidence, dataset: str) -> Clusters:
-    wide = wide_sums(evidence.sums[dataset].filter(pl.col("role") == evidence.role))
+    wide = wide_sums(evidence.sums_of(dataset))
     whole = wide["baseline" if evidence.scale == "relative" else "n"].cast(pl.Float64)
     drops = wide.select(list(evidence.names[dataset])).to_numpy().T
     return Clusters(drops, whole.to_numpy(), wide["split"].to_numpy().astype(str))
