@@ -94,3 +94,10 @@ def test_a_block_is_most_important_only_if_its_interval_lies_above_all_others():
     text = " ".join(findings(QUIET | {"block_position_analysis": VITAL.filter(size=1).with_columns(wide)}, "%"))
     assert len(rows) == 6
     assert "most important" not in text
+
+
+@pytest.mark.parametrize(("unit", "said"), [("%", True), ("pp", False)])
+def test_sums_above_all_that_can_be_lost_are_said(unit, said):
+    pairs = QUIET["combination_vs_individual"].with_columns(label=pl.lit("synergy"), summed=pl.lit(120.0))
+    text = " ".join(findings(QUIET | {"combination_vs_individual": pairs}, unit))
+    assert (f"Of these synergies {len(pairs)} have sums above 100 %" in text) == said

@@ -421,6 +421,12 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
         assert not table["routed"].fill_null(False).any()
 
 
+def test_with_one_task_type_nothing_is_found(fitted, tmp_path):
+    document, _ = planted_document(fitted, tmp_path, ALIKE)
+    assert "not shown to lose less" in said(document)
+    assert said(document | {"detection": None}) == ""
+
+
 def test_report_and_figure_show_the_numbers(fitted, tmp_path):
     document, _ = planted_document(fitted, tmp_path, DROPS)
     detection, drops = routing(document)

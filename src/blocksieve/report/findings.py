@@ -12,6 +12,7 @@ from blocksieve.analysis.task_specific_vs_generic import SAME
 from blocksieve.statistics import CONFIDENCE, ROUNDING, false_discovery
 
 AGREEMENT = 0.9
+PERCENT = 100
 SIGNIFICANT = 1 - CONFIDENCE
 SHUFFLES = 2000
 Tables = Mapping[str, Any]
@@ -116,6 +117,9 @@ def _interactions(tables: Tables, unit: str) -> Iterator[str]:
         f"Of {len(table):,} combinations, {counts['synergy']} cost less than the sum of their blocks (synergy) and"
         f" {counts['antagonism']} cost more (antagonism), at a 5 % false discovery rate."
     )
+    beyond = table.filter(pl.col("label") == "synergy", pl.col("summed") > PERCENT).height if unit == "%" else 0
+    if beyond:
+        yield f"Of these synergies {beyond} have sums above 100 %, more than anything can cost."
 
 
 def _pairs(tables: Tables, unit: str) -> Iterator[str]:
@@ -199,7 +203,7 @@ def _curse(tables: Tables, unit: str) -> Iterator[str]:
 
 def _routing(tables: Tables, unit: str) -> Iterator[str]:
     """Whether a list picked by the prompt loses less than one list for all, on holdout samples."""
-    sizes = tables["routing"]["sizes"]
+    sizes = tables["routing"]["sizes"] if tables["routing"]["detection"] else []  # else there is nothing to pick by
     shown = [entry for entry in sizes if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT]
     for entry in shown:
         gain, seen = entry["gain"], 100 * tables["routing"]["detection"]["seen"]
