@@ -10,6 +10,7 @@ from planted import all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve.analysis import drop_distributions
 from blocksieve.analysis.rankings_by_num_removed import analyse
+from blocksieve.figures import combination_vs_individual as interactions
 from blocksieve.figures import drop_distributions as drop_figure
 from blocksieve.figures.export import save_chart
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
@@ -103,3 +104,15 @@ def test_files_are_whole_at_300_dpi_and_repeat_to_the_byte(tmp_path):
     assert svg.startswith(b"<svg")
     assert json.loads(spec)["config"]["font"].startswith("Liberation Sans")
     assert len(list(tmp_path.glob("[!.]*"))) == 6
+
+
+def test_of_points_too_close_to_be_told_apart_one_is_drawn():
+    rows = 20_000
+    spread = pl.Series([(number % 100) + number * 1e-9 for number in range(rows)])
+    about = {"combination": "0-1", "coverage": 2, "full": True, "low": -2.0, "high": 0.0, "q": 1.0, "label": "none"}
+    table = pl.DataFrame({"summed": spread}).with_columns(
+        measured=pl.col("summed") / 2, interaction=-pl.col("summed") / 2, **{k: pl.lit(v) for k, v in about.items()}
+    )
+    spec = interactions.draw(table, "relative").to_dict()
+    scatter = spec["concat"][0]["layer"][1]
+    assert 100 <= len(spec["datasets"][scatter["data"]["name"]]) <= 200  # some stand on either side of a step

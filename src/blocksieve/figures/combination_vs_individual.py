@@ -27,6 +27,7 @@ TITLE = "Synergy: a combination's drop against the sum of its blocks' drops"
 LABELS = ["synergy", "none", "antagonism"]
 COLOURS, SHAPES = ["#009e73", "#b5b5b5", "#d55e00"], ["triangle-down", "circle", "triangle-up"]
 TOP = 10
+APART = 2  # pixels
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> Any:
@@ -72,7 +73,12 @@ def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
     shown = alt.Scale(domain=SHOWN)
     x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}", scale=shown)
     y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}", scale=shown)
-    order = rows.sort(pl.col("label") != "none")
+    # Of points too close to be told apart one is drawn: large searches have tens of thousands.
+    step = max(line[1] - line[0], ROUNDING) * APART / WIDTH
+    places = [(pl.col(name) / step).round().alias(f"{name} place") for name in ("summed", "measured")]
+    distinct = rows.select("label", "summed", "measured").with_columns(places)
+    distinct = distinct.unique(["label", "summed place", "measured place"], keep="first", maintain_order=True)
+    order = distinct.select("label", "summed", "measured").sort(pl.col("label") != "none", maintain_order=True)
     dots = alt.Chart(order).mark_point(filled=True, size=26, opacity=0.75)
     return alt.layer(
         diagonal.encode(x=x, y=y),

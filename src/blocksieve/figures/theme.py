@@ -12,6 +12,8 @@ GRID = "#e4e4e4"
 FULL = "#0072b2"
 # Okabe and Ito, "Color Universal Design", 2008, from dark to light.
 CATEGORIES = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442"]
+# Altair's limit of 5,000 rows is for notebooks, which keep all data of all figures.
+alt.data_transformers.disable_max_rows()
 
 
 @alt.theme.register("blocksieve", enable=True)
