@@ -10,6 +10,7 @@ import polars as pl
 
 from blocksieve.errors import DataError
 from blocksieve.metrics import load_metric
+from blocksieve.pieces import pieces
 from blocksieve.statistics import cluster_bootstrap, clustered_mean, clustered_relative_drop
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -45,8 +46,6 @@ DEFAULTS = {
     "unparsable": pl.lit(0),
     "not_evaluable": pl.lit(None),
 }
-# Sample-level rows of a dataset that are held in memory at once.
-ROWS_AT_ONCE = 1_000_000
 ORDER = ["dataset", "size", "removed", "role"]
 # What every row of a table of the user's own must have.
 KEY = ("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n", "n_clusters")
@@ -74,12 +73,11 @@ def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path],
 
 
 def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.LazyFrame, seed: int) -> Iterator[dict[str, Any]]:
-    counts = rows.group_by("combination").len().sort("combination").collect()
-    baseline = _sample_rows(name, rows, ["none"]).select("sample_id", baseline="score")
+    baseline = _sample_rows(name, rows.filter(pl.col("size") == 0)).select("sample_id", baseline="score")
     bounded = load_metric(definition["metric"]).bounded
     about = {"dataset": name, "task_type": definition["task_type"], "bounded": bounded}
-    for (_,), chunk in counts.group_by(pl.col("len").cum_sum() // ROWS_AT_ONCE, maintain_order=True):
-        own = _sample_rows(name, rows, chunk["combination"])
+    for piece in pieces(rows):
+        own = _sample_rows(name, piece)
         paired = own.join(baseline, on="sample_id", how="left").sort("combination", "role", "sample_id")
         if paired["baseline"].null_count():
             raise DataError(f"dataset {name}: samples without a baseline score; rerun its baseline")
@@ -87,9 +85,9 @@ def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.LazyFrame,
             yield about | _evaluation(group, bounded, seed)
 
 
-def _sample_rows(dataset: str, rows: pl.LazyFrame, combinations: Iterable[str]) -> pl.DataFrame:
-    """The rows of some combinations, each sample once; DataError if a sample has two scores."""
-    found = rows.filter(pl.col("combination").is_in(list(combinations))).unique().collect()
+def _sample_rows(dataset: str, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The rows, each sample of a combination once; DataError if one has two scores."""
+    found = rows.unique().collect()
     repeated = found.filter(pl.struct("combination", "sample_id").is_duplicated()).sort("combination", "sample_id")
     if len(repeated):
         raise DataError(

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.errors import DataError
+from blocksieve.pieces import pieces
 from blocksieve.statistics import Contrasts, Drops, macro_contrasts, p_values, paired_drops, student_interval
 
 Scale = Literal["relative", "points"]
@@ -259,17 +260,21 @@ def sum_clusters(shards: Iterable[Path]) -> pl.DataFrame:
     """
     rows = pl.scan_parquet(list(shards)).select("combination", "sample_id", "cluster", "split", "role", "score")
     rows = rows.filter(pl.col("score").is_not_null()).with_columns(pl.col("score").cast(pl.Float64))
-    rows = rows.unique(["combination", "sample_id"])
-    baseline = rows.filter(pl.col("combination") == "none").select("sample_id", baseline="score")
-    summed = (
-        rows.filter(pl.col("combination") != "none")
+    whole = rows.filter(pl.col("combination") == "none").unique("sample_id")
+    baseline = whole.select("sample_id", baseline="score").collect().lazy()
+    tables = [
+        piece.filter(pl.col("combination") != "none")
+        .unique(["combination", "sample_id"])
         .join(baseline, on="sample_id")
         .with_columns(drop=pl.col("baseline") - pl.col("score"))
         .group_by("combination", "role", "split", "cluster")
         # Sorted, so that rounding does not depend on the order in which rows come.
         .agg(n=pl.len(), drop=pl.col("drop").sort().sum(), baseline=pl.col("baseline").sort().sum())
-    )
-    return summed.sort("combination", "role", "split", "cluster").collect(engine="streaming")
+        .sort("combination", "role", "split", "cluster")
+        .collect()
+        for piece in pieces(rows)  # which are in the order of the combinations
+    ]
+    return pl.concat(tables)
 
 
 def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from planted import planted_evaluations, planted_evidence, planted_shard
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import sum_clusters
+from blocksieve.pieces import pieces
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
 RNG = np.random.default_rng(0)
@@ -29,10 +30,12 @@ def evidence(tmp_path):
     return planted_evidence(merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files).lazy()})
 
 
-def test_shards_are_merged_piece_by_piece(evidence, tmp_path, monkeypatch):
-    monkeypatch.setattr("blocksieve.evaluations.ROWS_AT_ONCE", 70)
-    again = merge_shards(DEFINITION, sorted(tmp_path.glob("*.parquet")), 0)
-    assert again.equals(evidence.evaluations)
+def test_shards_are_merged_and_summed_piece_by_piece(evidence, tmp_path, monkeypatch):
+    monkeypatch.setattr("blocksieve.pieces.ROWS_AT_ONCE", 70)
+    files = sorted(tmp_path.glob("*.parquet"))
+    assert len(list(pieces(pl.scan_parquet(files)))) > 1
+    assert merge_shards(DEFINITION, files, 0).equals(evidence.evaluations)
+    assert sum_clusters(files).equals(evidence.sums["first"].collect())
 
 
 def test_sums_of_clusters_hold_every_sample_once(evidence):
