@@ -31,9 +31,8 @@ class Evidence:
 
     `evaluations`: as merged, all roles. `sums`: per cluster, as `sum_clusters` makes them, by dataset, each read when
     needed; without any (a given table) drops count as independent in every comparison of two. `settings`: the config's
-    `analysis`.
-    `beams`: kept combinations by scope (a dataset, or generic) and size. `num_blocks`: of the model, None if unknown.
-    `choices`: what the run chose, as its finalists' file says (see `blocksieve.choices`).
+    `analysis`. `beams`: kept combinations by scope (a dataset, or generic) and size. `num_blocks`: of the model, None
+    if unknown. `choices`: what the run chose, as its finalists' file says (see `blocksieve.choices`).
     """
 
     evaluations: pl.DataFrame

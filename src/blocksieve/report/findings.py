@@ -9,10 +9,10 @@ import polars as pl
 from scipy import stats
 
 from blocksieve.analysis.task_specific_vs_generic import SAME
+from blocksieve.evidence import PERCENT
 from blocksieve.statistics import CONFIDENCE, ROUNDING, false_discovery
 
 AGREEMENT = 0.9
-PERCENT = 100
 SIGNIFICANT = 1 - CONFIDENCE
 SHUFFLES = 2000
 Tables = Mapping[str, Any]
