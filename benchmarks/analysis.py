@@ -50,7 +50,9 @@ def chosen(amount: int) -> list[tuple[int, ...]]:
     """The first so many combinations of one to four blocks, every single block among them."""
     sizes = [(block,) for block in range(BLOCKS)]
     rest = amount - len(sizes)
-    return sizes + [pair for size in (2, 3, 4) for pair in islice(combinations(range(BLOCKS), size), rest // 3)]
+    return sizes + [
+        pair for size in (2, 3, 4) for pair in islice(combinations(range(BLOCKS), size), rest // 3)
+    ]
 
 
 def name(removed: tuple[int, ...]) -> str:
@@ -73,7 +75,9 @@ def shards(folder: Path, dataset: str, amount: int, samples: int) -> list[Path]:
     for part, group in enumerate(np.array_split(np.arange(amount + 1), 8)):
         everything = [(), *chosen(amount)]
         tables = [
-            pl.DataFrame(sample | {"score": (rng.random(samples) < 0.7).astype(np.float32)}).with_columns(
+            pl.DataFrame(
+                sample | {"score": (rng.random(samples) < 0.7).astype(np.float32)}
+            ).with_columns(
                 combination=pl.lit(name(everything[place])),
                 removed=pl.Series([list(everything[place])] * samples, dtype=pl.List(pl.UInt8)),
                 size=pl.lit(len(everything[place]), pl.UInt8),
@@ -92,7 +96,9 @@ def merge(folder: Path) -> None:
     from blocksieve.evaluations import merge_shards
 
     files = sorted(folder.glob("dataset_*.parquet"))
-    definitions = {path.name.split(".")[0]: {"task_type": "VQA", "metric": "exact_match"} for path in files}
+    definitions = {
+        path.name.split(".")[0]: {"task_type": "VQA", "metric": "exact_match"} for path in files
+    }
     merge_shards(definitions, files, 0).write_parquet(folder / "evaluations.parquet")
 
 
@@ -119,7 +125,11 @@ def analyse(folder: Path) -> None:
         start = time.perf_counter()
         if name != "routing":
             importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence)
-        print(f"{name}: {time.perf_counter() - start:.1f} s, peak {peak_gib():.2f} GiB", file=sys.stderr, flush=True)
+        print(
+            f"{name}: {time.perf_counter() - start:.1f} s, peak {peak_gib():.2f} GiB",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 STAGES = {"merge": merge, "sum_clusters": sum_up, "analyse": analyse}
@@ -158,13 +168,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=STAGES, help="one stage only, in --folder")
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--datasets", type=int, default=10, help="datasets of a million sample-level rows")
+    parser.add_argument(
+        "--datasets", type=int, default=10, help="datasets of a million sample-level rows"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/analysis.json"))
     given = parser.parse_args()
     if given.stage:
         start = time.perf_counter()
         STAGES[given.stage](given.folder)
-        print(json.dumps({"stage": given.stage, "seconds": time.perf_counter() - start, "peak_gib": peak_gib()}))
+        print(
+            json.dumps(
+                {
+                    "stage": given.stage,
+                    "seconds": time.perf_counter() - start,
+                    "peak_gib": peak_gib(),
+                }
+            )
+        )
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -15,6 +15,7 @@ from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
 from blocksieve.models.loading import LoadedModel, load_model
+from blocksieve.specs import DatasetSpec, ModelSpec
 
 ROOT = Path(__file__).parents[1]
 Tokens = dict[Combination, list[list[int]]]
@@ -23,23 +24,27 @@ Tokens = dict[Combination, list[list[int]]]
 def demo_model() -> LoadedModel:
     """The embedded model."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["model"]
-    return load_model(config | {"path": str(ROOT / config["path"])})
+    return load_model(ModelSpec(**config | {"path": str(ROOT / config["path"])}))
 
 
-def demo_samples(name: str, samples: int, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def demo_samples(name: str, samples: int, folder: Path) -> tuple[list[dict[str, Any]], DatasetSpec]:
     """The first search samples of a demo dataset, those of an image together, and the dataset's definition."""
-    definition = yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text())
+    definition = DatasetSpec(**yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text()))
     drawn = draw_samples(
-        read_samples(definition["source"], definition["splits"]),
+        read_samples(definition.source, definition.splits),
         {"search": samples, "holdout": 0},
-        definition["splits"],
+        definition.splits,
         0,
     )
     write_samples(folder / f"{name}.parquet", drawn)
-    return pl.read_parquet(folder / f"{name}.parquet").sort("cluster", "sample_id").to_dicts(), definition
+    return pl.read_parquet(folder / f"{name}.parquet").sort(
+        "cluster", "sample_id"
+    ).to_dicts(), definition
 
 
-def side_by_side(ways: Mapping[str, Callable[[], Tokens]], repeats: int) -> dict[str, dict[str, Any]]:
+def side_by_side(
+    ways: Mapping[str, Callable[[], Tokens]], repeats: int
+) -> dict[str, dict[str, Any]]:
     """Seconds of each way, the least of all rounds, and whether it gave the first way's tokens.
 
     Every round runs all ways in turn. Without a GPU: processor time, which other work on the machine disturbs less.
@@ -56,18 +61,31 @@ def side_by_side(ways: Mapping[str, Callable[[], Tokens]], repeats: int) -> dict
                 torch.cuda.synchronize()
             seconds[name].append(clock() - start)
     first = next(iter(answers.values()))
-    return {name: {"seconds": min(seconds[name]), "differing_rows": differing(first, answers[name])} for name in ways}
+    return {
+        name: {"seconds": min(seconds[name]), "differing_rows": differing(first, answers[name])}
+        for name in ways
+    }
 
 
 def differing(one: Tokens, other: Tokens) -> float:
     """The share of rows whose tokens differ."""
-    rows = [(a, b) for combination in one for a, b in zip(one[combination], other[combination], strict=True)]
+    rows = [
+        (a, b)
+        for combination in one
+        for a, b in zip(one[combination], other[combination], strict=True)
+    ]
     return sum(a != b for a, b in rows) / len(rows)
 
 
 def report(results: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
     """Print a table of the rows, and write everything as JSON."""
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=150, float_precision=3):
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_hide_dataframe_shape=True,
+        tbl_width_chars=150,
+        float_precision=3,
+    ):
         print(pl.DataFrame(rows))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(results | {"rows": rows}, indent=1, sort_keys=True) + "\n")

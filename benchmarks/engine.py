@@ -57,10 +57,15 @@ def switched_off(ingredient: str) -> Iterator[None]:
         yield
 
 
-def answers(engine: Engine, rung: str, batch: Any, combinations: list[Combination], drafts: Any) -> Tokens:
+def answers(
+    engine: Engine, rung: str, batch: Any, combinations: list[Combination], drafts: Any
+) -> Tokens:
     """All answers on one rung."""
     engine.rung = rung
-    return {c: [row.tokens for row in rows] for c, rows in engine.answer_batch(batch, combinations, drafts)}
+    return {
+        c: [row.tokens for row in rows]
+        for c, rows in engine.answer_batch(batch, combinations, drafts)
+    }
 
 
 def without(ingredient: str, way: Callable[[], Tokens]) -> Callable[[], Tokens]:
@@ -73,20 +78,24 @@ def without(ingredient: str, way: Callable[[], Tokens]) -> Callable[[], Tokens]:
     return run
 
 
-def measure(name: str, samples: int, repeats: int, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def measure(
+    name: str, samples: int, repeats: int, folder: Path
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of the table for one dataset, and the step's FLOPs."""
     loaded = demo_model()
     rows, definition = demo_samples(name, samples, folder)
-    prompt, length = definition["prompt"], definition["max_new_tokens"]
+    prompt, length = definition.prompt, definition.max_new_tokens
     engine = start_engine("shared", loaded, make_probe(loaded, rows, prompt), length)
     batch, best = make_batch(loaded, rows, prompt), engine.rung
-    combinations = [Combination((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
     drafts = answers(engine, "view", batch, [NONE], None)[NONE]
     work = engine.work
     work.done = work.plain = work.bound = 0
     whole = answers(engine, best, batch, combinations, drafts)
     flops = {"done": work.done, "plain": work.plain, "bound": work.bound}
-    right = sum(row == draft for found in whole.values() for row, draft in zip(found, drafts, strict=True))
+    right = sum(
+        row == draft for found in whole.values() for row, draft in zip(found, drafts, strict=True)
+    )
 
     def way(rung: str) -> Callable[[], Tokens]:
         return lambda: answers(engine, rung, batch, combinations, drafts)
@@ -96,7 +105,9 @@ def measure(name: str, samples: int, repeats: int, folder: Path) -> tuple[list[d
         "view, nothing shared": way("view"),
         f"shared ({best})": way(best),
     }
-    ways |= {f"shared without {ingredient}": without(ingredient, way(best)) for ingredient in WITHOUT}
+    ways |= {
+        f"shared without {ingredient}": without(ingredient, way(best)) for ingredient in WITHOUT
+    }
     timed, bound = side_by_side(ways, repeats), flops["plain"] / flops["bound"]
     plain = timed["reference (plain loop)"]["seconds"]
     table = [
@@ -111,7 +122,11 @@ def measure(name: str, samples: int, repeats: int, folder: Path) -> tuple[list[d
         }
         for label, row in timed.items()
     ]
-    return table, {"flops": flops, "right_drafts": right / len(combinations) / len(rows), "rung": best}
+    return table, {
+        "flops": flops,
+        "right_drafts": right / len(combinations) / len(rows),
+        "rung": best,
+    }
 
 
 def main() -> None:
@@ -129,7 +144,9 @@ def main() -> None:
         for name in given.datasets:
             rows, about[name] = measure(name, given.samples, given.repeats, Path(folder))
             table += rows
-    report({"datasets": about, "samples": given.samples, "threads": given.threads}, table, given.out)
+    report(
+        {"datasets": about, "samples": given.samples, "threads": given.threads}, table, given.out
+    )
 
 
 if __name__ == "__main__":

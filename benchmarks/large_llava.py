@@ -65,10 +65,13 @@ def make_batch(loaded: LoadedModel, rows: int, questions: int) -> Batch:
     """Prompts of 24 tokens and less after the image, so many about each image."""
     generator = torch.Generator().manual_seed(1)
     vision = loaded.model.config.vision_config
-    pixels = torch.randn(rows // questions, 3, vision.image_size, vision.image_size, generator=generator)
+    pixels = torch.randn(
+        rows // questions, 3, vision.image_size, vision.image_size, generator=generator
+    )
     image = [1] + [IMAGE] * (vision.image_size // vision.patch_size) ** 2
     prompts = [
-        image + torch.randint(10, VOCABULARY, (24 - row % 4,), generator=generator).tolist() for row in range(rows)
+        image + torch.randint(10, VOCABULARY, (24 - row % 4,), generator=generator).tolist()
+        for row in range(rows)
     ]
     groups = [list(range(first, first + questions)) for first in range(0, rows, questions)]
     inputs = padded(prompts) | {"pixel_values": pixels.repeat_interleave(questions, 0)}
@@ -82,14 +85,19 @@ def padded(prompts: list[list[int]]) -> dict[str, torch.Tensor]:
     longest = max(map(len, prompts))
     return {
         "input_ids": torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts]),
-        "attention_mask": torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]),
+        "attention_mask": torch.tensor(
+            [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        ),
     }
 
 
 def place(inputs: dict[str, torch.Tensor], loaded: LoadedModel) -> dict[str, torch.Tensor]:
     """On the model's device, pixels in its number format."""
     moved = {name: value.to(loaded.device) for name, value in inputs.items()}
-    return {name: value.to(loaded.model.dtype) if value.is_floating_point() else value for name, value in moved.items()}
+    return {
+        name: value.to(loaded.model.dtype) if value.is_floating_point() else value
+        for name, value in moved.items()
+    }
 
 
 def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> list[dict[str, Any]]:
@@ -97,21 +105,31 @@ def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> l
     batch = make_batch(loaded, 15 if questions == 5 else 16, questions)
     probe = make_batch(loaded, 2 * questions if questions > 1 else 4, questions)
     engine = start_engine("shared", loaded, probe, length)
-    best, combinations = engine.rung, [Combination((block,)) for block in range(BLOCKS)]
+    best, combinations = engine.rung, [Combination.of((block,)) for block in range(BLOCKS)]
     drafts = spoiled(answers(engine, "reference", batch, [NONE], None)[NONE])
     timed = side_by_side(
         {
-            "reference (plain loop)": lambda: answers(engine, "reference", batch, combinations, drafts),
+            "reference (plain loop)": lambda: answers(
+                engine, "reference", batch, combinations, drafts
+            ),
             f"shared ({best})": lambda: answers(engine, best, batch, combinations, drafts),
-            "shared without drafts": lambda: answers(engine, "prefill", batch, combinations, drafts),
+            "shared without drafts": lambda: answers(
+                engine, "prefill", batch, combinations, drafts
+            ),
         },
         repeats,
     )
     engine.work.done = engine.work.plain = engine.work.bound = 0
     said = answers(engine, best, batch, combinations, drafts)
-    right = sum(row == draft for rows in said.values() for row, draft in zip(rows, drafts, strict=True))
+    right = sum(
+        row == draft for rows in said.values() for row, draft in zip(rows, drafts, strict=True)
+    )
     bound, plain = engine.work.plain / engine.work.bound, timed["reference (plain loop)"]["seconds"]
-    about = {"dtype": str(loaded.model.dtype).split(".")[1], "tokens": length, "questions_an_image": questions}
+    about = {
+        "dtype": str(loaded.model.dtype).split(".")[1],
+        "tokens": length,
+        "questions_an_image": questions,
+    }
     about["right"] = right / len(combinations) / batch.rows
     return [
         {
@@ -122,10 +140,15 @@ def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> l
     ]  # fmt: skip
 
 
-def answers(engine: Engine, rung: str, batch: Batch, combinations: list[Combination], drafts: Any) -> Tokens:
+def answers(
+    engine: Engine, rung: str, batch: Batch, combinations: list[Combination], drafts: Any
+) -> Tokens:
     """All answers on one rung."""
     engine.rung = rung
-    return {c: [row.tokens for row in rows] for c, rows in engine.answer_batch(batch, combinations, drafts)}
+    return {
+        c: [row.tokens for row in rows]
+        for c, rows in engine.answer_batch(batch, combinations, drafts)
+    }
 
 
 def spoiled(said: list[list[int]]) -> list[list[int]]:

@@ -24,16 +24,21 @@ def answer(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Rows of the missing pairs, each combination's put into the cache at once, as the module that this stands for."""
     shares = [
-        np.random.default_rng(seed).gamma(0.3, 0.05, MOST_BLOCKS) for seed in (0, zlib.crc32(task.dataset.encode()))
+        np.random.default_rng(seed).gamma(0.3, 0.05, MOST_BLOCKS)
+        for seed in (0, zlib.crc32(task.dataset.encode()))
     ]
     right = samples.select("sample_id", prediction=pl.col("references").list.first())
     tables = []
-    for (name,), pairs in missing.join(right, on="sample_id").group_by("combination", maintain_order=True):
-        loss = BASELINE_LOSS + sum(shares)[list(Combination.parse(str(name)).removed)].sum()
+    for (name,), pairs in missing.join(right, on="sample_id").group_by(
+        "combination", maintain_order=True
+    ):
+        loss = BASELINE_LOSS + sum(shares)[list(Combination.parse(str(name)).blocks)].sum()
         ease = [int(sample, 16) / 16 ** len(sample) for sample in pairs["sample_id"]]
         luck = np.random.default_rng(zlib.crc32(str(name).encode())).normal(0, NOISE, len(pairs))
         rows = pairs.with_columns(
-            prediction=pl.when(pl.Series(ease + luck) > loss).then("prediction").otherwise(pl.lit("nothing")),
+            prediction=pl.when(pl.Series(ease + luck) > loss)
+            .then("prediction")
+            .otherwise(pl.lit("nothing")),
             tokens=pl.lit([0]),
             near_tie=pl.lit(False),
             non_finite=pl.lit(False),

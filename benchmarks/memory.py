@@ -33,13 +33,13 @@ def peak(engine_name: str, dataset: str, samples: int) -> dict[str, float]:
     loaded = demo_model()
     with tempfile.TemporaryDirectory() as folder:
         rows, definition = demo_samples(dataset, samples, Path(folder))
-    prompt, length = definition["prompt"], definition["max_new_tokens"]
+    prompt, length = definition.prompt, definition.max_new_tokens
     engine = start_engine(engine_name, loaded, make_probe(loaded, rows, prompt), length)
     batch = make_batch(loaded, rows, prompt)
     before = resident()
     _, answers = next(engine.answer_batch(batch, [NONE], None))
     drafts = [answer.tokens for answer in answers]
-    combinations = [Combination((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
     for _ in engine.answer_batch(batch, combinations, drafts):
         pass
     if loaded.device.type == "cuda":
@@ -50,7 +50,9 @@ def peak(engine_name: str, dataset: str, samples: int) -> dict[str, float]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=["shared", "reference"], help="measure this one here, and print JSON")
+    parser.add_argument(
+        "--engine", choices=["shared", "reference"], help="measure this one here, and print JSON"
+    )
     parser.add_argument("--dataset", default="demo_caption")
     parser.add_argument("--samples", type=int, default=96)
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/memory.json"))
@@ -61,9 +63,13 @@ def main() -> None:
     table = []
     for name in ("reference", "shared"):
         options = ["--engine", name, "--dataset", given.dataset, "--samples", str(given.samples)]
-        done = subprocess.run([sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, check=True
+        )
         found = json.loads(done.stdout.splitlines()[-1])
-        table.append({"way": name, "peak_mb": found["peak"], "work_mb": found["peak"] - found["before"]})
+        table.append(
+            {"way": name, "peak_mb": found["peak"], "work_mb": found["peak"] - found["before"]}
+        )
     for row in table:
         row["ratio_of_peaks"] = row["peak_mb"] / table[0]["peak_mb"]
     report({"dataset": given.dataset, "samples": given.samples}, table, given.out)

@@ -20,7 +20,10 @@ def make_up(folder: Path, blocks: int, datasets: int, sizes: int, samples: int) 
     """A copy of the workflow whose model has so many blocks and is never loaded."""
     roles = {"search": samples, "holdout": samples}
     copy_workflow(folder, datasets, {"samples": roles, "search": {"max_removed": sizes}})
-    shutil.copy(Path(__file__).with_name("made_up_answers.py"), folder / "src/blocksieve/search/answering.py")
+    shutil.copy(
+        Path(__file__).with_name("made_up_answers.py"),
+        folder / "src/blocksieve/search/answering.py",
+    )
     checkpoint = json.loads((folder / CHECKPOINT).read_text())
     checkpoint["text_config"]["num_hidden_layers"] = blocks
     (folder / CHECKPOINT).write_text(json.dumps(checkpoint))
@@ -37,7 +40,9 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     make_up(folder, given.blocks, given.datasets, given.sizes, given.samples)
     row = {name: getattr(given, name) for name in ("blocks", "datasets", "sizes", "samples")}
     row |= snakemake(folder, *given.targets)
-    return row | {f"{name}_rows": rows_in(folder / "results/large" / name) for name in ("cache", "shards")}
+    return row | {
+        f"{name}_rows": rows_in(folder / "results/large" / name) for name in ("cache", "shards")
+    }
 
 
 def main() -> None:
@@ -49,7 +54,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, default=8)
     parser.add_argument("--samples", type=int, default=16, help="of each role, a dataset")
     parser.add_argument(
-        "--folder", type=Path, help="where the copy of the workflow goes and stays; a temporary one if not given"
+        "--folder",
+        type=Path,
+        help="where the copy of the workflow goes and stays; a temporary one if not given",
     )
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/simulated_search.json"))
     given = parser.parse_args()

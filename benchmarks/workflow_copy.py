@@ -30,7 +30,16 @@ def copy_workflow(folder: Path, datasets: int, config: dict[str, Any]) -> None:
 
 def snakemake(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run the copy's config on 2 cores: jobs, seconds of the clock and of cores, peak memory of the largest process."""
-    command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "run.yaml", "--cores", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *arguments,
+        "--configfile",
+        "run.yaml",
+        "--cores",
+        "2",
+    ]
     start = time.perf_counter()
     with (folder / "printed").open("w") as printed:
         running = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=subprocess.STDOUT)
@@ -39,5 +48,8 @@ def snakemake(folder: Path, *arguments: str) -> dict[str, Any]:
     if status:
         sys.exit(text[-3000:])
     jobs = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("total "))
-    seconds = {"seconds": time.perf_counter() - start, "core_seconds": used.ru_utime + used.ru_stime}
+    seconds = {
+        "seconds": time.perf_counter() - start,
+        "core_seconds": used.ru_utime + used.ru_stime,
+    }
     return {"jobs": jobs} | seconds | {"peak_gib": used.ru_maxrss / 2**20}

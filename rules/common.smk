@@ -19,11 +19,12 @@ from blocksieve.models.checkpoint import checkpoint_files
 from blocksieve.source_closure import PACKAGE, source_closure
 
 try:
-    run_config = resolve(config, ROOT)
-    CHECKPOINT = [str(file) for file in checkpoint_files(run_config["model"])]
+    run_spec = resolve(config, ROOT)
+    CHECKPOINT = [str(file) for file in checkpoint_files(run_spec.model)]
 except BlocksieveError as error:
     sys.exit(f"error: {error}")
 
+run_config = run_spec.content()
 RUN = run_config["run"]
 DATASETS = run_config["datasets"]
 SIZES = list(range(1, run_config["search"]["max_removed"] + 1))

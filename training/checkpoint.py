@@ -28,9 +28,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-COMMON_WORDS = (
-    "which what is the a an of in and or not these this image picture answer question yes no letters form objects"
-)
+COMMON_WORDS = "which what is the a an of in and or not these this image picture answer question yes no letters form objects"
 WIDTH, HEADS, MLP_WIDTH, VISION_LAYERS = 128, 4, 256, 3
 
 
@@ -51,7 +49,9 @@ def vocabulary() -> list[str]:
 def build_processor() -> LlavaProcessor:
     """A word-piece tokenizer with a chat template, and a CLIP image processor for 64-pixel pictures."""
     tokens = vocabulary()
-    tokenizer = Tokenizer(models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="<unk>"))
+    tokenizer = Tokenizer(
+        models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="<unk>")
+    )
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
@@ -66,7 +66,10 @@ def build_processor() -> LlavaProcessor:
         clean_up_tokenization_spaces=False,
     )
     images = CLIPImageProcessorPil(
-        size={"height": SIDE, "width": SIDE}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        size={"height": SIDE, "width": SIDE},
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
     )
     return LlavaProcessor(
         image_processor=images,
@@ -127,13 +130,17 @@ def initialise(model: LlavaForConditionalGeneration) -> None:
     The library's defaults (standard deviation 0.02) suit wide models; at this width they learnt colours but no shapes.
     """
     for name, weight in model.named_parameters():
-        if weight.dim() == 2 and ("language_model.layers" in name or "multi_modal_projector" in name):
+        if weight.dim() == 2 and (
+            "language_model.layers" in name or "multi_modal_projector" in name
+        ):
             torch.nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.1)
     torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embedding.weight, std=0.5)
 
 
-def grow(small: LlavaForConditionalGeneration, processor: LlavaProcessor, blocks: int) -> LlavaForConditionalGeneration:
+def grow(
+    small: LlavaForConditionalGeneration, processor: LlavaProcessor, blocks: int
+) -> LlavaForConditionalGeneration:
     """Split each block of a trained model into several, each doing its share of the work.
 
     With 4 blocks into 16, each becomes 4 copies whose attention and MLP outputs are divided by 4, as one step of a

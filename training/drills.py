@@ -5,7 +5,16 @@ They come before the demo tasks and are not part of any dataset.
 
 import random
 
-from blocksieve.datasets.demo.canvas import COLORS, GRID, INKS, LETTERS, SHAPES, Canvas, Thing, digit_images
+from blocksieve.datasets.demo.canvas import (
+    COLORS,
+    GRID,
+    INKS,
+    LETTERS,
+    SHAPES,
+    Canvas,
+    Thing,
+    digit_images,
+)
 from blocksieve.datasets.demo.tasks import LABELS, ORDINALS, Picture, Question
 
 CELLS = range(GRID * GRID)
@@ -29,20 +38,28 @@ def letters(rng: random.Random, level: int, held_out: bool) -> Picture:
     canvas, words = Canvas(rng), []
     for row in range(GRID):
         word = "".join(rng.choices(LETTERS, k=GRID))
-        plate, ink = rng.choice([(None, rng.choice(INKS)), ("blue", "white"), ("black", "yellow"), ("white", "black")])
+        plate, ink = rng.choice(
+            [(None, rng.choice(INKS)), ("blue", "white"), ("black", "yellow"), ("white", "black")]
+        )
         canvas.put_word(word, row * GRID, ink, plate)
         words.append(word)
     return Picture(canvas.pixels, [Question("letters", (" ".join(words),), "drill")])
 
 
-def form(canvas: Canvas, rng: random.Random, rows: int, held_out: bool) -> dict[str, tuple[str, str]]:
+def form(
+    canvas: Canvas, rng: random.Random, rows: int, held_out: bool
+) -> dict[str, tuple[str, str]]:
     """Draw a form of some rows; give the place and the value of every label, in the order of the rows."""
     entries = {}
-    for row, label in zip(sorted(rng.sample(range(GRID), rows)), rng.sample(LABELS, rows), strict=True):
+    for row, label in zip(
+        sorted(rng.sample(range(GRID), rows)), rng.sample(LABELS, rows), strict=True
+    ):
         value = f"{rng.randrange(100):02d}"
         canvas.put_label(label, row * GRID)
         for offset, digit in enumerate(value):
-            canvas.put_digit(rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset)
+            canvas.put_digit(
+                rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset
+            )
         entries[label.lower()] = (ORDINALS[row], value)
     return entries
 
@@ -60,7 +77,9 @@ def rows(rng: random.Random, level: int, held_out: bool) -> Picture:
     canvas = Canvas(rng)
     entries = form(canvas, rng, 2 + 2 * level, held_out)
     label = rng.choice(sorted(entries))
-    return Picture(canvas.pixels, [Question(f"where is the {label}?", (entries[label][0],), "drill")])
+    return Picture(
+        canvas.pixels, [Question(f"where is the {label}?", (entries[label][0],), "drill")]
+    )
 
 
 def values(rng: random.Random, level: int, held_out: bool) -> Picture:
@@ -78,4 +97,11 @@ def lookup(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(canvas.pixels, [Question(f"form {label}", (" ".join(entries[label]),), "drill")])
 
 
-DRILLS = {"things": things, "letters": letters, "digits": digits, "rows": rows, "values": values, "lookup": lookup}
+DRILLS = {
+    "things": things,
+    "letters": letters,
+    "digits": digits,
+    "rows": rows,
+    "values": values,
+    "lookup": lookup,
+}

@@ -44,7 +44,9 @@ class Progress:
         self.right[lesson] = (1 - weight) * self.right.get(lesson, 0.0) + weight * share
 
     def __str__(self) -> str:
-        return " ".join(f"{task}{level}:{share:.2f}" for (task, level), share in sorted(self.right.items()))
+        return " ".join(
+            f"{task}{level}:{share:.2f}" for (task, level), share in sorted(self.right.items())
+        )
 
 
 class Encoder:
@@ -60,7 +62,11 @@ class Encoder:
         """The tokens of a user turn with its picture."""
         template = "{question}\n{choices}" if choices else "{question}"
         text = render_prompt(template, question, choices)
-        return self.encode("<user>" + "<image>" * self.image_tokens) + self.encode(text) + self.encode("<assistant>")
+        return (
+            self.encode("<user>" + "<image>" * self.image_tokens)
+            + self.encode(text)
+            + self.encode("<assistant>")
+        )
 
     def answer(self, text: str) -> list[int]:
         """The tokens of an answer and the end."""
@@ -79,19 +85,30 @@ class Encoder:
             chat = self.processor.apply_chat_template(
                 [{"role": "user", "content": content}], add_generation_prompt=True
             )
-            official = self.processor(images=Image.fromarray(picture.pixels), text=chat, return_tensors="pt")
-            assert official.input_ids[0].tolist() == self.prompt(question.question, question.choices), task
+            official = self.processor(
+                images=Image.fromarray(picture.pixels), text=chat, return_tensors="pt"
+            )
+            assert official.input_ids[0].tolist() == self.prompt(
+                question.question, question.choices
+            ), task
             pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1).float() / 127.5 - 1
             assert torch.allclose(official.pixel_values[0], pixels, atol=1e-5), task
 
 
-def make_batch(encoder: Encoder, lessons: list[tuple[str, int]], rng: random.Random) -> dict[str, torch.Tensor]:
+def make_batch(
+    encoder: Encoder, lessons: list[tuple[str, int]], rng: random.Random
+) -> dict[str, torch.Tensor]:
     """Right-padded rows, one question of one picture each; labels only on the answers."""
     rows, pixels = [], []
     for task, level in lessons:
         picture = draw({**DRILLS, **TASKS}[task], rng, held_out=False, level=level)
         question = rng.choice(picture.questions)
-        rows.append((encoder.prompt(question.question, question.choices), encoder.answer(question.references[0])))
+        rows.append(
+            (
+                encoder.prompt(question.question, question.choices),
+                encoder.answer(question.references[0]),
+            )
+        )
         pixels.append(picture.pixels)
     width = max(len(prompt) + len(answer) for prompt, answer in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -106,13 +123,17 @@ def make_batch(encoder: Encoder, lessons: list[tuple[str, int]], rng: random.Ran
     return {"input_ids": ids, "attention_mask": mask, "pixel_values": images, "labels": labels}
 
 
-def step(model: LlavaForConditionalGeneration, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def step(
+    model: LlavaForConditionalGeneration, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss over the answers' tokens, and per row whether the whole answer is right (teacher-forced)."""
     labels = batch.pop("labels")
     hidden = model.model(**batch).last_hidden_state[:, :-1]
     asked = labels[:, 1:] != IGNORED
     logits, wanted = model.lm_head(hidden[asked]), labels[:, 1:][asked]
-    wrong = torch.zeros(len(labels)).index_add_(0, asked.nonzero()[:, 0], (logits.argmax(-1) != wanted).float())
+    wrong = torch.zeros(len(labels)).index_add_(
+        0, asked.nonzero()[:, 0], (logits.argmax(-1) != wanted).float()
+    )
     return torch.nn.functional.cross_entropy(logits, wanted), wrong == 0
 
 
@@ -129,7 +150,8 @@ def train(
     decayed = [p for p in model.parameters() if p.dim() >= 2]
     others = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.98)
+        [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
+        betas=(0.9, 0.98),
     )
     model.train()
     seen, start = 0, time.monotonic()
@@ -162,10 +184,14 @@ def curriculum(rng: random.Random, progress: Progress) -> Iterator[list[tuple[st
             half = BATCH // 2 if learnt else BATCH
             yield [lesson] * half + mixture(rng, progress, learnt, BATCH - half)
             seen += half
-        print(f"lesson {lesson} left at {progress.right[lesson]:.2f} after {seen} samples", flush=True)
+        print(
+            f"lesson {lesson} left at {progress.right[lesson]:.2f} after {seen} samples", flush=True
+        )
 
 
-def mixture(rng: random.Random, progress: Progress, lessons: list[tuple[str, int]], size: int) -> list[tuple[str, int]]:
+def mixture(
+    rng: random.Random, progress: Progress, lessons: list[tuple[str, int]], size: int
+) -> list[tuple[str, int]]:
     """Draw lessons, the weaker the more often."""
     if not lessons:
         return []
@@ -184,7 +210,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--small-samples", type=int, default=200_000, help="samples of the whole mix with 4 blocks")
+    parser.add_argument(
+        "--small-samples", type=int, default=200_000, help="samples of the whole mix with 4 blocks"
+    )
     parser.add_argument("--samples", type=int, default=95_000, help="samples with 16 blocks")
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -198,7 +226,15 @@ def main() -> None:
     train(small, encoder, mix, rng, progress, peak=1e-3, samples=2 * arguments.small_samples)
     print(f"growing to 16 blocks; {progress}", flush=True)
     model = grow(small, processor, blocks=16)
-    train(model, encoder, steady(rng, progress, arguments.samples), rng, progress, peak=1e-3, samples=arguments.samples)
+    train(
+        model,
+        encoder,
+        steady(rng, progress, arguments.samples),
+        rng,
+        progress,
+        peak=1e-3,
+        samples=arguments.samples,
+    )
     model.save_pretrained(arguments.out)
     processor.save_pretrained(arguments.out)
 

@@ -35,13 +35,23 @@ def choices_of(evidence: Evidence) -> list[Choice]:
 
 def lists_of(evidence: Evidence) -> Iterator[tuple[str, int, str, dict[str, str]]]:
     """For every method, size and dataset the combination of each scope that has one: what might be removed there."""
-    known = {(one.method, one.size, one.scope, one.name): one.combination for one in choices_of(evidence)}
+    known = {
+        (one.method, one.size, one.scope, one.name): one.combination for one in choices_of(evidence)
+    }
     for method in METHODS:
         for size in sorted({size for own, size, *_ in known if own == method}):
             for dataset, task_type in evidence.task_types.items():
-                names = dict.fromkeys(SCOPES, dataset) | {"task_type": task_type, "generic": "generic"}
+                names = dict.fromkeys(SCOPES, dataset) | {
+                    "task_type": task_type,
+                    "generic": "generic",
+                }
                 keys = {scope: (method, size, scope, name) for scope, name in names.items()}
-                yield method, size, dataset, {scope: known[key] for scope, key in keys.items() if key in known}
+                yield (
+                    method,
+                    size,
+                    dataset,
+                    {scope: known[key] for scope, key in keys.items() if key in known},
+                )
 
 
 def overlap(one: str, other: str) -> float:
@@ -65,7 +75,9 @@ def choose(evidence: Evidence) -> list[Choice]:
             ("scores", _least_important(evidence, datasets)),
         ):
             found += [Choice(method, scope, name, one.size, str(one)) for one in combinations]
-    return found + [Choice("path", "generic", "generic", name.count("-") + 1, name) for name in path(evidence)]
+    return found + [
+        Choice("path", "generic", "generic", name.count("-") + 1, name) for name in path(evidence)
+    ]
 
 
 def judges(evidence: Evidence) -> Iterator[tuple[str, str, list[str]]]:
@@ -83,14 +95,20 @@ def judges(evidence: Evidence) -> Iterator[tuple[str, str, list[str]]]:
     yield "generic", "generic", list(types)
 
 
-def _least(evidence: Evidence, scope: str, name: str, datasets: Sequence[str]) -> Iterator[Combination]:
+def _least(
+    evidence: Evidence, scope: str, name: str, datasets: Sequence[str]
+) -> Iterator[Combination]:
     beam = evidence.beams.get(name, {}) if scope in ("dataset", "generic") else {}
     by_size: dict[int, list[str]] = {}
     for one, on in evidence.coverage.items():
         if set(datasets) <= set(on):
             by_size.setdefault(one.count("-") + 1, []).append(one)
     for size, names in sorted(by_size.items()):
-        best = beam[size][0] if size in beam else names[int(np.argmin(evidence.mean_drops(names, datasets)))]
+        best = (
+            beam[size][0]
+            if size in beam
+            else names[int(np.argmin(evidence.mean_drops(names, datasets)))]
+        )
         yield Combination.parse(best)
 
 
@@ -115,7 +133,9 @@ def path(evidence: Evidence) -> list[str]:
 def finalists(evidence: Evidence, named: Sequence[str]) -> dict[str, Any]:
     """What is measured on every dataset and in both roles: all choices, and the combinations named in the config."""
     made = choose(evidence)
-    combinations = {Combination.parse(text) for text in (*(choice.combination for choice in made), *named)}
+    combinations = {
+        Combination.parse(text) for text in (*(choice.combination for choice in made), *named)
+    }
     return {
         "combinations": [str(one) for one in sorted(combinations)],
         "named": list(named),

@@ -1,47 +1,134 @@
-"""A combination: the set of decoder blocks that a candidate model leaves out."""
+"""What is removed: a site of the decoder, and a combination of sites. The only place that knows their text."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Part = Literal["", "a", "m"]
+SITE_PATTERN = re.compile(r"(\d+)([am]?)")
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """What can be removed: a block `4`, its token mixer `4a`, or its channel mixer `4m`.
+
+    The token mixer is attention, linear attention or a convolution; the channel mixer is an MLP or experts.
+    """
+
+    block: int
+    part: Part = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Site":
+        """Read `4`, `4a` or `4m`; ValueError for anything else."""
+        match = SITE_PATTERN.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a site; write 4 for a block, 4a or 4m for a half")
+        block, part = match.groups()
+        return cls(int(block), part)  # type: ignore[arg-type]  # the pattern leaves no other part
+
+    def __str__(self) -> str:
+        return f"{self.block}{self.part}"
 
 
 @dataclass(frozen=True, order=True)
 class Combination:
-    """Removed block numbers, sorted, without repeats; written `4`, `2-10`, or `none`. Orders lexicographically."""
+    """The sites that a candidate model lacks: sorted, without repeats, no block beside its own half.
 
-    removed: tuple[int, ...] = ()
+    Written `none`, `4`, `2-10` or `2-4a-10m`. Combinations order lexicographically by their sites.
+    """
+
+    sites: tuple[Site, ...] = ()
 
     def __post_init__(self) -> None:
-        if any(block < 0 for block in self.removed) or list(self.removed) != sorted(set(self.removed)):
-            raise ValueError(f"removed blocks must be 0 or more, sorted, without repeats; got {self.removed}")
+        if list(self.sites) != sorted(set(self.sites)):
+            raise ValueError(f"sites must be sorted and without repeats; got {self}")
+        if any(site.block < 0 for site in self.sites):
+            raise ValueError(f"blocks count from 0; got {self}")
+        whole_blocks = {site.block for site in self.sites if not site.part}
+        if any(site.part and site.block in whole_blocks for site in self.sites):
+            raise ValueError(f"a block and its own half must not both be removed; got {self}")
 
     @classmethod
-    def of(cls, blocks: Iterable[int]) -> "Combination":
-        """The combination that removes these blocks, given in any order; repeats count once."""
-        return cls(tuple(sorted(set(blocks))))
+    def of(cls, sites: Iterable[Site | int]) -> "Combination":
+        """Return the combination of these sites in any order; a number is a whole block."""
+        parsed = {Site(site) if isinstance(site, int) else site for site in sites}
+        return cls(tuple(sorted(parsed)))
 
     @classmethod
     def parse(cls, text: str) -> "Combination":
-        """Read `none`, `4` or `2-10`; ValueError for anything else."""
-        if text == "none":
-            return cls()
-        if not re.fullmatch(r"\d+(-\d+)*", text):
-            raise ValueError(f"{text!r} is not a combination; write block numbers as 4 or 2-10, or none")
-        return cls(tuple(int(block) for block in text.split("-")))
+        """Read `none`, `4` or `2-4a-10m`; ValueError for anything else."""
+        return _parse(text)
 
     def __str__(self) -> str:
-        return "-".join(map(str, self.removed)) or "none"
+        return "-".join(map(str, self.sites)) or "none"
 
     @property
     def size(self) -> int:
-        """How many blocks it removes."""
-        return len(self.removed)
+        """How many sites it removes."""
+        return len(self.sites)
 
-    def children(self, num_blocks: int) -> list["Combination"]:
-        """Every combination that removes one block more, in order."""
-        return sorted(
-            Combination.of((*self.removed, block)) for block in range(num_blocks) if block not in self.removed
-        )
+    @property
+    def is_single(self) -> bool:
+        """Whether it removes exactly one site."""
+        return self.size == 1
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The numbers of the blocks that it removes or halves, sorted, without repeats."""
+        return tuple(sorted({site.block for site in self.sites}))
+
+    @property
+    def singles(self) -> tuple["Combination", ...]:
+        """Each of its sites removed alone."""
+        return tuple(Combination((site,)) for site in self.sites)
+
+    def overlap(self, other: "Combination") -> float:
+        """Return the share of its sites that the other removes too; both must have one size above 0."""
+        return len(set(self.sites) & set(other.sites)) / self.size
+
+    def without(self, site: Site) -> "Combination":
+        """Return the combination that keeps this site."""
+        return Combination(tuple(kept for kept in self.sites if kept != site))
+
+    def contains(self, other: "Combination") -> bool:
+        """Whether it removes all that the other removes."""
+        return set(other.sites) <= set(self.sites)
+
+    def parents(self) -> list["Combination"]:
+        """Return every combination that removes one site less, in order."""
+        return sorted(self.without(site) for site in self.sites)
+
+    def children(self, sites: Iterable[Site]) -> list["Combination"]:
+        """Return every combination that removes one more of these sites, in order."""
+        free_sites = [site for site in sites if self._leaves(site)]
+        return sorted(Combination.of((*self.sites, site)) for site in free_sites)
+
+    def _leaves(self, site: Site) -> bool:
+        """Whether the site is still there, none of it removed."""
+        overlapping = [removed for removed in self.sites if removed.block == site.block]
+        if not site.part:
+            return not overlapping
+        return all(removed.part not in ("", site.part) for removed in overlapping)
+
+
+@cache
+def _parse(text: str) -> Combination:
+    if text == "none":
+        return NONE
+    try:
+        return Combination(tuple(Site.parse(part) for part in text.split("-")))
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not a combination ({error}); write sites as 4 or 2-4a-10m, or none"
+        ) from error
+
+
+def block_sites(num_blocks: int) -> list[Site]:
+    """Return every whole block of a model as a site."""
+    return [Site(block) for block in range(num_blocks)]
 
 
 NONE = Combination()

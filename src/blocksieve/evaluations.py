@@ -1,7 +1,7 @@
 """Merge shards into `evaluations.parquet`: a row a dataset, combination and role, with paired drops and intervals."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 from blocksieve.errors import DataError
 from blocksieve.metrics import load_metric
 from blocksieve.pieces import pieces
+from blocksieve.specs import DatasetSpec
 from blocksieve.statistics import cluster_bootstrap, clustered_mean, clustered_relative_drop
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -48,10 +49,22 @@ DEFAULTS = {
 }
 ORDER = ["dataset", "size", "removed", "role"]
 # What every row of a table of the user's own must have.
-KEY = ("dataset", "task_type", "bounded", "combination", "removed", "size", "role", "n", "n_clusters")
+KEY = (
+    "dataset",
+    "task_type",
+    "bounded",
+    "combination",
+    "removed",
+    "size",
+    "role",
+    "n",
+    "n_clusters",
+)
 
 
-def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path], seed: int) -> pl.DataFrame:
+def merge_shards(
+    definitions: Mapping[str, DatasetSpec], shards: Iterable[Path], seed: int
+) -> pl.DataFrame:
     """The evaluations of the datasets in `definitions` from all their shards, each baseline's among them.
 
     A combination that the model cannot run has its reason in `not_evaluable`, n 0, and no numbers.
@@ -67,18 +80,26 @@ def merge_shards(definitions: dict[str, dict[str, Any]], shards: Iterable[Path],
     records = [
         record
         for name, definition in definitions.items()
-        for record in _evaluate_dataset(name, definition, rows.filter(pl.col("dataset") == name), seed)
+        for record in _evaluate_dataset(
+            name, definition, rows.filter(pl.col("dataset") == name), seed
+        )
     ]
     return pl.DataFrame(records, schema=SCHEMA).fill_nan(None).sort(ORDER)
 
 
-def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.LazyFrame, seed: int) -> Iterator[dict[str, Any]]:
-    baseline = _sample_rows(name, rows.filter(pl.col("size") == 0)).select("sample_id", baseline="score")
-    bounded = load_metric(definition["metric"]).bounded
-    about = {"dataset": name, "task_type": definition["task_type"], "bounded": bounded}
+def _evaluate_dataset(
+    name: str, definition: DatasetSpec, rows: pl.LazyFrame, seed: int
+) -> Iterator[dict[str, Any]]:
+    baseline = _sample_rows(name, rows.filter(pl.col("size") == 0)).select(
+        "sample_id", baseline="score"
+    )
+    bounded = load_metric(definition.metric).bounded
+    about = {"dataset": name, "task_type": definition.task_type, "bounded": bounded}
     for piece in pieces(rows):
         own = _sample_rows(name, piece)
-        paired = own.join(baseline, on="sample_id", how="left").sort("combination", "role", "sample_id")
+        paired = own.join(baseline, on="sample_id", how="left").sort(
+            "combination", "role", "sample_id"
+        )
         if paired["baseline"].null_count():
             raise DataError(f"dataset {name}: samples without a baseline score; rerun its baseline")
         for group in paired.partition_by("combination", "role", maintain_order=True):
@@ -88,7 +109,9 @@ def _evaluate_dataset(name: str, definition: dict[str, Any], rows: pl.LazyFrame,
 def _sample_rows(dataset: str, rows: pl.LazyFrame) -> pl.DataFrame:
     """The rows, each sample of a combination once; DataError if one has two scores."""
     found = rows.unique().collect()
-    repeated = found.filter(pl.struct("combination", "sample_id").is_duplicated()).sort("combination", "sample_id")
+    repeated = found.filter(pl.struct("combination", "sample_id").is_duplicated()).sort(
+        "combination", "sample_id"
+    )
     if len(repeated):
         raise DataError(
             f"dataset {dataset}: combination {repeated['combination'][0]} has two scores for sample "
@@ -100,13 +123,19 @@ def _sample_rows(dataset: str, rows: pl.LazyFrame) -> pl.DataFrame:
 def _evaluation(group: pl.DataFrame, bounded: bool, seed: int) -> dict[str, Any]:
     about = group.select("combination", "removed", "size", "role").row(0, named=True)
     if group["refused"][0] is not None:
-        nothing = dict.fromkeys(("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable"), 0)
+        nothing = dict.fromkeys(
+            ("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable"), 0
+        )
         return about | nothing | {"not_evaluable": group["refused"][0]}
     baselines = group["baseline"].cast(pl.Float64).to_numpy()
     scores = group["score"].cast(pl.Float64).to_numpy()
     drops, clusters = baselines - scores, group["cluster"].to_numpy()
     change = 1 if bounded else float(baselines.mean())
-    drop = clustered_mean(drops, clusters, change) if bounded else cluster_bootstrap(drops, clusters, seed, change)
+    drop = (
+        clustered_mean(drops, clusters, change)
+        if bounded
+        else cluster_bootstrap(drops, clusters, seed, change)
+    )
     relative = clustered_relative_drop(drops, baselines, clusters, change)
     return {
         **about,
@@ -134,26 +163,38 @@ def read_evaluations(path: Path) -> pl.DataFrame:
     Columns that users may leave out of a table of their own are filled in, as `DEFAULTS` says.
     """
     if not path.is_file():
-        raise DataError(f"config: evaluations: there is no file {str(path)!r}; give the path of a Parquet table")
+        raise DataError(
+            f"config: evaluations: there is no file {str(path)!r}; give the path of a Parquet table"
+        )
     try:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: not a Parquet table ({str(error).splitlines()[0]})") from error
     if "task_type" in table.columns:
-        table = table.with_columns(**{name: value for name, value in DEFAULTS.items() if name not in table.columns})
+        table = table.with_columns(
+            **{name: value for name, value in DEFAULTS.items() if name not in table.columns}
+        )
     for name, dtype in SCHEMA.items():
         if name not in table.columns:
-            raise DataError(f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}")
+            raise DataError(
+                f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}"
+            )
         table = table.with_columns(_typed(table[name], dtype, path))
     table = table.select(list(SCHEMA)).with_row_index("row", offset=1)
     if table.is_empty():
-        raise DataError(f"{path}: the table has no rows; give one with a row a dataset, combination and role")
+        raise DataError(
+            f"{path}: the table has no rows; give one with a row a dataset, combination and role"
+        )
     for fault, faulty in FAULTS.items():
         found = table.filter(faulty)
         if len(found):
             row = found.row(0, named=True)
-            where = ", ".join(f"{name} {row[name]!r}" for name in ("dataset", "combination", "role"))
-            raise DataError(f"{path}: row {row['row']} ({where}): {fault}; correct the table ({len(found)} such rows)")
+            where = ", ".join(
+                f"{name} {row[name]!r}" for name in ("dataset", "combination", "role")
+            )
+            raise DataError(
+                f"{path}: row {row['row']} ({where}): {fault}; correct the table ({len(found)} such rows)"
+            )
     return table.drop("row").sort(ORDER)
 
 
@@ -185,10 +226,14 @@ def _apart(one: pl.Expr, other: pl.Expr) -> pl.Expr:
 FAULTS: dict[str, pl.Expr] = {
     f"one of {', '.join(KEY)} is empty": pl.any_horizontal(pl.col(KEY).is_null()),
     "a dataset's name must be letters, digits, _ . and -": ~pl.col("dataset").str.contains(_name),
-    "generic is the name of the search over all datasets, not of one": pl.col("dataset") == "generic",
-    "a task type must be letters, digits, spaces, _ and -": ~pl.col("task_type").str.contains(r"\A\w[\w -]*\z"),
+    "generic is the name of the search over all datasets, not of one": pl.col("dataset")
+    == "generic",
+    "a task type must be letters, digits, spaces, _ and -": ~pl.col("task_type").str.contains(
+        r"\A\w[\w -]*\z"
+    ),
     "role must be search or holdout": ~pl.col("role").is_in(["search", "holdout"]),
-    "removed must be sorted and without repeats": pl.col("removed") != pl.col("removed").list.unique().list.sort(),
+    "removed must be sorted and without repeats": pl.col("removed")
+    != pl.col("removed").list.unique().list.sort(),
     "size is not the number of removed blocks": pl.col("size") != pl.col("removed").list.len(),
     "combination does not name the removed blocks": pl.col("combination")
     != pl.when(pl.col("size") == 0).then(pl.lit("none")).otherwise(_text),
@@ -196,13 +241,16 @@ FAULTS: dict[str, pl.Expr] = {
     "the dataset and role lack a row of the baseline, combination none": ~(pl.col("size") == 0)
     .any()
     .over("dataset", "role"),
-    "the dataset has several task types or is bounded in some rows only": pl.struct("task_type", "bounded")
+    "the dataset has several task types or is bounded in some rows only": pl.struct(
+        "task_type", "bounded"
+    )
     .n_unique()
     .over("dataset")
     > 1,
     "n must be at least 1": _measured & (pl.col("n") < 1),
     "n_clusters must be from 1 to n": _measured & ~pl.col("n_clusters").is_between(1, pl.col("n")),
-    "wins and losses are more than n": _measured & (pl.col("wins") + pl.col("losses") > pl.col("n")),
+    "wins and losses are more than n": _measured
+    & (pl.col("wins") + pl.col("losses") > pl.col("n")),
     "a number is NaN or infinite": pl.any_horizontal(pl.col(_NUMBERS).is_finite().not_()),
     "baseline, score and drop must be numbers": _measured
     & pl.any_horizontal(pl.col("baseline", "score", "drop").is_null()),

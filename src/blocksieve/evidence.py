@@ -13,13 +13,32 @@ from numpy.typing import NDArray
 
 from blocksieve.errors import DataError
 from blocksieve.pieces import pieces
-from blocksieve.statistics import Contrasts, Drops, macro_contrasts, p_values, paired_drops, student_interval
+from blocksieve.statistics import (
+    Contrasts,
+    Drops,
+    macro_contrasts,
+    p_values,
+    paired_drops,
+    student_interval,
+)
 
 Scale = Literal["relative", "points"]
 Role = Literal["search", "holdout"]
 PERCENT = 100
 NEEDED = (
-    *("dataset", "task_type", "combination", "removed", "size", "role", "n", "n_clusters", "drop", "se", "ci_low"),
+    *(
+        "dataset",
+        "task_type",
+        "combination",
+        "removed",
+        "size",
+        "role",
+        "n",
+        "n_clusters",
+        "drop",
+        "se",
+        "ci_low",
+    ),
     *("ci_high", "relative", "relative_se", "bounded", "wins", "losses"),
 )
 Weights = Mapping[str, float]
@@ -83,17 +102,26 @@ class Evidence:
             rows = rows.filter(pl.col("relative").is_not_null())
             ends = [
                 student_interval(mean, _number(se), clusters)
-                for mean, se, clusters in rows.select("relative", "relative_se", "n_clusters").iter_rows()
+                for mean, se, clusters in rows.select(
+                    "relative", "relative_se", "n_clusters"
+                ).iter_rows()
             ]
             numbers = {"drop": "relative", "se": "relative_se"}
             low, high = ([getattr(end, name) for end in ends] for name in ("low", "high"))
-            rows = rows.with_columns(low=pl.Series(low, dtype=pl.Float64), high=pl.Series(high, dtype=pl.Float64))
+            rows = rows.with_columns(
+                low=pl.Series(low, dtype=pl.Float64), high=pl.Series(high, dtype=pl.Float64)
+            )
         else:
             rows = rows.filter("bounded").with_columns(low="ci_low", high="ci_high")
             numbers = {"drop": "drop", "se": "se"}
         scaled = {name: pl.col(source) * PERCENT for name, source in numbers.items()}
-        table = rows.with_columns(**scaled, low=pl.col("low") * PERCENT, high=pl.col("high") * PERCENT)
-        if rows.is_empty() and not rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0).is_empty():
+        table = rows.with_columns(
+            **scaled, low=pl.col("low") * PERCENT, high=pl.col("high") * PERCENT
+        )
+        if (
+            rows.is_empty()
+            and not rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0).is_empty()
+        ):
             raise DataError(
                 f"{self.role} samples: no dataset has a drop on the scale across_datasets: {self.scale}"
                 " (relative needs a baseline other than 0, points a metric in [0, 1]); choose the other scale"
@@ -131,7 +159,9 @@ class Evidence:
             return clustered_drops(self.sums_of(dataset), names, self.scale, self.change[dataset])
         rows = self.table.filter(pl.col("dataset") == dataset)
         errors = np.array([_number(se) for se in rows["se"]])
-        return Drops(rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1)
+        return Drops(
+            rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1
+        )
 
     def sums_of(self, dataset: str) -> pl.DataFrame:
         """The dataset's sums a cluster, of this role."""
@@ -146,7 +176,9 @@ class Evidence:
     def change(self) -> dict[str, float]:
         """For each dataset how large one change of a score is: 1 for scores in [0, 1], else the mean baseline."""
         largest = pl.when(pl.first("bounded")).then(1.0).otherwise(pl.first("baseline"))
-        return dict(rows_of_role(self.evaluations, self.role).group_by("dataset").agg(largest).iter_rows())
+        return dict(
+            rows_of_role(self.evaluations, self.role).group_by("dataset").agg(largest).iter_rows()
+        )
 
     @cached_property
     def coverage(self) -> dict[str, list[str]]:
@@ -167,7 +199,9 @@ class Evidence:
         """The sizes of which some combination was evaluated on every dataset."""
         return sorted({name.count("-") + 1 for name in self.full()})
 
-    def average(self, contrasts: Sequence[Weights], datasets: Iterable[str] | None = None) -> pl.DataFrame:
+    def average(
+        self, contrasts: Sequence[Weights], datasets: Iterable[str] | None = None
+    ) -> pl.DataFrame:
         """Weighted sums of combinations' drops, averaged over datasets (all of them) with equal weight.
 
         A row a contrast: `mean`, `se`, `low`, `high` in % or pp, two-sided `p` against 0. All named combinations must
@@ -179,7 +213,9 @@ class Evidence:
         weights = np.zeros((len(contrasts), len(names)))
         for row, contrast in enumerate(contrasts):
             weights[row, [places[name] for name in contrast]] = list(contrast.values())
-        found = macro_contrasts([self.subset(dataset, names) for dataset in chosen], [weights] * len(chosen))
+        found = macro_contrasts(
+            [self.subset(dataset, names) for dataset in chosen], [weights] * len(chosen)
+        )
         return _rows(found)
 
     def subset(self, dataset: str, combinations: Sequence[str]) -> Drops:
@@ -190,15 +226,21 @@ class Evidence:
         """Some combinations' drops on a dataset, in % or pp."""
         return self.subset(dataset, combinations).means
 
-    def mean_drops(self, combinations: Sequence[str], datasets: Iterable[str]) -> NDArray[np.float64]:
+    def mean_drops(
+        self, combinations: Sequence[str], datasets: Iterable[str]
+    ) -> NDArray[np.float64]:
         """Their macro-average over datasets, without an interval."""
-        mean: NDArray[np.float64] = np.mean([self.values(dataset, combinations) for dataset in datasets], axis=0)
+        mean: NDArray[np.float64] = np.mean(
+            [self.values(dataset, combinations) for dataset in datasets], axis=0
+        )
         return mean
 
     def average_of(self, contrasts: Mapping[str, Weights]) -> dict[str, Any]:
         """One row of `average` in which every dataset has a weighted sum of its own."""
         drops = [self.subset(dataset, list(weights)) for dataset, weights in contrasts.items()]
-        found = macro_contrasts(drops, [np.array([list(weights.values())]) for weights in contrasts.values()])
+        found = macro_contrasts(
+            drops, [np.array([list(weights.values())]) for weights in contrasts.values()]
+        )
         return _rows(found).row(0, named=True)
 
 
@@ -210,18 +252,27 @@ def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, chan
     wide = wide_sums(sums)
     lacking = [name for name in names if name not in wide.columns or wide[name].null_count()]
     if lacking:
-        raise DataError(f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs")
+        raise DataError(
+            f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs"
+        )
     drops = wide.select(names).to_numpy().T
-    return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", change).scaled(PERCENT)
+    return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", change).scaled(
+        PERCENT
+    )
 
 
 def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:
     """A row a cluster: its first `split`, `n`, the sum of `baseline`, and a column of summed drops a combination."""
     whole = (
-        sums.group_by("combination", "cluster").agg(pl.min("split"), pl.sum("drop", "baseline", "n")).sort("cluster")
+        sums.group_by("combination", "cluster")
+        .agg(pl.min("split"), pl.sum("drop", "baseline", "n"))
+        .sort("cluster")
     )
     return whole.pivot(
-        "combination", index=["cluster", "split", "n", "baseline"], values="drop", aggregate_function=None
+        "combination",
+        index=["cluster", "split", "n", "baseline"],
+        values="drop",
+        aggregate_function=None,
     )
 
 
@@ -240,7 +291,9 @@ def read_evidence(
     num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
     tables = {Path(path).stem: pl.scan_parquet(path) for path in sums}
     choices = json.loads(Path(finalists).read_text())["choices"] if finalists else ()
-    return Evidence(pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks, choices)
+    return Evidence(
+        pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks, choices
+    )
 
 
 def read_beams(paths: Iterable[str]) -> dict[str, dict[int, list[str]]]:
@@ -257,7 +310,9 @@ def sum_clusters(shards: Iterable[Path]) -> pl.DataFrame:
 
     In score units. From sample-level shards, the baseline's among them, without holding all samples at once.
     """
-    rows = pl.scan_parquet(list(shards)).select("combination", "sample_id", "cluster", "split", "role", "score")
+    rows = pl.scan_parquet(list(shards)).select(
+        "combination", "sample_id", "cluster", "split", "role", "score"
+    )
     rows = rows.filter(pl.col("score").is_not_null()).with_columns(pl.col("score").cast(pl.Float64))
     whole = rows.filter(pl.col("combination") == "none").unique("sample_id")
     baseline = whole.select("sample_id", baseline="score").collect().lazy()
@@ -280,10 +335,16 @@ def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
     """Select the evaluable rows of one role, checked; an unknown number is null in them, never nan."""
     missing = [name for name in NEEDED if name not in evaluations.columns]
     if missing:
-        raise DataError(f"evaluations table: columns missing: {', '.join(missing)}; add them to the table")
-    rows = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null()).fill_nan(None)
+        raise DataError(
+            f"evaluations table: columns missing: {', '.join(missing)}; add them to the table"
+        )
+    rows = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null()).fill_nan(
+        None
+    )
     if rows.is_empty():
-        raise DataError(f"evaluations table: no row has role {role}; evaluate samples of this role first")
+        raise DataError(
+            f"evaluations table: no row has role {role}; evaluate samples of this role first"
+        )
     faults = {
         "two rows": rows.filter(pl.struct("dataset", "combination").is_duplicated()),
         "no drop": rows.filter(pl.col("drop").is_null()),
@@ -304,7 +365,10 @@ def difference(one: str, other: str) -> dict[str, float]:
 
 
 def measured(
-    evidence: Evidence | None, dataset: str, combinations: Iterable[str], contrasts: Sequence[Weights]
+    evidence: Evidence | None,
+    dataset: str,
+    combinations: Iterable[str],
+    contrasts: Sequence[Weights],
 ) -> list[dict[str, Any]]:
     """A row of `average` a contrast, on one dataset; without numbers where one of the combinations was not measured."""
     if evidence is None or not set(combinations) <= set(evidence.names.get(dataset, ())):

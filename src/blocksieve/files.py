@@ -18,7 +18,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Its checksum is put beside it, where `verify` looks for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, sums = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("tmp", "sums"))
+    temporary, sums = (
+        path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("tmp", "sums")
+    )
     try:
         yield temporary
         sums.write_text(f"{file_hash(temporary)}  {path.name}\n", encoding="utf-8")
@@ -63,8 +65,14 @@ def verify(paths: Iterable[str | Path]) -> None:
     for path in corrupt:
         set_aside(path)
     for path in [*corrupt, *missing]:
-        fault = f"is corrupt (set aside as {path.name}.corrupt)" if path in corrupt else "is missing"
-        others = f", and {len(corrupt) + len(missing) - 1} more" if len(corrupt) + len(missing) > 1 else ""
+        fault = (
+            f"is corrupt (set aside as {path.name}.corrupt)" if path in corrupt else "is missing"
+        )
+        others = (
+            f", and {len(corrupt) + len(missing) - 1} more"
+            if len(corrupt) + len(missing) > 1
+            else ""
+        )
         raise DataError(f"{path} {fault}{others}; run the same command again, it is then made anew")
 
 
@@ -81,7 +89,9 @@ def write_json(path: Path, content: Any) -> None:
 
 def fingerprint(content: Any) -> str:
     """A 16-digit hash of any JSON-able content; key order does not matter."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()[:16]
 
 
 def file_hash(path: Path) -> str:

@@ -62,11 +62,17 @@ def _scores(
         return
     found = evidence.average([{single: 1.0} for single in alone], datasets).to_dicts()
     blocks = tuple(
-        BlockScore(int(single), row["mean"], row["low"], row["high"]) for single, row in zip(alone, found, strict=True)
+        BlockScore(int(single), row["mean"], row["low"], row["high"])
+        for single, row in zip(alone, found, strict=True)
     )
     order = removal_order(evidence, datasets)
     samples = sum(evidence.samples[dataset] for dataset in datasets)
-    yield file, ImportanceScores(scope, name, tuple(datasets), samples, evidence.role, evidence.unit, blocks, order)
+    yield (
+        file,
+        ImportanceScores(
+            scope, name, tuple(datasets), samples, evidence.role, evidence.unit, blocks, order
+        ),
+    )
 
 
 def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:
@@ -79,7 +85,11 @@ def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...
 
 def _alone(evidence: Evidence, datasets: list[str]) -> list[str]:
     """The blocks that were removed alone on all the datasets."""
-    return [name for name, on in evidence.coverage.items() if "-" not in name and set(datasets) <= set(on)]
+    return [
+        name
+        for name, on in evidence.coverage.items()
+        if "-" not in name and set(datasets) <= set(on)
+    ]
 
 
 def load_scores(path: Path | str) -> ImportanceScores:
@@ -88,11 +98,20 @@ def load_scores(path: Path | str) -> ImportanceScores:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         blocks = tuple(BlockScore(**block) for block in document["blocks"])
         order, datasets = tuple(document["removal_order"]), tuple(document["datasets"])
-        scores = ImportanceScores(**document | {"blocks": blocks, "removal_order": order, "datasets": datasets})
+        scores = ImportanceScores(
+            **document | {"blocks": blocks, "removal_order": order, "datasets": datasets}
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a file of importance scores ({error}); give one of importance_scores/") from error
-    if sorted(scores.removal_order) != sorted(score.block for score in blocks) or scores.scope not in SCOPES:
-        raise DataError(f"{path}: scope, blocks and removal order do not fit together; write the file anew")
+        raise DataError(
+            f"{path}: not a file of importance scores ({error}); give one of importance_scores/"
+        ) from error
+    if (
+        sorted(scores.removal_order) != sorted(score.block for score in blocks)
+        or scores.scope not in SCOPES
+    ):
+        raise DataError(
+            f"{path}: scope, blocks and removal order do not fit together; write the file anew"
+        )
     return scores
 
 
@@ -102,5 +121,7 @@ def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int, ...]:
     Each was measured alone: what they cost together is for a measurement to say.
     """
     if not 0 <= k < len(scores.removal_order):
-        raise DataError(f"{scores.name}: {k} blocks to remove of {len(scores.removal_order)}; leave at least one")
+        raise DataError(
+            f"{scores.name}: {k} blocks to remove of {len(scores.removal_order)}; leave at least one"
+        )
     return tuple(sorted(scores.removal_order[:k]))

@@ -38,11 +38,17 @@ def job_log(path: str | Path, inputs: Iterable[str] = ()) -> Iterator[logging.Lo
         lock = _only_job(Path(path))
         handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     except OSError as error:
-        sys.exit(f"error: {error}; make the results folder writable, with space on it, and run the same command again")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
+        sys.exit(
+            f"error: {error}; make the results folder writable, with space on it, and run the same command again"
+        )
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    )
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a log that cannot be written to must not hide what it was about
+    logging.raiseExceptions = (
+        False  # a log that cannot be written to must not hide what it was about
+    )
     try:
         verify(inputs)
         yield logger
@@ -77,7 +83,9 @@ def _only_job(log: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print(f"waiting for the same job of an earlier run, which still writes {log}", file=sys.stderr)
+        print(
+            f"waiting for the same job of an earlier run, which still writes {log}", file=sys.stderr
+        )
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError:  # a file system without locks
         pass
@@ -100,4 +108,11 @@ class Progress:
             self.last = now
             rate = self.done / max(now - self.start, 1e-9)
             remaining = (self.total - self.done) / rate
-            logger.info("%d of %d %s, %.1f/s, %.0f s remaining", self.done, self.total, self.unit, rate, remaining)
+            logger.info(
+                "%d of %d %s, %.1f/s, %.0f s remaining",
+                self.done,
+                self.total,
+                self.unit,
+                rate,
+                remaining,
+            )

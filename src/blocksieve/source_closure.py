@@ -24,7 +24,11 @@ def source_closure(*files: Path) -> list[Path]:
 
 @cache
 def _imports(file: Path) -> tuple[Path, ...]:
-    return tuple(path for name in _names(ast.parse(file.read_text(encoding="utf-8"))) for path in _files(name))
+    return tuple(
+        path
+        for name in _names(ast.parse(file.read_text(encoding="utf-8")))
+        for path in _files(name)
+    )
 
 
 def _names(tree: ast.Module) -> Iterator[str]:

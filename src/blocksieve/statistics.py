@@ -51,7 +51,9 @@ def clustered_mean(values: ArrayLike, clusters: ArrayLike, change: float = 0) ->
     return student_interval(mean, se, int(labels.max()) + 1)
 
 
-def clustered_relative_drop(drops: ArrayLike, baselines: ArrayLike, clusters: ArrayLike, change: float = 0) -> Estimate:
+def clustered_relative_drop(
+    drops: ArrayLike, baselines: ArrayLike, clusters: ArrayLike, change: float = 0
+) -> Estimate:
     """Estimate the share of the baseline that is lost, mean(drops) / mean(baselines), as a fraction: 0.1 is a tenth.
 
     Shapes: all (n,), paired by sample. Standard error by the delta method for a ratio of means: that of the influence
@@ -86,12 +88,16 @@ def cluster_bootstrap(
     if num_clusters < 2:
         return student_interval(mean, np.nan, num_clusters)
     # A resampled mean needs only how often each cluster was drawn, the clusters' sums and their sizes.
-    counts = np.random.default_rng(seed).multinomial(num_clusters, np.full(num_clusters, 1 / num_clusters), resamples)
+    counts = np.random.default_rng(seed).multinomial(
+        num_clusters, np.full(num_clusters, 1 / num_clusters), resamples
+    )
     means = (counts @ np.bincount(labels, checked)) / (counts @ np.bincount(labels))
     expansion = np.sqrt(num_clusters / (num_clusters - 1))
     tail = stats.norm.cdf(expansion * stats.t.ppf((1 - CONFIDENCE) / 2, num_clusters - 1))
     low, high = np.quantile(means, [tail, 1 - tail])
-    plain, counted = (_standard_error(checked, np.full(len(checked), mean), labels, size) for size in (0, change))
+    plain, counted = (
+        _standard_error(checked, np.full(len(checked), mean), labels, size) for size in (0, change)
+    )
     if plain < ROUNDING:
         return student_interval(mean, counted, num_clusters)
     wider = counted / plain
@@ -111,7 +117,9 @@ def macro_mean(estimates: Sequence[Estimate]) -> Estimate:
         raise DataError("macro-average over datasets: no dataset given; give at least one estimate")
     mean, se, low, high = np.array([(e.mean, e.se, e.low, e.high) for e in estimates]).T
     middle = float(mean.mean())
-    root_mean = [float(np.sqrt((part**2).sum())) / len(estimates) for part in (se, mean - low, high - mean)]
+    root_mean = [
+        float(np.sqrt((part**2).sum())) / len(estimates) for part in (se, mean - low, high - mean)
+    ]
     return Estimate(middle, root_mean[0], middle - root_mean[1], middle + root_mean[2])
 
 
@@ -146,7 +154,9 @@ class Drops:
     added: NDArray[np.float64]
     freedom: int
 
-    def contrasts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def contrasts(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Means and variances of weighted sums of the drops; `weights` (sums, combinations)."""
         unknown = np.isnan(self.added) | np.any(np.isnan(self.influences), axis=1)
         variances = ((weights @ np.nan_to_num(self.influences)) ** 2).sum(1)
@@ -156,7 +166,11 @@ class Drops:
 
     def against(self, place: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """How much more each costs than the one at a place: means and variances."""
-        variances = ((self.influences - self.influences[place]) ** 2).sum(1) + self.added**2 + self.added[place] ** 2
+        variances = (
+            ((self.influences - self.influences[place]) ** 2).sum(1)
+            + self.added**2
+            + self.added[place] ** 2
+        )
         variances[place] = 0
         return self.means - self.means[place], variances
 
@@ -166,17 +180,23 @@ class Drops:
 
     def scaled(self, factor: float) -> "Drops":
         """In other units."""
-        return Drops(factor * self.means, factor * self.influences, factor * self.added, self.freedom)
+        return Drops(
+            factor * self.means, factor * self.influences, factor * self.added, self.freedom
+        )
 
 
-def paired_drops(sums: ArrayLike, baselines: ArrayLike, counts: ArrayLike, relative: bool, change: float = 0) -> Drops:
+def paired_drops(
+    sums: ArrayLike, baselines: ArrayLike, counts: ArrayLike, relative: bool, change: float = 0
+) -> Drops:
     """The drops of combinations that were all evaluated on the same samples, from their sums a cluster.
 
     `sums` (combinations, clusters): baseline minus score; `baselines` and `counts` (clusters,): sum of the baseline's
     scores, number of samples. In score units; `relative`: as a fraction of the mean baseline, by the delta method as in
     `clustered_relative_drop` (nan for a baseline of 0); `change` as there. One cluster has no variance: nan.
     """
-    total, base, sizes = (np.asarray(array, dtype=np.float64) for array in (sums, baselines, counts))
+    total, base, sizes = (
+        np.asarray(array, dtype=np.float64) for array in (sums, baselines, counts)
+    )
     clusters = len(sizes)
     correction = np.sqrt(clusters / (clusters - 1)) if clusters > 1 else np.nan
     per_cluster = base if relative else sizes
@@ -208,7 +228,9 @@ def macro_contrasts(drops: Sequence[Drops], weights: Sequence[NDArray[np.float64
     return _averaged(parts, [dataset.freedom for dataset in drops])
 
 
-def _averaged(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], freedoms: Sequence[int]) -> Contrasts:
+def _averaged(
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], freedoms: Sequence[int]
+) -> Contrasts:
     """Average the datasets' means and variances."""
     means: NDArray[np.float64] = np.mean([mean for mean, _ in parts], axis=0)
     variances = np.array([variance for _, variance in parts]) / len(parts) ** 2
@@ -248,14 +270,18 @@ def tied_with_best(drops: Sequence[Drops]) -> NDArray[np.bool_]:
     """
     means = np.mean([dataset.means for dataset in drops], axis=0)
     count, best = len(means), int(np.argmin(means))
-    gaps = _averaged([dataset.against(best) for dataset in drops], [dataset.freedom for dataset in drops])
+    gaps = _averaged(
+        [dataset.against(best) for dataset in drops], [dataset.freedom for dataset in drops]
+    )
     limit = stats.t.isf((1 - CONFIDENCE) / max(1, count - 1), gaps.freedom) * gaps.se
     tied: NDArray[np.bool_] = ~(gaps.means > limit + ROUNDING)
     tied[best] = True
     return tied
 
 
-def correlation(x: ArrayLike, y: ArrayLike, kind: Literal["pearson", "spearman"]) -> tuple[float, float, float]:
+def correlation(
+    x: ArrayLike, y: ArrayLike, kind: Literal["pearson", "spearman"]
+) -> tuple[float, float, float]:
     """Correlate two series of equal length: coefficient and 95 % interval; nan where undefined.
 
     The interval takes Fisher's z; for Spearman with the standard error sqrt((1 + r^2 / 2) / (n - 3)) of Bonett and
@@ -292,7 +318,10 @@ def samples_needed(se: float, n: int, gap: float, power: float = POWER) -> int:
 
 
 def _standard_error(
-    values: NDArray[np.float64], expected: NDArray[np.float64], labels: NDArray[np.intp], change: float
+    values: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    change: float,
 ) -> float:
     """CR1 standard error of a mean of values around what is expected, nan for one cluster; see `clustered_mean`."""
     sums, residuals = np.bincount(labels, values), np.bincount(labels, values - expected)
@@ -314,11 +343,15 @@ def _unseen(sums: NDArray[Any], residuals: NDArray[Any], change: float) -> NDArr
     """
     # Where all change alike, nothing is seen of how they may differ.
     changed = (np.abs(sums) > ROUNDING) & (np.abs(residuals) > ROUNDING)
-    found: NDArray[np.float64] = 2 * (change**2 + (changed * residuals**2).sum(-1)) / (1 + changed.sum(-1))
+    found: NDArray[np.float64] = (
+        2 * (change**2 + (changed * residuals**2).sum(-1)) / (1 + changed.sum(-1))
+    )
     return found if change else 0 * found
 
 
-def _checked(values: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _checked(
+    values: ArrayLike, clusters: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Values as float64 and clusters as labels 0 .. G - 1."""
     array, names = np.asarray(values, dtype=np.float64), np.asarray(clusters)
     if array.ndim != 1 or array.shape != names.shape or len(array) == 0:

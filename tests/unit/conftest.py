@@ -1,6 +1,5 @@
 import random
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -10,19 +9,20 @@ from blocksieve.datasets.demo.source import read
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.table import write_samples
 from blocksieve.models.loading import LoadedModel, load_model
+from blocksieve.specs import DatasetSpec, ModelSpec
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def demo_model_config() -> dict[str, Any]:
+def demo_model_config() -> ModelSpec:
     """The config's `model` of the demo run, with an absolute path."""
     model = yaml.safe_load((ROOT / "config/config.yaml").read_text())["model"]
-    return model | {"path": str(ROOT / model["path"])}
+    return ModelSpec(**model | {"path": str(ROOT / model["path"])})
 
 
 @pytest.fixture(scope="session")
-def demo_model(demo_model_config: dict[str, Any]) -> LoadedModel:
+def demo_model(demo_model_config: ModelSpec) -> LoadedModel:
     """The embedded model, loaded as any checkpoint is."""
     return load_model(demo_model_config)
 
@@ -31,11 +31,17 @@ def demo_model(demo_model_config: dict[str, Any]) -> LoadedModel:
 def demo_samples(tmp_path_factory: pytest.TempPathFactory):
     """A function from a demo dataset's name and a number to that many search samples and its definition."""
 
-    def draw(dataset: str, search: int) -> tuple[pl.DataFrame, dict[str, Any]]:
-        definition = yaml.safe_load((ROOT / f"config/datasets/{dataset}.yaml").read_text())
+    def draw(dataset: str, search: int) -> tuple[pl.DataFrame, DatasetSpec]:
+        definition = DatasetSpec(
+            **yaml.safe_load((ROOT / f"config/datasets/{dataset}.yaml").read_text())
+        )
         path = tmp_path_factory.mktemp("datasets") / f"{dataset}.parquet"
-        samples = (sample for split in definition["splits"] for sample in read(definition["source"], split))
-        write_samples(path, draw_samples(samples, {"search": search, "holdout": 0}, definition["splits"], 0))
+        samples = (
+            sample for split in definition.splits for sample in read(definition.source, split)
+        )
+        write_samples(
+            path, draw_samples(samples, {"search": search, "holdout": 0}, definition.splits, 0)
+        )
         return pl.read_parquet(path), definition
 
     return draw

@@ -12,6 +12,7 @@ import polars as pl
 from blocksieve.analysis import DOCUMENTS, TABLES
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence, sum_clusters
+from blocksieve.specs import DatasetSpec
 
 MAX_DROP = {"conservative": 1.5, "balanced": 3, "aggressive": 10}
 
@@ -91,6 +92,15 @@ def planted_evaluations(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
+def planted_definition(
+    task_type: str = "VQA", metric: str = "exact_match", prompt: str = "{question}"
+) -> DatasetSpec:
+    """Return the definition of a dataset that is never read."""
+    return DatasetSpec(
+        task_type, {"kind": "demo"}, ["validation"], prompt, metric, max_new_tokens=4
+    )
+
+
 def planted_evidence(evaluations: pl.DataFrame, scale: str = "relative", **rest: Any) -> Evidence:
     """What analyses are made from, with the demo's settings."""
     return Evidence(evaluations, {"across_datasets": scale, "max_drop": MAX_DROP}, **rest)
@@ -99,11 +109,16 @@ def planted_evidence(evaluations: pl.DataFrame, scale: str = "relative", **rest:
 def all_analyses(evidence: Evidence) -> dict[str, Any]:
     """What every analysis gives, by its name."""
     names = (*TABLES, *DOCUMENTS)
-    return {name: importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence) for name in names}
+    return {
+        name: importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence)
+        for name in names
+    }
 
 
 def planted_shard(
-    scores: Mapping[str, Sequence[float]], clusters: Sequence[str], splits: Sequence[str] | None = None
+    scores: Mapping[str, Sequence[float]],
+    clusters: Sequence[str],
+    splits: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """A sample-level shard: `scores` by combination (`none` among them), one a sample; all samples choose."""
     about = {
@@ -130,7 +145,11 @@ def planted_shard(
 
 
 def planted_run(
-    folder: Path, costs: Mapping[str, Sequence[float]], task_types: Mapping[str, str], n: int = 200, seed: int = 0
+    folder: Path,
+    costs: Mapping[str, Sequence[float]],
+    task_types: Mapping[str, str],
+    n: int = 200,
+    seed: int = 0,
 ) -> Evidence:
     """A run in which removing a block turns a right answer wrong with a probability, its blocks' costs added up.
 
@@ -140,19 +159,30 @@ def planted_run(
     rng = np.random.default_rng(seed)
     sums, shards = {}, []
     for dataset, own in costs.items():
-        names = [blocks for size in (1, 2) for blocks in itertools.combinations(range(len(own)), size)]
+        names = [
+            blocks for size in (1, 2) for blocks in itertools.combinations(range(len(own)), size)
+        ]
         parts = []
         for role in ("search", "holdout"):
             right = rng.random(n) < 0.8
             scores = {"none": right.astype(float)}
             for blocks in names:
-                lost, found = rng.random(n) < sum(own[block] for block in blocks), rng.random(n) < 0.1
+                lost, found = (
+                    rng.random(n) < sum(own[block] for block in blocks),
+                    rng.random(n) < 0.1,
+                )
                 scores["-".join(map(str, blocks))] = np.where(right, ~lost, found).astype(float)
             clusters = [f"{role} {number}" for number in range(n)]
-            part = planted_shard(scores, clusters, [("train", "validation")[number % 2] for number in range(n)])
-            parts.append(part.with_columns(role=pl.lit(role), sample_id=pl.format("{} {}", pl.lit(role), "sample_id")))
+            part = planted_shard(
+                scores, clusters, [("train", "validation")[number % 2] for number in range(n)]
+            )
+            parts.append(
+                part.with_columns(
+                    role=pl.lit(role), sample_id=pl.format("{} {}", pl.lit(role), "sample_id")
+                )
+            )
         shards.append(folder / f"{dataset}.parquet")
         pl.concat(parts).with_columns(dataset=pl.lit(dataset)).write_parquet(shards[-1])
         sums[dataset] = sum_clusters([shards[-1]]).lazy()
-    definitions = {dataset: {"task_type": task_types[dataset], "metric": "exact_match"} for dataset in costs}
+    definitions = {dataset: planted_definition(task_types[dataset]) for dataset in costs}
     return planted_evidence(merge_shards(definitions, shards, 0), sums=sums)

@@ -32,14 +32,26 @@ from blocksieve.evidence import sum_clusters
 
 # Two datasets of type 0 and 1 (see planted), baseline 1: drops in % are 100 x these. Block 0 vital; 1 and 2
 # synergistic, 1 and 3 antagonistic; the second dataset feels everything twice as much.
-DROPS = {(0,): 0.4, (1,): 0.05, (2,): 0.04, (3,): 0.0, (1, 2): 0.02, (1, 3): 0.15, (2, 3): 0.04, (0, 3): 0.4}
+DROPS = {
+    (0,): 0.4,
+    (1,): 0.05,
+    (2,): 0.04,
+    (3,): 0.0,
+    (1, 2): 0.02,
+    (1, 3): 0.15,
+    (2, 3): 0.04,
+    (0, 3): 0.4,
+}
 TWICE = {blocks: 2 * drop for blocks, drop in DROPS.items()}
 EVALUATIONS = planted_evaluations({"a": DROPS, "b": TWICE}, {"a": 1.0, "b": 1.0}, se=0.002)
 EVIDENCE = planted_evidence(EVALUATIONS, num_blocks=6)
 
 
 def row(table: pl.DataFrame, **key) -> dict:
-    return table.row(by_predicate=pl.all_horizontal(pl.col(name) == value for name, value in key.items()), named=True)
+    return table.row(
+        by_predicate=pl.all_horizontal(pl.col(name) == value for name, value in key.items()),
+        named=True,
+    )
 
 
 def test_interactions_have_the_planted_size_sign_and_label():
@@ -47,7 +59,9 @@ def test_interactions_have_the_planted_size_sign_and_label():
     labels = dict(table.select("combination", "label").iter_rows())
     assert labels == {"0-3": "none", "1-2": "synergy", "1-3": "antagonism", "2-3": "none"}
     found = row(table, combination="1-2")
-    assert (found["measured"], found["summed"], found["interaction"]) == pytest.approx((3, 13.5, -10.5))
+    assert (found["measured"], found["summed"], found["interaction"]) == pytest.approx(
+        (3, 13.5, -10.5)
+    )
 
 
 def test_interaction_uses_only_datasets_that_have_all_its_parts():
@@ -73,24 +87,37 @@ def test_task_types_use_their_own_datasets_and_the_same_combinations():
 
 def test_task_types_by_size():
     table = task_type_detailed_comparison.analyse(EVIDENCE)
-    assert table.select("size", "task_type").rows() == [(1, "type 0"), (1, "type 1"), (2, "type 0"), (2, "type 1")]
-    assert row(table, size=1, task_type="type 1")["mean"] == pytest.approx(2 * np.mean([40, 5, 4, 0]))
+    assert table.select("size", "task_type").rows() == [
+        (1, "type 0"),
+        (1, "type 1"),
+        (2, "type 0"),
+        (2, "type 1"),
+    ]
+    assert row(table, size=1, task_type="type 1")["mean"] == pytest.approx(
+        2 * np.mean([40, 5, 4, 0])
+    )
 
 
-@pytest.mark.parametrize(("depth", "ends"), [(16, (5, 11)), (6, (2, 4)), (80, (27, 53)), (32, (11, 21))])
+@pytest.mark.parametrize(
+    ("depth", "ends"), [(16, (5, 11)), (6, (2, 4)), (80, (27, 53)), (32, (11, 21))]
+)
 def test_positions_are_thirds_of_any_decoder(depth, ends):
     assert bounds(depth) == ends
     first, last = ends
-    assert [position_of([block], depth) for block in (0, first - 1, first, last - 1, last, depth - 1)] == [
-        *("early", "early", "middle", "middle", "late", "late")
-    ]
+    assert [
+        position_of([block], depth) for block in (0, first - 1, first, last - 1, last, depth - 1)
+    ] == [*("early", "early", "middle", "middle", "late", "late")]
     assert position_of([0, depth - 1], depth) == "mixed"
 
 
 def test_position_means_are_those_of_their_blocks():
     table = block_position_analysis.analyse(EVIDENCE)
     early = row(table, level="position", position="early", size=1)
-    assert (early["mean"], early["combinations"], early["blocks"]) == (pytest.approx(1.5 * 22.5), 2, "0-1")
+    assert (early["mean"], early["combinations"], early["blocks"]) == (
+        pytest.approx(1.5 * 22.5),
+        2,
+        "0-1",
+    )
     assert row(table, level="combination", combination="1")["drops"] == pytest.approx([5, 10])
 
 
@@ -124,7 +151,9 @@ def test_correlations_are_those_of_scipy_over_the_common_combinations():
     x, y = ([drops[block,] for block in range(5, 40)] for drops in (first, second))
     expected = stats.pearsonr(x, y)
     assert (found["pearson"], found["combinations"]) == (pytest.approx(expected.statistic), 35)
-    assert (found["pearson_low"], found["pearson_high"]) == pytest.approx(tuple(expected.confidence_interval()))
+    assert (found["pearson_low"], found["pearson_high"]) == pytest.approx(
+        tuple(expected.confidence_interval())
+    )
     assert found["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)
     assert found["mean_difference"] == pytest.approx(100 * np.abs(np.subtract(x, y)).mean())
 
@@ -168,18 +197,32 @@ def sampled(scores: dict, splits: list[str], tmp_path):
         for name, values in scores.items()
         if name != "none"
     }
-    evaluations = planted_evaluations({"a": drops}, {"a": baseline}, roles=["search"], n=len(splits))
-    return planted_evidence(evaluations, sums={"a": sum_clusters([tmp_path / "shard.parquet"]).lazy()})
+    evaluations = planted_evaluations(
+        {"a": drops}, {"a": baseline}, roles=["search"], n=len(splits)
+    )
+    return planted_evidence(
+        evaluations, sums={"a": sum_clusters([tmp_path / "shard.parquet"]).lazy()}
+    )
 
 
 def test_splits_are_measured_apart(tmp_path):
     splits = ["train"] * 50 + ["validation"] * 50
-    losses = {"0": (1.0, 0.5), "1": (0.5, 0.25), "2": (0.25, 0.125), "3": (0.125, 1.0), "4": (0.0, 0.0)}
-    scores = {"none": [1.0] * 100} | {name: [1 - a] * 50 + [1 - b] * 50 for name, (a, b) in losses.items()}
+    losses = {
+        "0": (1.0, 0.5),
+        "1": (0.5, 0.25),
+        "2": (0.25, 0.125),
+        "3": (0.125, 1.0),
+        "4": (0.0, 0.0),
+    }
+    scores = {"none": [1.0] * 100} | {
+        name: [1 - a] * 50 + [1 - b] * 50 for name, (a, b) in losses.items()
+    }
     table = split_agreement.analyse(sampled(scores, splits, tmp_path))
     assert table["drop_a"].to_list() == pytest.approx([100, 50, 25, 12.5, 0])
     assert table["drop_b"].to_list() == pytest.approx([50, 25, 12.5, 100, 0])
-    assert table["spearman"][0] == pytest.approx(stats.spearmanr(*zip(*losses.values(), strict=True)).statistic)
+    assert table["spearman"][0] == pytest.approx(
+        stats.spearmanr(*zip(*losses.values(), strict=True)).statistic
+    )
     assert table.select("samples_a", "samples_b").row(0) == (50, 50)
 
 
@@ -189,9 +232,15 @@ def test_identical_combinations_are_tied_and_a_worse_one_is_not(tmp_path):
     good, bad = baseline.copy(), baseline.copy()
     good[rng.choice(400, 20, replace=False)] = 0
     bad[rng.choice(400, 120, replace=False)] = 0
-    evidence = sampled({"none": baseline, "0": good, "1": good, "2": bad}, ["train"] * 400, tmp_path)
+    evidence = sampled(
+        {"none": baseline, "0": good, "1": good, "2": bad}, ["train"] * 400, tmp_path
+    )
     ranking = rankings_by_num_removed.analyse(evidence)
-    assert dict(ranking.select("combination", "tied").iter_rows()) == {"0": True, "1": True, "2": False}
+    assert dict(ranking.select("combination", "tied").iter_rows()) == {
+        "0": True,
+        "1": True,
+        "2": False,
+    }
 
 
 def test_search_tree_knows_parents_and_kept():
@@ -225,7 +274,9 @@ def test_recommendations_follow_their_rules():
     assert best[2]["drop"] == pytest.approx(3)
     assert best[1]["robustness"] == 4  # two datasets only
     assert chosen["strategies"]["conservative"]["combination"] == "3"
-    assert chosen["strategies"]["balanced"]["combination"] == "3"  # 1-2 costs 3 %, its interval reaches further
+    assert (
+        chosen["strategies"]["balanced"]["combination"] == "3"
+    )  # 1-2 costs 3 %, its interval reaches further
     assert chosen["strategies"]["aggressive"]["combination"] == "1-2"
     assert [step["combination"] for step in chosen["path"]] == ["3", "2-3"]
     assert [step["increment"] for step in chosen["path"]] == pytest.approx([0, 6])
@@ -235,9 +286,13 @@ def test_recommendations_quote_the_holdout_and_never_choose_by_it():
     rng = np.random.default_rng(3)
     noise = pl.Series(rng.normal(0.3, 0.2, len(EVALUATIONS)))
     scrambled = EVALUATIONS.with_columns(
-        pl.when(role="holdout").then(noise).otherwise(name).alias(name) for name in ("relative", "drop")
+        pl.when(role="holdout").then(noise).otherwise(name).alias(name)
+        for name in ("relative", "drop")
     )
-    before, after = (pruning_recommendations.analyse(planted_evidence(table)) for table in (EVALUATIONS, scrambled))
+    before, after = (
+        pruning_recommendations.analyse(planted_evidence(table))
+        for table in (EVALUATIONS, scrambled)
+    )
     first = before["sizes"][0]
     assert first["holdout"]["drop"] == pytest.approx(first["drop"])
     assert after["sizes"][0]["holdout"]["drop"] != pytest.approx(first["drop"])
@@ -248,8 +303,14 @@ def without_measurements(content):
     """A document without what was measured on holdout samples."""
     if isinstance(content, dict):
         measured = ("holdout", "given_up", "costs")
-        return {key: without_measurements(value) for key, value in content.items() if key not in measured}
-    return [without_measurements(entry) for entry in content] if isinstance(content, list) else content
+        return {
+            key: without_measurements(value)
+            for key, value in content.items()
+            if key not in measured
+        }
+    return (
+        [without_measurements(entry) for entry in content] if isinstance(content, list) else content
+    )
 
 
 def test_what_holdout_samples_did_not_measure_is_null():
@@ -267,23 +328,36 @@ def test_what_holdout_samples_did_not_measure_is_null():
 def test_mixed_tasks_take_the_routers_lists_and_its_drop():
     numbers = {name: {"drop": drop, "low": drop - 1, "high": drop + 1, "changed": 0.5, "q": 0.01}
                for name, drop in {"generic": 9, "task": 4, "hybrid": 6, "gain": 3, "possible": 5}.items()}  # fmt: skip
-    lists = [{"size": 1, "name": name, "combination": one} for name, one in {"generic": "3", "VQA": "1"}.items()]
+    lists = [
+        {"size": 1, "name": name, "combination": one}
+        for name, one in {"generic": "3", "VQA": "1"}.items()
+    ]
     routing = {"sizes": [{"size": 1, **numbers}], "lists": lists}
     document = pruning_recommendations.analyse(planted_evidence(EVALUATIONS), routing)
     (mixed,) = document["scenarios"]["mixed"]
     assert (mixed["generic"], mixed["lists"]) == ("3", {"VQA": "1"})
     assert (mixed["holdout"]["drop"], mixed["gain"]["low"]) == (6, 2)
-    schema = resources.files("blocksieve.analysis").joinpath("pruning_recommendations.schema.json").read_text()
+    schema = (
+        resources.files("blocksieve.analysis")
+        .joinpath("pruning_recommendations.schema.json")
+        .read_text()
+    )
     jsonschema.validate(document, json.loads(schema))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("evaluations", [EVALUATIONS, EVALUATIONS.filter(pl.col("dataset") == "a")])
 def test_documents_keep_their_schemas(name, evaluations):
-    schema = json.loads(resources.files("blocksieve.analysis").joinpath(f"{name}.schema.json").read_text())
-    document = json.loads(json.dumps(all_analyses(planted_evidence(evaluations))[name], allow_nan=False))
+    schema = json.loads(
+        resources.files("blocksieve.analysis").joinpath(f"{name}.schema.json").read_text()
+    )
+    document = json.loads(
+        json.dumps(all_analyses(planted_evidence(evaluations))[name], allow_nan=False)
+    )
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, schema)
     for key in schema["required"]:
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({other: value for other, value in document.items() if other != key}, schema)
+            jsonschema.validate(
+                {other: value for other, value in document.items() if other != key}, schema
+            )

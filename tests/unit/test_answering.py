@@ -1,6 +1,7 @@
 """A job's loop: batches, memory that runs out, drafts from the cache, combinations that cannot run, broken weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +27,40 @@ def written(table: pl.DataFrame, **run: Any) -> str:
     """The report on a table of evaluations, in one line."""
     evidence = planted_evidence(table, "points")
     return " ".join(
-        as_text(TITLE, compose(table, all_analyses(evidence), {"analysis": evidence.settings, **run})).split()
+        as_text(
+            TITLE, compose(table, all_analyses(evidence), {"analysis": evidence.settings, **run})
+        ).split()
     )
 
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "3-4")]
 
 
-def make_task(definition: dict[str, Any], model: dict[str, Any], batch_size: Any, engine: str = "shared") -> Task:
+def make_task(
+    definition: dict[str, Any], model: dict[str, Any], batch_size: Any, engine: str = "shared"
+) -> Task:
     return Task("demo_vqa", definition, model, "fingerprint", engine, batch_size)
 
 
-def test_engines_and_batch_sizes_give_the_same_rows(demo_samples, demo_model_config, tmp_path: Path) -> None:
+def test_engines_and_batch_sizes_give_the_same_rows(
+    demo_samples, demo_model_config, tmp_path: Path
+) -> None:
     samples, definition = demo_samples("demo_vqa", 12)
     ways = [("reference", 5), ("shared", 5), ("shared", 1), ("shared", "auto")]
     tasks = [make_task(definition, demo_model_config, size, engine) for engine, size in ways]
-    tables = [evaluate(task, samples, COMBINATIONS, tmp_path / str(way))[0] for way, task in enumerate(tasks)]
+    tables = [
+        evaluate(task, samples, COMBINATIONS, tmp_path / str(way))[0]
+        for way, task in enumerate(tasks)
+    ]
     assert all(table.equals(tables[0]) for table in tables)
 
 
 def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
-    demo_samples, demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    demo_samples,
+    demo_model_config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 12)
     task = make_task(definition, demo_model_config, 12)
@@ -74,7 +88,11 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
 
 
 def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
-    demo_samples, demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    demo_samples,
+    demo_model_config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 12)
     task = make_task(definition, demo_model_config, 12)
@@ -100,11 +118,14 @@ def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:
     cache = Cache(tmp_path, "context")
     said = {"none": [1], "2": [5, 6], "9": [5, 6], "4": [7]}
     cache.append(
-        [{"combination": name, "sample_id": "a", "prediction": "", "tokens": tokens} for name, tokens in said.items()]
+        [
+            {"combination": name, "sample_id": "a", "prediction": "", "tokens": tokens}
+            for name, tokens in said.items()
+        ]
     )
     samples = pl.DataFrame({"sample_id": ["a", "b"]})
-    assert known_answers([Combination((2, 9))], samples, cache) == {"a": [5, 6]}
-    assert known_answers([Combination((4,))], samples, cache) == {"a": [1]}
+    assert known_answers([Combination.of((2, 9))], samples, cache) == {"a": [5, 6]}
+    assert known_answers([Combination.of((4,))], samples, cache) == {"a": [1]}
 
 
 @pytest.mark.parametrize(("bytes_per_row", "size"), [(1, 128), (10**15, 1)])
@@ -119,14 +140,16 @@ def broken_model(demo_model_config, tmp_path: Path) -> dict[str, Any]:
     """The embedded model with a number that is none in block 3."""
     folder = tmp_path / "broken"
     folder.mkdir()
-    for file in Path(demo_model_config["path"]).iterdir():
+    for file in Path(demo_model_config.path).iterdir():
         if file.suffix != ".safetensors":
             (folder / file.name).write_bytes(file.read_bytes())
-    weights = load_file(Path(demo_model_config["path"]) / "model.safetensors")
-    name = next(name for name in weights if "layers.3.mlp.down_proj" in name and "vision" not in name)
+    weights = load_file(Path(demo_model_config.path) / "model.safetensors")
+    name = next(
+        name for name in weights if "layers.3.mlp.down_proj" in name and "vision" not in name
+    )
     weights[name][0, 0] = float("nan")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    return demo_model_config | {"path": str(folder)}
+    return replace(demo_model_config, path=str(folder))
 
 
 def test_logits_that_are_no_numbers_are_counted_and_named(
@@ -134,14 +157,22 @@ def test_logits_that_are_no_numbers_are_counted_and_named(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 6)
     task = make_task(definition, broken_model, "auto")
-    rows, computed = evaluate(task, samples, [NONE, Combination((3,)), Combination((5,))], tmp_path / "cache")
+    rows, computed = evaluate(
+        task, samples, [NONE, Combination.of((3,)), Combination.of((5,))], tmp_path / "cache"
+    )
     assert "demo_vqa: combination 5 gives NaN or infinite logits on 6 samples" in caplog.text
     assert "combination 3 gives" not in caplog.text
     write_shard(tmp_path / "shard.parquet", task, rows, computed)
     table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
-    assert dict(table.select("combination", "non_finite").iter_rows()) == {"none": 6, "3": 0, "5": 6}
+    assert dict(table.select("combination", "non_finite").iter_rows()) == {
+        "none": 6,
+        "3": 0,
+        "5": 6,
+    }
     report = written(table)
-    assert "Combination 5 gave NaN or infinite logits on 6 of 6 samples of demo_vqa (search)" in report
+    assert (
+        "Combination 5 gave NaN or infinite logits on 6 of 6 samples of demo_vqa (search)" in report
+    )
 
 
 def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
@@ -149,7 +180,7 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 6)
     task = make_task(definition, demo_model_config, "auto")
-    combinations = [NONE, Combination((2,)), Combination((16,))]
+    combinations = [NONE, Combination.of((2,)), Combination.of((16,))]
     rows, computed = evaluate(task, samples, combinations, tmp_path / "cache")
     again, nothing = evaluate(task, samples, combinations, tmp_path / "cache")
     assert again.equals(rows)
@@ -159,7 +190,9 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     refused = table.row(by_predicate=pl.col("combination") == "16", named=True)
     assert refused["not_evaluable"] == "the model has blocks 0 to 15 only"
     assert (refused["n"], refused["score"], refused["drop"]) == (0, None, None)
-    assert all_analyses(planted_evidence(table, "points"))["rankings_by_num_removed"]["combination"].to_list() == ["2"]
+    assert all_analyses(planted_evidence(table, "points"))["rankings_by_num_removed"][
+        "combination"
+    ].to_list() == ["2"]
     report = written(table, jobs=[json.loads(json.dumps(computed))])
     assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
     assert "1 of 1 had anything to compute" in report

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ CONFIGS: list[tuple[str, Any, str]] = [
     ("search.max_removed", 0, "search.max_removed: 0 must be at least 1"),
     ("search.max_removed", 10**9, "search.max_removed: 1000000000 must be at most 255"),
     ("search.jobs_per_step", 10**9, "search.jobs_per_step: 1000000000 must be at most 1000"),
-    ("search.exhaustive_sizes", [7], "search.exhaustive_sizes: [7] goes beyond search.max_removed (4)"),
+    (
+        "search.exhaustive_sizes",
+        [7],
+        "search.exhaustive_sizes: [7] goes beyond search.max_removed (4)",
+    ),
     ("search.exhaustive_sizes", [1, 1], "search.exhaustive_sizes: [1, 1] must not repeat an entry"),
     ("samples.search", 0, "samples.search: 0 must be at least 2"),
     ("samples.holdout", -3, "samples.holdout: -3 must be at least 0"),
@@ -46,7 +51,11 @@ CONFIGS: list[tuple[str, Any, str]] = [
     ("model.path", "", "model.path: '' must not be empty"),
     ("model.path", "models/{run}", "model.path: 'models/{run}' must not hold braces"),
     ("model.path", "models/x\ny", "model.path: 'models/x\\ny' must not hold braces or line ends"),
-    ("model.trust_remote_code", "perhaps", "model.trust_remote_code: 'perhaps' must be of type boolean"),
+    (
+        "model.trust_remote_code",
+        "perhaps",
+        "model.trust_remote_code: 'perhaps' must be of type boolean",
+    ),
     ("evaluation.batch_size", "large", "evaluation.batch_size: 'large' must match"),
     ("evaluation.batch_size", 0, "evaluation.batch_size: 0 must be at least 1"),
     ("evaluation.engine", "fast", "evaluation.engine: 'fast' must be one of shared, reference"),
@@ -77,8 +86,16 @@ CONFIGS: list[tuple[str, Any, str]] = [
     ("run", "größe", "run: 'größe' must match"),
     ("run", "x" * 300, "must have at most 100 characters"),
     ("run", 2026, "run: 2026 must be of type string"),
-    ("analysis.across_datasets", "median", "analysis.across_datasets: 'median' must be one of relative, points"),
-    ("analysis.max_drop.balanced", float("inf"), "analysis.max_drop.balanced: must be a finite number"),
+    (
+        "analysis.across_datasets",
+        "median",
+        "analysis.across_datasets: 'median' must be one of relative, points",
+    ),
+    (
+        "analysis.max_drop.balanced",
+        float("inf"),
+        "analysis.max_drop.balanced: must be a finite number",
+    ),
     ("analysis.max_drop.conservative", 50, "analysis.max_drop: "),
     ("evaluations", "nowhere.parquet", "evaluations: there is no file 'nowhere.parquet'"),
     ("evaluations", "{x}.parquet", "evaluations: '{x}.parquet' must not hold braces"),
@@ -94,9 +111,21 @@ DATASETS: list[tuple[str, str, str]] = [
         yaml.safe_dump(VQA | {"metric": "accuracy"}),
         "config/datasets/bad.yaml: metric: 'accuracy' must be one of",
     ),
-    ("bad", yaml.safe_dump(VQA | {"splits": []}), "config/datasets/bad.yaml: splits: [] must have at least 1 entry"),
-    ("bad", yaml.safe_dump(VQA | {"prompt": "What?"}), "config/datasets/bad.yaml: prompt: 'What?' must match"),
-    ("bad", yaml.safe_dump(VQA | {"max_new_tokens": "4.5"}), "config/datasets/bad.yaml: max_new_tokens: "),
+    (
+        "bad",
+        yaml.safe_dump(VQA | {"splits": []}),
+        "config/datasets/bad.yaml: splits: [] must have at least 1 entry",
+    ),
+    (
+        "bad",
+        yaml.safe_dump(VQA | {"prompt": "What?"}),
+        "config/datasets/bad.yaml: prompt: 'What?' must match",
+    ),
+    (
+        "bad",
+        yaml.safe_dump(VQA | {"max_new_tokens": "4.5"}),
+        "config/datasets/bad.yaml: max_new_tokens: ",
+    ),
     (
         "bad",
         yaml.safe_dump(VQA | {"task_type": "Chess"}),
@@ -104,8 +133,16 @@ DATASETS: list[tuple[str, str, str]] = [
     ),
     ("bad", yaml.safe_dump(VQA | {"promt": "x"}), "unknown key 'promt' (did you mean 'prompt'?)"),
     ("bad", "\ud800", "config/datasets/bad.yaml: not UTF-8 text"),
-    ("bad", "!!python/object/apply:os.system ['touch canary']", "config/datasets/bad.yaml: not YAML"),
-    ("generic", yaml.safe_dump(VQA), "'generic' names results of all datasets or a task type; rename generic.yaml"),
+    (
+        "bad",
+        "!!python/object/apply:os.system ['touch canary']",
+        "config/datasets/bad.yaml: not YAML",
+    ),
+    (
+        "generic",
+        yaml.safe_dump(VQA),
+        "'generic' names results of all datasets or a task type; rename generic.yaml",
+    ),
     ("task_vqa", yaml.safe_dump(VQA), "'task_vqa' names results of all datasets"),
 ]
 
@@ -122,7 +159,10 @@ BASELINE = {
 # What is other in the second row, and what the line must say.
 ROWS: list[tuple[dict[str, Any], str]] = [
     ({"drop": -0.25, "ci_low": -0.3, "ci_high": -0.2}, "drop is not baseline - score"),
-    ({"drop": 25.0, "ci_low": 20.0, "ci_high": 30.0}, "drop is not baseline - score (score units, not points)"),
+    (
+        {"drop": 25.0, "ci_low": 20.0, "ci_high": 30.0},
+        "drop is not baseline - score (score units, not points)",
+    ),
     ({"relative": 33.3}, "relative is not drop / baseline (a share, not %)"),
     ({"drop": float("nan")}, "a number is NaN or infinite"),
     ({"ci_high": float("inf")}, "a number is NaN or infinite"),
@@ -190,7 +230,10 @@ def test_a_wrong_dataset(tmp_path: Path, name: str, text: str, message: str) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"search": DEFAULT["search"] | {"max_removed": 16}}, "search.max_removed: 16 must be less than the 16 blocks"),
+        (
+            {"search": DEFAULT["search"] | {"max_removed": 16}},
+            "search.max_removed: 16 must be less than the 16 blocks",
+        ),
         ({"finalists": ["2-16"]}, "finalists: '2-16' names a block that the model lacks"),
         ({"finalists": ["9" * 30]}, "names a block that the model lacks"),
     ],
@@ -208,7 +251,9 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 @pytest.mark.parametrize(("change", "message"), ROWS)
-def test_a_table_that_contradicts_itself(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_table_that_contradicts_itself(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     good = write(tmp_path, [GOOD_ROW | BASELINE, GOOD_ROW])
     assert len(read_evaluations(good)) == 2
     with pytest.raises(DataError) as error:
@@ -287,9 +332,9 @@ def test_a_pickle_instead_of_weights(
     from blocksieve.models.loading import load_model
 
     folder = tmp_path / "checkpoint"
-    shutil.copytree(demo_model_config["path"], folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(demo_model_config.path, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     (folder / name).write_bytes(pickle.dumps(Canary()))
-    model = demo_model_config | {"path": str(folder)}
+    model = replace(demo_model_config, path=str(folder))
     with pytest.raises(ModelError) as error:
         (describe_model(model), load_model(model))
     assert "config: model.path: " in told(error)
@@ -300,10 +345,20 @@ def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes
     """A black and white PNG of any size, whatever its data hold."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), extra and chunk(b"zTXt", extra), chunk(b"IDAT", data), chunk(b"IEND", b"")]
+    parts = [
+        chunk(b"IHDR", header),
+        extra and chunk(b"zTXt", extra),
+        chunk(b"IDAT", data),
+        chunk(b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
@@ -312,13 +367,27 @@ def png(width: int, height: int, data: bytes = b"", extra: bytes = b"") -> bytes
     [
         (png(10_000, 10_000, zlib.compress(bytes(1251 * 10_000))), "100000000 pixels"),
         (png(2**31 - 1, 2**31 - 1), "pixels"),
-        (png(8, 8, zlib.compress(bytes(16)), b"Comment\0\0" + zlib.compress(bytes(10**8))), "broken picture"),
+        (
+            png(8, 8, zlib.compress(bytes(16)), b"Comment\0\0" + zlib.compress(bytes(10**8))),
+            "broken picture",
+        ),
         (png(8, 8, zlib.compress(bytes(3))), "broken picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not a picture"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+            "not a picture",
+        ),
         (b"", "not a picture"),
         (pickle.dumps(Canary()), "not a picture"),
     ],
-    ids=["100 megapixels", "more than memory", "bomb in a comment", "cut off", "SVG", "empty", "pickle"],
+    ids=[
+        "100 megapixels",
+        "more than memory",
+        "bomb in a comment",
+        "cut off",
+        "SVG",
+        "empty",
+        "pickle",
+    ],
 )
 def test_a_picture_that_is_none_or_too_large(picture: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:

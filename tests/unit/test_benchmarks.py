@@ -10,7 +10,17 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks/engine.py"
 
 def test_the_engine_benchmark_compares_all_ways(tmp_path: Path) -> None:
     out = tmp_path / "engine.json"
-    command = [sys.executable, str(BENCHMARK), "demo_vqa", "--samples", "6", "--repeats", "1", "--out", str(out)]
+    command = [
+        sys.executable,
+        str(BENCHMARK),
+        "demo_vqa",
+        "--samples",
+        "6",
+        "--repeats",
+        "1",
+        "--out",
+        str(out),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())

@@ -1,6 +1,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,18 +58,31 @@ COMBINATIONS = ["none", "0", "3", "5", "1-4", "0-5", "0-1-2-3-4"]
 
 def llava(blocks: int) -> LlavaForConditionalGeneration:
     vision = CLIPVisionConfig(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
     )
     text = LlamaConfig(
-        vocab_size=120, hidden_size=32, intermediate_size=48, num_hidden_layers=blocks, num_attention_heads=4
+        vocab_size=120,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=blocks,
+        num_attention_heads=4,
     )
     return LlavaForConditionalGeneration(
-        LlavaConfig(vision_config=vision, text_config=text, image_token_index=5, vision_feature_layer=-1)
+        LlavaConfig(
+            vision_config=vision, text_config=text, image_token_index=5, vision_feature_layer=-1
+        )
     )
 
 
 def gpt2(blocks: int) -> GPT2LMHeadModel:
-    return GPT2LMHeadModel(GPT2Config(vocab_size=120, n_embd=32, n_layer=blocks, n_head=4, n_positions=64))
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=120, n_embd=32, n_layer=blocks, n_head=4, n_positions=64)
+    )
 
 
 def gemma3(blocks: int) -> Gemma3ForCausalLM:
@@ -87,7 +101,9 @@ def randomised(model: torch.nn.Module) -> torch.nn.Module:
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.shape[-1] ** -0.5)
+                weight.copy_(
+                    torch.randn(weight.shape, generator=generator) * weight.shape[-1] ** -0.5
+                )
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     return model.eval()
@@ -102,15 +118,23 @@ def ragged_inputs(images: bool) -> dict[str, torch.Tensor]:
     for row, padding in enumerate((0, 2, 3)):
         ids[row, :padding], mask[row, :padding] = 0, 0
     inputs = {"input_ids": ids, "attention_mask": mask}
-    return inputs | ({"pixel_values": torch.randn(3, 3, 28, 28, generator=generator)} if images else {})
+    return inputs | (
+        {"pixel_values": torch.randn(3, 3, 28, 28, generator=generator)} if images else {}
+    )
 
 
-def independently_pruned(model: torch.nn.Module, build, combination: Combination) -> torch.nn.Module:
+def independently_pruned(
+    model: torch.nn.Module, build, combination: Combination
+) -> torch.nn.Module:
     """A shallower model built anew, its weights filled in from the kept blocks' entries of the state dict."""
-    kept = [index for index in range(BLOCKS) if index not in combination.removed]
+    kept = [index for index in range(BLOCKS) if index not in combination.blocks]
     shallow = build(len(kept))
-    marker = next(mark for mark in (".layers.", ".h.") if any(mark in key for key in model.state_dict()))
-    prefix = next(key.split(marker)[0] for key in model.state_dict() if marker in key and "vision" not in key)
+    marker = next(
+        mark for mark in (".layers.", ".h.") if any(mark in key for key in model.state_dict())
+    )
+    prefix = next(
+        key.split(marker)[0] for key in model.state_dict() if marker in key and "vision" not in key
+    )
     state = {}
     for key, weight in model.state_dict().items():
         if key.startswith(prefix + marker):
@@ -124,13 +148,17 @@ def independently_pruned(model: torch.nn.Module, build, combination: Combination
     return shallow.eval()
 
 
-def generate(model: torch.nn.Module, inputs: dict[str, torch.Tensor], length: int = 6) -> torch.Tensor:
+def generate(
+    model: torch.nn.Module, inputs: dict[str, torch.Tensor], length: int = 6
+) -> torch.Tensor:
     return model.generate(**inputs, max_new_tokens=length, do_sample=False)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 @pytest.mark.parametrize(("build", "images"), [(llava, True), (gpt2, False)])
-def test_pruned_model_equals_a_shallower_one_built_anew(build, images: bool, combination: str) -> None:
+def test_pruned_model_equals_a_shallower_one_built_anew(
+    build, images: bool, combination: str
+) -> None:
     model, removed = randomised(build(BLOCKS)), Combination.parse(combination)
     inputs = ragged_inputs(images)
     pruned = without_blocks(model, removed)
@@ -144,15 +172,23 @@ def test_pruned_model_equals_a_shallower_one_built_anew(build, images: bool, com
 def test_kinds_of_attention_move_with_their_blocks(combination: str) -> None:
     model, removed = randomised(gemma3(BLOCKS)), Combination.parse(combination)
     inputs = ragged_inputs(images=False)
-    kinds = [kind for index, kind in enumerate(model.config.layer_types) if index not in removed.removed]
+    kinds = [
+        kind for index, kind in enumerate(model.config.layer_types) if index not in removed.blocks
+    ]
     pruned = without_blocks(model, removed)
     assert pruned.config.layer_types == kinds
-    expected = copy.deepcopy(model)  # cached generation against a full forward a token, on the same pruned model
+    expected = copy.deepcopy(
+        model
+    )  # cached generation against a full forward a token, on the same pruned model
     expected = without_blocks(expected, removed)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     with torch.no_grad():
         for _ in range(6):
-            token = expected(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, -1].argmax(-1, keepdim=True)
+            token = (
+                expected(input_ids=ids, attention_mask=mask, use_cache=False)
+                .logits[:, -1]
+                .argmax(-1, keepdim=True)
+            )
             ids, mask = torch.cat([ids, token], 1), torch.cat([mask, torch.ones_like(token)], 1)
     assert torch.equal(generate(pruned, inputs), ids)
 
@@ -170,7 +206,8 @@ def test_the_given_model_is_untouched_and_weights_are_shared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("combination", "reason"), [("6", "the model has blocks 0 to 5"), ("0-1-2-3-4-5", "no block would be left")]
+    ("combination", "reason"),
+    [("6", "the model has blocks 0 to 5"), ("0-1-2-3-4-5", "no block would be left")],
 )
 def test_impossible_combinations_are_refused(combination: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
@@ -180,28 +217,54 @@ def test_impossible_combinations_are_refused(combination: str, reason: str) -> N
 def test_code_that_comes_with_a_checkpoint_runs_and_the_config_names_its_blocks(
     demo_model_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(
+        "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules")
+    )
     folder = tmp_path / "checkpoint"
-    shutil.copytree(demo_model_config["path"], folder, ignore=lambda _, names: {n for n in names if "token" not in n})
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_hidden_layers": BLOCKS}
+    shutil.copytree(
+        demo_model_config.path,
+        folder,
+        ignore=lambda _, names: {n for n in names if "token" not in n},
+    )
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 4,
+        "num_hidden_layers": BLOCKS,
+    }
     plain = randomised(LlamaForCausalLM(LlamaConfig(vocab_size=600, **sizes)))
-    weights = {name.replace(".layers.", ".stages."): value.clone() for name, value in plain.state_dict().items()}
+    weights = {
+        name.replace(".layers.", ".stages."): value.clone()
+        for name, value in plain.state_dict().items()
+    }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "remote.py").write_text(REMOTE)
-    auto_map = {"AutoConfig": "remote.RemoteConfig", "AutoModelForCausalLM": "remote.RemoteForCausalLM"}
+    auto_map = {
+        "AutoConfig": "remote.RemoteConfig",
+        "AutoModelForCausalLM": "remote.RemoteForCausalLM",
+    }
     about = plain.config.to_dict() | {"model_type": "remote", "auto_map": auto_map}
-    (folder / "config.json").write_text(json.dumps(about | {"architectures": ["RemoteForCausalLM"]}))
-    config = demo_model_config | {"kind": "text", "path": str(folder), "trust_remote_code": True}
+    (folder / "config.json").write_text(
+        json.dumps(about | {"architectures": ["RemoteForCausalLM"]})
+    )
+    config = replace(demo_model_config, kind="text", path=str(folder), trust_remote_code=True)
     with pytest.raises(ModelError, match=r"name it in the config: model\.blocks"):
         describe_model(config)
     config |= {"blocks": "model.stages"}
     about = describe_model(config)
     assert (about["num_blocks"], about["kinds"]) == (BLOCKS, ["attention"] * BLOCKS)
     loaded = load_model(config)
-    questions = [{"question": text, "choices": [], "images": []} for text in ("one", "one two three", "two", "three")]
+    questions = [
+        {"question": text, "choices": [], "images": []}
+        for text in ("one", "one two three", "two", "three")
+    ]
     batch = make_probe(loaded, questions, "{question}")
     engine = start_engine("shared", loaded, batch, 4)
     assert engine.rung in ("prefixes", "drafts"), engine.reason
-    for combination, answers in engine.answer_batch(batch, [NONE, Combination((1,)), Combination((0, 5))], None):
+    for combination, answers in engine.answer_batch(
+        batch, [NONE, Combination.of((1,)), Combination.of((0, 5))], None
+    ):
         expected = generate(without_blocks(plain, combination), {**batch.inputs}, 4)
-        assert [answer.tokens for answer in answers] == expected[:, batch.inputs["input_ids"].shape[1] :].tolist()
+        assert [answer.tokens for answer in answers] == expected[
+            :, batch.inputs["input_ids"].shape[1] :
+        ].tolist()

@@ -9,20 +9,29 @@ from hypothesis import strategies as st
 from blocksieve.search.cache import Cache
 
 keys = st.tuples(st.sampled_from(["none", "1", "2-3"]), st.sampled_from("abcd"))
-batches = st.lists(st.tuples(st.lists(keys, min_size=1, max_size=5, unique=True), st.booleans()), max_size=5)
+batches = st.lists(
+    st.tuples(st.lists(keys, min_size=1, max_size=5, unique=True), st.booleans()), max_size=5
+)
 
 
 def rows(pairs: list[tuple[str, str]]) -> list[dict[str, object]]:
-    return [{"combination": c, "sample_id": s, "prediction": f"{c} {s}", "tokens": [len(c), 2]} for c, s in pairs]
+    return [
+        {"combination": c, "sample_id": s, "prediction": f"{c} {s}", "tokens": [len(c), 2]}
+        for c, s in pairs
+    ]
 
 
 def frame(pairs: list[tuple[str, str]]) -> pl.DataFrame:
-    return pl.DataFrame(pairs, schema={"combination": pl.String, "sample_id": pl.String}, orient="row")
+    return pl.DataFrame(
+        pairs, schema={"combination": pl.String, "sample_id": pl.String}, orient="row"
+    )
 
 
 @settings(max_examples=50, deadline=None)
 @given(batches, st.lists(keys, unique=True))
-def test_look_up_returns_what_was_added_once(batches: list[tuple[list, bool]], asked: list[tuple[str, str]]) -> None:
+def test_look_up_returns_what_was_added_once(
+    batches: list[tuple[list, bool]], asked: list[tuple[str, str]]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache, added = Cache(Path(folder), "context"), set()
         for pairs, close in batches:
@@ -33,7 +42,10 @@ def test_look_up_returns_what_was_added_once(batches: list[tuple[list, bool]], a
         found = cache.look_up(frame(asked))
         assert set(found.select("combination", "sample_id").rows()) == added & set(asked)
         assert len(found) == len(added & set(asked))
-        assert all(row["prediction"] == f"{row['combination']} {row['sample_id']}" for row in found.to_dicts())
+        assert all(
+            row["prediction"] == f"{row['combination']} {row['sample_id']}"
+            for row in found.to_dicts()
+        )
 
 
 def test_close_leaves_one_part_a_job_and_those_of_other_jobs(tmp_path: Path) -> None:
@@ -51,7 +63,9 @@ def test_contexts_do_not_mix(tmp_path: Path) -> None:
     assert Cache(tmp_path, "two").look_up(frame([("1", "a")])).is_empty()
 
 
-def test_a_corrupt_part_is_named_set_aside_and_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_corrupt_part_is_named_set_aside_and_unknown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cache = Cache(tmp_path, "context")
     cache.append(rows([("1", "a")]))
     cache.append(rows([("1", "b")]))

@@ -17,7 +17,7 @@ def test_candidates_are_sorted_distinct_and_extend_a_parent(beam: list[set[int]]
 
 @given(st.integers(0, 40), st.integers(1, 70))
 def test_parts_cover_everything_once_in_order(count: int, parts: int) -> None:
-    items = [Combination((i,)) for i in range(count)]
+    items = [Combination.of((i,)) for i in range(count)]
     shares = [part_of(items, part, parts) for part in range(parts)]
     assert [item for share in shares for item in share] == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1

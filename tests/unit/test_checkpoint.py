@@ -26,10 +26,15 @@ def test_weights_and_config_decide_and_the_card_does_not(folder: Path) -> None:
     assert identify(model(str(folder))) == before
     (folder / "config.json").write_text('{"a": 1}')
     assert identify(model(str(folder))) != before
-    assert [file.name for file in checkpoint_files(model(str(folder)))] == ["config.json", "model.safetensors"]
+    assert [file.name for file in checkpoint_files(model(str(folder)))] == [
+        "config.json",
+        "model.safetensors",
+    ]
 
 
-def test_the_same_files_elsewhere_are_the_same_model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_same_files_elsewhere_are_the_same_model(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     moved = tmp_path_factory.mktemp("moved") / "model"
     before = identify(model(str(folder)))
     folder.rename(moved)
@@ -62,13 +67,21 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_hub_id_needs_a_revision() -> None:
-    with pytest.raises(ModelError, match=r"there is no folder 'some/model'; for a hub id set model.revision"):
+    with pytest.raises(
+        ModelError, match=r"there is no folder 'some/model'; for a hub id set model.revision"
+    ):
         identify(model("some/model"))
 
 
 def test_a_hub_id_is_its_commit_whatever_the_revision_is_called(hub_cache: Path) -> None:
-    assert fetch(model("some/model", revision="main")) == fetch(model("some/model", revision=COMMIT)) == hub_cache
-    assert identify(model("some/model", revision="main")) == identify(model("some/model", revision=COMMIT))
+    assert (
+        fetch(model("some/model", revision="main"))
+        == fetch(model("some/model", revision=COMMIT))
+        == hub_cache
+    )
+    assert identify(model("some/model", revision="main")) == identify(
+        model("some/model", revision=COMMIT)
+    )
 
 
 def test_a_hub_id_that_cannot_be_had_is_one_line_with_the_fix(hub_cache: Path) -> None:

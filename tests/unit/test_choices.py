@@ -28,7 +28,11 @@ def chosen(evidence, method):
 
 def test_each_scope_takes_the_least_of_its_own_datasets():
     best = chosen(planted_evidence(EVALUATIONS), "beam")
-    assert {name: best["dataset", name, 2] for name in "abc"} == {"a": "1-2", "b": "0-1", "c": "0-2"}
+    assert {name: best["dataset", name, 2] for name in "abc"} == {
+        "a": "1-2",
+        "b": "0-1",
+        "c": "0-2",
+    }
     assert best["task_type", "Document QA", 2] == "1-2"
     assert best["generic", "generic", 2] == "0-2"
     assert best["leave_one_out", "c", 2] == best["task_type", "Document QA", 2]
@@ -46,7 +50,9 @@ def test_scores_take_the_least_important_blocks_whatever_they_cost_together():
 
 
 def test_a_beam_that_was_kept_comes_before_what_looks_better_afterwards():
-    evidence = planted_evidence(EVALUATIONS, beams={"a": {2: ["0-2", "0-1"]}, "generic": {2: ["0-1"]}})
+    evidence = planted_evidence(
+        EVALUATIONS, beams={"a": {2: ["0-2", "0-1"]}, "generic": {2: ["0-1"]}}
+    )
     best = chosen(evidence, "beam")
     assert (best["dataset", "a", 2], best["generic", "generic", 2]) == ("0-2", "0-1")
     assert best["dataset", "b", 2] == "0-1"
@@ -59,13 +65,18 @@ def test_the_path_adds_one_block_after_the_other():
 def test_no_choice_looks_at_holdout_samples():
     noise = pl.Series(np.random.default_rng(0).normal(0, 0.5, len(EVALUATIONS)))
     scrambled = EVALUATIONS.with_columns(
-        pl.when(role="holdout").then(noise).otherwise(name).alias(name) for name in ("relative", "drop")
+        pl.when(role="holdout").then(noise).otherwise(name).alias(name)
+        for name in ("relative", "drop")
     )
     assert choose(planted_evidence(scrambled)) == choose(planted_evidence(EVALUATIONS))
 
 
 def test_no_order_removes_every_block():
-    assert all(choice.size < 3 for choice in choose(planted_evidence(EVALUATIONS)) if choice.method == "scores")
+    assert all(
+        choice.size < 3
+        for choice in choose(planted_evidence(EVALUATIONS))
+        if choice.method == "scores"
+    )
 
 
 def test_finalists_are_all_choices_and_what_is_named(tmp_path):
@@ -76,7 +87,9 @@ def test_finalists_are_all_choices_and_what_is_named(tmp_path):
     path.write_text(json.dumps(found))
     EVALUATIONS.write_parquet(tmp_path / "evaluations.parquet")
     settings = planted_evidence(EVALUATIONS).settings
-    evidence = read_evidence(str(tmp_path / "evaluations.parquet"), settings, [], [], None, str(path))
+    evidence = read_evidence(
+        str(tmp_path / "evaluations.parquet"), settings, [], [], None, str(path)
+    )
     assert choices_of(evidence) == choose(evidence)
 
 

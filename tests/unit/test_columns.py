@@ -38,11 +38,16 @@ def huge_png(width: int, height: int) -> bytes:
     """A file of a few bytes that claims many pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -66,9 +71,14 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "pictures").mkdir()
     for number in range(3):
         (tmp_path / f"pictures/{number}.png").write_bytes(png(number))
-    rows = [{"q": f"what {n}?", "file": f"{n}.png", "more": ["0.png", "2.png"], "a": n, "right": 1} for n in range(3)]
+    rows = [
+        {"q": f"what {n}?", "file": f"{n}.png", "more": ["0.png", "2.png"], "a": n, "right": 1}
+        for n in range(3)
+    ]
     lines(tmp_path, "one.jsonl", [row | {"A": "red", "B": "blue", "C": None} for row in rows])
-    lines(tmp_path, "two.jsonl", [row | {"q": "else?", "A": "x", "B": "y", "C": "z"} for row in rows])
+    lines(
+        tmp_path, "two.jsonl", [row | {"q": "else?", "A": "x", "B": "y", "C": "z"} for row in rows]
+    )
     return tmp_path
 
 
@@ -93,7 +103,9 @@ def test_json_lines_with_a_folder_of_pictures(folder: Path) -> None:
 
 def test_several_columns_of_pictures_and_of_choices(folder: Path) -> None:
     """Columns may be listed; an index is the letter of a choice; a value that is null is none."""
-    source = json_lines(folder, images=["file", "more"], choices=["A", "B", "C"], references="right")
+    source = json_lines(
+        folder, images=["file", "more"], choices=["A", "B", "C"], references="right"
+    )
     first, *_, last = read_all(source, "train", "validation")
     assert first.images == (png(0), png(0), png(2))
     assert first.choices == ("red", "blue")
@@ -114,7 +126,12 @@ def test_text_only_with_a_template_and_a_filter(folder: Path) -> None:
 def test_every_format_gives_the_same_samples(form: str, tmp_path: Path) -> None:
     """Structs of bytes and lists of structs, with or without the library's own metadata."""
     rows = [
-        {"id": n, "image": {"bytes": png(n), "path": None}, "q": f"{n}?", "answers": [{"answer": "a"}, {"answer": "b"}]}
+        {
+            "id": n,
+            "image": {"bytes": png(n), "path": None},
+            "q": f"{n}?",
+            "answers": [{"answer": "a"}, {"answer": "b"}],
+        }
         for n in range(4)
     ]
     (tmp_path / "0.png").write_bytes(png(0))
@@ -123,13 +140,24 @@ def test_every_format_gives_the_same_samples(form: str, tmp_path: Path) -> None:
     elif form == "parquet of the library":
         Dataset.from_list(rows).to_parquet(tmp_path / "x.parquet")
     elif form == "arrow":
-        with pa.ipc.new_stream(str(tmp_path / "x.arrow"), pa.Table.from_pylist(rows).schema) as stream:
+        with pa.ipc.new_stream(
+            str(tmp_path / "x.arrow"), pa.Table.from_pylist(rows).schema
+        ) as stream:
             stream.write_table(pa.Table.from_pylist(rows))
     else:
         for n in range(4):
             (tmp_path / f"{n}.png").write_bytes(png(n))
-        lines(tmp_path, "x.json", [row | {"image": {"bytes": None, "path": f"{row['id']}.png"}} for row in rows])
-    source = {"path": str(tmp_path), "files": {"train": "x.*"}, "question": "{q}", "images": "image"}
+        lines(
+            tmp_path,
+            "x.json",
+            [row | {"image": {"bytes": None, "path": f"{row['id']}.png"}} for row in rows],
+        )
+    source = {
+        "path": str(tmp_path),
+        "files": {"train": "x.*"},
+        "question": "{q}",
+        "images": "image",
+    }
     samples = read_all(source | {"references": "answers.answer", "cluster": "id"})
     assert [sample.question for sample in samples] == ["0?", "1?", "2?", "3?"]
     assert samples[3].references == ("a", "b")
@@ -146,7 +174,12 @@ BROKEN = [
     (png()[:-30], "q?", "a", "broken picture: "),
     (jpeg()[:900], "q?", "a", "broken picture: image file is truncated"),
     (b"", "q?", "a", "not a picture of a format that Pillow reads"),
-    (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "q?", "a", "not a picture of a format that Pillow reads"),
+    (
+        b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "q?",
+        "a",
+        "not a picture of a format that Pillow reads",
+    ),
     (huge_png(10_000, 10_000), "q?", "a", "exceeds limit of 89478485 pixels"),
     (huge_png(60_000, 60_000), "q?", "a", "exceeds limit of"),
     (None, "q?", "a", "no picture"),
@@ -160,15 +193,26 @@ BROKEN = [
 def test_every_unusable_sample_is_counted_and_named(tmp_path: Path) -> None:
     """Its split, row and reason; above the limit the reading fails in one line."""
     good = [{"image": {"bytes": png(n), "path": "x.png"}, "q": f"{n}?", "a": "a"} for n in range(9)]
-    bad = [{"image": data if data is None else {"bytes": data}, "q": q, "a": a} for data, q, a, _ in BROKEN]
+    bad = [
+        {"image": data if data is None else {"bytes": data}, "q": q, "a": a}
+        for data, q, a, _ in BROKEN
+    ]
     pyarrow.parquet.write_table(pa.Table.from_pylist(good + bad), tmp_path / "x.parquet")
-    source = {"kind": "columns", "path": str(tmp_path), "question": "{q}", "images": "image", "references": "a"}
+    source = {
+        "kind": "columns",
+        "path": str(tmp_path),
+        "question": "{q}",
+        "images": "image",
+        "references": "a",
+    }
     report = Report()
     usable = list(report.usable(read_samples(source, ["train"]), "exact_match", 1.0))
     assert len(usable) == len(good)
     content = report.content(drawn=4)
     assert (content["read"], content["drawn"], content["bad"]) == (20, 4, 11)
-    for number, (entry, (_, _, _, reason)) in enumerate(zip(content["bad_samples"], BROKEN, strict=True)):
+    for number, (entry, (_, _, _, reason)) in enumerate(
+        zip(content["bad_samples"], BROKEN, strict=True)
+    ):
         assert (entry["split"], entry["row"]) == ("train", str(len(good) + number))
         assert reason in entry["reason"]
         assert "0x" not in entry["reason"]  # no address: the report of two readings is the same
@@ -229,7 +273,11 @@ def test_choices_that_cannot_be(folder: Path, index: int, choices: Any, reason: 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"question": "{qq}"}, ConfigError, "no column 'qq'; there are q, file, more, a, right, A, B, C"),
+        (
+            {"question": "{qq}"},
+            ConfigError,
+            "no column 'qq'; there are q, file, more, a, right, A, B, C",
+        ),
         ({"references": "answers.answer"}, ConfigError, "no column 'answers.answer'"),
         ({"where": {"kind": "x"}}, ConfigError, "no column 'kind'"),
         ({"each": "qa"}, ConfigError, "no column 'qa'"),
@@ -257,7 +305,9 @@ def test_what_cannot_be_read_at_all_says_so_in_one_line(
 def test_urls_are_refused(folder: Path, file: str) -> None:
     """Pictures are not fetched one by one; the line says what to do."""
     lines(folder, "one.jsonl", [{"q": "?", "file": file, "a": "a"}])
-    with pytest.raises(ConfigError, match=r"the pictures are URLs .* download them and name their folder"):
+    with pytest.raises(
+        ConfigError, match=r"the pictures are URLs .* download them and name their folder"
+    ):
         read(json_lines(folder))
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from blocksieve.config import check_against_model, resolve
 from blocksieve.errors import ConfigError
+from blocksieve.specs import SearchSpec
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "config/schema.yaml").read_text())
@@ -32,8 +33,16 @@ def changed(path: str, value: Any) -> dict[str, Any]:
             "config: search: unknown key 'beam_widht' (did you mean 'beam_width'?); allowed: max_removed",
         ),
         ("search.beam_width", 0, "config: search.beam_width: 0 must be at least 1"),
-        ("search.beam_width", "three", "config: search.beam_width: 'three' must be of type integer"),
-        ("search.exhaustive_sizes", [9], "config: search.exhaustive_sizes: [9] goes beyond search.max_removed (4)"),
+        (
+            "search.beam_width",
+            "three",
+            "config: search.beam_width: 'three' must be of type integer",
+        ),
+        (
+            "search.exhaustive_sizes",
+            [9],
+            "config: search.exhaustive_sizes: [9] goes beyond search.max_removed (4)",
+        ),
         (
             "model.dtype",
             "float23",
@@ -41,7 +50,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ),
         ("run", "../x", "config: run: '../x' must match"),
         ("run", 5, "config: run: 5 must be of type string"),
-        ("datasets", ["demo_vqq"], "config: datasets: no dataset 'demo_vqq' (did you mean 'demo_vqa'?); known: "),
+        (
+            "datasets",
+            ["demo_vqq"],
+            "config: datasets: no dataset 'demo_vqq' (did you mean 'demo_vqa'?); known: ",
+        ),
         ("datasets", [], "config: datasets: [] must have at least 1 entry"),
         ("datasets", ["demo_vqa", "demo_vqa"], "must not repeat an entry"),
         ("datasets", ["../../etc"], "config: datasets.0: '../../etc' must match"),
@@ -52,10 +65,16 @@ def changed(path: str, value: Any) -> dict[str, Any]:
             "samples.max_bad_samples: 2 must be at most 1",
         ),
         ("modle", {}, "config: (top level): unknown key 'modle' (did you mean 'model'?)"),
-        ("evaluation.engine", "quick", "config: evaluation.engine: 'quick' must be one of shared, reference"),
+        (
+            "evaluation.engine",
+            "quick",
+            "config: evaluation.engine: 'quick' must be one of shared, reference",
+        ),
     ],
 )
-def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(path: str, value: Any, message: str) -> None:
+def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(
+    path: str, value: Any, message: str
+) -> None:
     with pytest.raises(ConfigError) as raised:
         resolve(changed(path, value), ROOT)
     assert message in str(raised.value)
@@ -65,7 +84,11 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(path: str,
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("metric", "bleu", "config/datasets/bad.yaml: metric: 'bleu' must be one of vqa, vqa_normalized, anls"),
+        (
+            "metric",
+            "bleu",
+            "config/datasets/bad.yaml: metric: 'bleu' must be one of vqa, vqa_normalized, anls",
+        ),
         ("prompt", "no question", "config/datasets/bad.yaml: prompt: 'no question' must match"),
         (
             "source",
@@ -77,17 +100,27 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(path: str,
             {"kind": "internet"},
             "config/datasets/bad.yaml: source.kind: 'internet' must be one of columns, demo",
         ),
-        ("source", {"kind": "demo", "task": "vqa", "url": "x"}, "config/datasets/bad.yaml: source: unknown key 'url'"),
+        (
+            "source",
+            {"kind": "demo", "task": "vqa", "url": "x"},
+            "config/datasets/bad.yaml: source: unknown key 'url'",
+        ),
         (
             "source",
             {"kind": "columns", "path": "x", "question": "q"},
             "config/datasets/bad.yaml: source: key 'references' is missing; add it",
         ),
-        ("source", {"kind": "demo", "task": "vqa", "path": "x"}, "source: 'path' must be one of kind, task"),
+        (
+            "source",
+            {"kind": "demo", "task": "vqa", "path": "x"},
+            "source: 'path' must be one of kind, task",
+        ),
         ("max_new_tokens", 0, "config/datasets/bad.yaml: max_new_tokens: 0 must be at least 1"),
     ],
 )
-def test_a_fault_of_a_dataset_names_its_file(tmp_path: Path, key: str, value: Any, message: str) -> None:
+def test_a_fault_of_a_dataset_names_its_file(
+    tmp_path: Path, key: str, value: Any, message: str
+) -> None:
     (tmp_path / "config/datasets").mkdir(parents=True)
     (tmp_path / "config/schema.yaml").write_text((ROOT / "config/schema.yaml").read_text())
     definition = yaml.safe_load((ROOT / "config/datasets/demo_vqa.yaml").read_text()) | {key: value}
@@ -103,18 +136,27 @@ def test_every_config_is_valid(path: Path) -> None:
         resolve(merge(copy.deepcopy(DEFAULT), yaml.safe_load(path.read_text())), ROOT)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("config/datasets/*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("config/datasets/*.yaml")), ids=lambda path: path.name
+)
 def test_every_dataset_is_valid(path: Path) -> None:
     resolve(changed("datasets", [path.stem]), ROOT)
 
 
 def test_nested_values_of_the_command_line_come_as_text() -> None:
-    search = {"max_removed": "3", "beam_width": "2", "exhaustive_sizes": ["1", "2"], "jobs_per_step": "1"}
+    search = {
+        "max_removed": "3",
+        "beam_width": "2",
+        "exhaustive_sizes": ["1", "2"],
+        "jobs_per_step": "1",
+    }
     model = DEFAULT["model"] | {"trust_remote_code": "true", "revision": "null"}
     resolved = resolve(DEFAULT | {"search": search, "model": model}, ROOT)
-    assert resolved["search"] == {"max_removed": 3, "beam_width": 2, "exhaustive_sizes": [1, 2], "jobs_per_step": 1}
-    assert resolved["model"]["trust_remote_code"] is True
-    assert resolved["model"]["revision"] is None
+    assert resolved.search == SearchSpec(
+        max_removed=3, beam_width=2, exhaustive_sizes=[1, 2], jobs_per_step=1
+    )
+    assert resolved.model.trust_remote_code is True
+    assert resolved.model.revision is None
 
 
 def test_more_blocks_removed_than_the_model_has() -> None:
@@ -140,11 +182,17 @@ def keys(schema: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str, 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
-        base[key] = merge(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        base[key] = (
+            merge(base[key], value)
+            if isinstance(value, dict) and isinstance(base.get(key), dict)
+            else value
+        )
     return base
 
 
-@pytest.mark.parametrize(("text", "advice"), [("4-2", "write 2-4"), ("3-3", "write 3"), ("a", "must match")])
+@pytest.mark.parametrize(
+    ("text", "advice"), [("4-2", "write 2-4"), ("3-3", "write 3"), ("a", "must match")]
+)
 def test_finalists_are_combinations(text: str, advice: str) -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"finalists": [text]}
     with pytest.raises(ConfigError, match=f"finalists.*{advice}"):

@@ -13,7 +13,7 @@ from blocksieve.engine.inputs import Batch, find_prefix
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
-COMBINATIONS = [Combination(removed) for removed in ((), (0,), (2,), (5,), (1, 3), (0, 5))]
+COMBINATIONS = [Combination.of(removed) for removed in ((), (0,), (2,), (5,), (1, 3), (0, 5))]
 LENGTH = 8
 # Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
 PREFILL = {
@@ -34,7 +34,10 @@ PREFILL = {
     "qwen3_next": "has recurrent states",
 }
 REFUSED = {
-    "gemma3n_text": {"2": "block 4 uses the keys and values of block 2", "1-3": "uses the keys and values of block 3"},
+    "gemma3n_text": {
+        "2": "block 4 uses the keys and values of block 2",
+        "1-3": "uses the keys and values of block 3",
+    },
     "gemma4:shared keys and values": {
         "2": "block 3 uses the keys and values of block 2",
         "1-3": "uses the keys and values of block 1",
@@ -74,10 +77,14 @@ def load(model: Any) -> LoadedModel:
     return LoadedModel(model, Numbers(), torch.device("cpu"), find_blocks(model))
 
 
-def generated(model: Any, inputs: dict[str, torch.Tensor], end: int | None = None) -> list[list[int]]:
+def generated(
+    model: Any, inputs: dict[str, torch.Tensor], end: int | None = None
+) -> list[list[int]]:
     """The answers of the model's own generate, up to and with the end token."""
     own = {name: value.clone() for name, value in inputs.items()}
-    prompt = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"].shape[1]
+    prompt = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"].shape[
+        1
+    ]
     output = model.generate(**own, max_new_tokens=LENGTH, do_sample=False, eos_token_id=end)
     return [row[: row.index(end) + 1] if end in row else row for row in output[:, prompt:].tolist()]
 
@@ -96,20 +103,24 @@ def expected_answers(
     model: Any, inputs: dict[str, torch.Tensor], refused: Any, end: int | None = None
 ) -> dict[Any, Any]:
     return {
-        combination: generated(zoo.prune(model, combination.removed), inputs, end)
+        combination: generated(zoo.prune(model, combination.blocks), inputs, end)
         for combination in COMBINATIONS
         if str(combination) not in refused
     }
 
 
-def check(engine: Any, batch: Batch, expected: dict[Any, Any], refused: dict[str, str], drafts: Any) -> None:
+def check(
+    engine: Any, batch: Batch, expected: dict[Any, Any], refused: dict[str, str], drafts: Any
+) -> None:
     found = dict(engine.answer_batch(batch, COMBINATIONS, drafts))
     assert set(found) == set(COMBINATIONS)
     for combination, answers in found.items():
         if isinstance(answers, Refused):
             assert refused[str(combination)] in answers.reason
         else:
-            assert [answer.tokens for answer in answers] == expected[combination], f"without {combination}"
+            assert [answer.tokens for answer in answers] == expected[combination], (
+                f"without {combination}"
+            )
 
 
 @pytest.mark.parametrize(("name", "images"), CASES)
@@ -149,19 +160,33 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
         check(engine, batch, expected, {}, drafts)
 
 
-def questions(model: Any, firsts: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[list[int]]]:
+def questions(
+    model: Any, firsts: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[list[int]]]:
     """Three prompts about each image: two that say the same up to the image's end, then text of other lengths."""
     generator = torch.Generator().manual_seed(3)
     rows, groups = [], [[0, 1, 2], [3, 4, 5]]
     for row in range(2):
         ids = firsts["input_ids"][row][firsts["attention_mask"][row].bool()].tolist()
-        begin = ids[: max(place for place, token in enumerate(ids) if token in (model.config.image_token_id, 8)) + 1]
+        begin = ids[
+            : max(
+                place
+                for place, token in enumerate(ids)
+                if token in (model.config.image_token_id, 8)
+            )
+            + 1
+        ]
         rows.append(ids)
-        rows += [begin + torch.randint(20, 160, (length,), generator=generator).tolist() for length in (3, 5)]
+        rows += [
+            begin + torch.randint(20, 160, (length,), generator=generator).tolist()
+            for length in (3, 5)
+        ]
     longest = max(map(len, rows))
     inputs = {
         "input_ids": torch.tensor([[0] * (longest - len(row)) + row for row in rows]),
-        "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+        "attention_mask": torch.tensor(
+            [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+        ),
     }
     for name, value in firsts.items():
         if name in ("token_type_ids", "mm_token_type_ids"):

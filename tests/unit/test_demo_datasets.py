@@ -48,7 +48,8 @@ def test_no_picture_of_the_datasets_can_be_a_training_picture(task: str) -> None
 
 def test_no_digit_image_is_in_both_parts() -> None:
     trained, held_out = (
-        {image.tobytes() for images in digit_images(part).values() for image in images} for part in (False, True)
+        {image.tobytes() for images in digit_images(part).values() for image in images}
+        for part in (False, True)
     )
     assert len(trained) + len(held_out) >= 1790
     assert len(trained) <= FIRST_HELD_OUT_DIGIT

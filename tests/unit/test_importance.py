@@ -53,7 +53,9 @@ def test_least_important_blocks_in_order_of_their_numbers():
         blocks_to_remove(SCORES["a"], 4)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", json.dumps(asdict(SCORES["a"]) | {"removal_order": [1, 2]})])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", json.dumps(asdict(SCORES["a"]) | {"removal_order": [1, 2]})]
+)
 def test_other_files_are_refused(tmp_path: Path, content: str):
     (tmp_path / "scores.json").write_text(content)
     with pytest.raises(DataError, match=r"scores\.json: "):

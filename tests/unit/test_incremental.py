@@ -18,7 +18,11 @@ Changes = Callable[[Task, pl.DataFrame, Path], tuple[Task, pl.DataFrame, Path]]
 
 
 def defined(**changes: Any) -> Changes:
-    return lambda task, samples, cache: (replace(task, definition=task.definition | changes), samples, cache)
+    return lambda task, samples, cache: (
+        replace(task, definition=replace(task.definition, **changes)),
+        samples,
+        cache,
+    )
 
 
 # What is changed, the combinations then, and how many pairs of those before and of all are new.
@@ -30,18 +34,30 @@ MATRIX: dict[str, tuple[Changes, tuple[str, ...], int]] = {
     "fewer samples": (lambda task, samples, cache: (task, samples[:2], cache), BEFORE, 0),
     "another metric": (defined(metric="exact_match"), BEFORE, 0),
     "another task type": (defined(task_type="Exact Match"), BEFORE, 0),
-    "another dataset's name": (lambda task, *rest: (replace(task, dataset="other"), *rest), BEFORE, 0),
+    "another dataset's name": (
+        lambda task, *rest: (replace(task, dataset="other"), *rest),
+        BEFORE,
+        0,
+    ),
     "another batch size": (lambda task, *rest: (replace(task, batch_size=1), *rest), BEFORE, 0),
     "another engine": (lambda task, *rest: (replace(task, engine="reference"), *rest), BEFORE, 0),
     "another prompt": (defined(prompt="{question} Answer:"), BEFORE, 3 * SAMPLES),
     "longer answers": (defined(max_new_tokens=2), BEFORE, 3 * SAMPLES),
     "another dtype": (
-        lambda task, *rest: (replace(task, model=task.model | {"dtype": "bfloat16"}), *rest),
+        lambda task, *rest: (replace(task, model=replace(task.model, dtype="bfloat16")), *rest),
         BEFORE,
         3 * SAMPLES,
     ),
-    "another checkpoint": (lambda task, *rest: (replace(task, model_fingerprint="other"), *rest), BEFORE, 3 * SAMPLES),
-    "another run": (lambda task, samples, cache: (task, samples, cache.parent / "renamed"), BEFORE, 3 * SAMPLES),
+    "another checkpoint": (
+        lambda task, *rest: (replace(task, model_fingerprint="other"), *rest),
+        BEFORE,
+        3 * SAMPLES,
+    ),
+    "another run": (
+        lambda task, samples, cache: (task, samples, cache.parent / "renamed"),
+        BEFORE,
+        3 * SAMPLES,
+    ),
 }
 
 
@@ -58,11 +74,16 @@ def before(demo_samples, demo_model_config, tmp_path_factory) -> tuple[Task, pl.
 def pairs(folder: Path) -> pl.DataFrame:
     """A row a pair that was ever evaluated, with its context."""
     parts = sorted(folder.rglob("*.parquet"))
-    columns = [pl.read_parquet(p).select("combination", "sample_id", context=pl.lit(p.parent.name)) for p in parts]
+    columns = [
+        pl.read_parquet(p).select("combination", "sample_id", context=pl.lit(p.parent.name))
+        for p in parts
+    ]
     return pl.concat(columns)
 
 
-def newly(before: tuple[Task, pl.DataFrame, Path], change: Changes, combinations: tuple[str, ...]) -> pl.DataFrame:
+def newly(
+    before: tuple[Task, pl.DataFrame, Path], change: Changes, combinations: tuple[str, ...]
+) -> pl.DataFrame:
     """The pairs that a change has evaluated; none of them twice, none of those before again."""
     task, samples, cache = change(*before)
     old = pairs(before[2])
@@ -75,7 +96,9 @@ def newly(before: tuple[Task, pl.DataFrame, Path], change: Changes, combinations
 
 
 @pytest.mark.parametrize("name", MATRIX)
-def test_a_change_evaluates_exactly_what_is_new(before: tuple[Task, pl.DataFrame, Path], name: str) -> None:
+def test_a_change_evaluates_exactly_what_is_new(
+    before: tuple[Task, pl.DataFrame, Path], name: str
+) -> None:
     change, combinations, expected = MATRIX[name]
     found = newly(before, change, combinations)
     assert len(found) == expected
@@ -83,7 +106,9 @@ def test_a_change_evaluates_exactly_what_is_new(before: tuple[Task, pl.DataFrame
     assert set(found["sample_id"]) <= set(before[1]["sample_id"])
 
 
-def test_more_samples_evaluate_only_those(before: tuple[Task, pl.DataFrame, Path], demo_samples) -> None:
+def test_more_samples_evaluate_only_those(
+    before: tuple[Task, pl.DataFrame, Path], demo_samples
+) -> None:
     more, _ = demo_samples("demo_vqa", SAMPLES + 2)
     found = newly(before, lambda task, samples, cache: (task, more, cache), BEFORE)
     assert len(found) == 2 * len(BEFORE)

@@ -5,7 +5,13 @@ import polars as pl
 import pytest
 from planted import all_analyses, planted_run
 
-from blocksieve.analysis import held_out, pruning_recommendations, stability, task_specific_vs_generic, transfer_matrix
+from blocksieve.analysis import (
+    held_out,
+    pruning_recommendations,
+    stability,
+    task_specific_vs_generic,
+    transfer_matrix,
+)
 from blocksieve.choices import METHODS
 from blocksieve.evidence import Evidence
 from blocksieve.report.findings import findings
@@ -17,7 +23,10 @@ FREE, DEAR = 0.0, 0.4
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory):
     """VQA can lose blocks 0 and 1, captioning 2 and 3; nobody the others."""
-    costs = {name: [FREE, FREE, DEAR, DEAR] if TYPES[name] == "VQA" else [DEAR, DEAR, FREE, FREE] for name in TYPES}
+    costs = {
+        name: [FREE, FREE, DEAR, DEAR] if TYPES[name] == "VQA" else [DEAR, DEAR, FREE, FREE]
+        for name in TYPES
+    }
     return planted_run(tmp_path_factory.mktemp("apart"), costs, TYPES)
 
 
@@ -25,7 +34,10 @@ def apart(tmp_path_factory):
 def alike(tmp_path_factory):
     """All datasets can lose block 1 alone, and 1 and 3 together."""
     return planted_run(
-        tmp_path_factory.mktemp("alike"), {name: [DEAR, FREE, DEAR, 0.1] for name in TYPES}, TYPES, seed=1
+        tmp_path_factory.mktemp("alike"),
+        {name: [DEAR, FREE, DEAR, 0.1] for name in TYPES},
+        TYPES,
+        seed=1,
     )
 
 
@@ -33,13 +45,17 @@ def alike(tmp_path_factory):
 def noise(tmp_path_factory):
     """Twelve blocks and eight datasets, and no block matters."""
     names = {f"dataset {number}": f"type {number % 4}" for number in range(8)}
-    return planted_run(tmp_path_factory.mktemp("noise"), {name: [0.1] * 12 for name in names}, names, n=100, seed=2)
+    return planted_run(
+        tmp_path_factory.mktemp("noise"), {name: [0.1] * 12 for name in names}, names, n=100, seed=2
+    )
 
 
 def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
     found = task_specific_vs_generic.analyse(apart)
     means = {(mean["method"], mean["list"], mean["size"]): mean for mean in found["mean_regret"]}
-    assert {means[method, "generic", size]["verdict"] for method in METHODS for size in (1, 2)} == {"costs more"}
+    assert {means[method, "generic", size]["verdict"] for method in METHODS for size in (1, 2)} == {
+        "costs more"
+    }
     assert means["beam", "task_type", 2]["verdict"] == "same list"
     covered = []
     for row in found["rows"]:
@@ -93,7 +109,10 @@ def test_noise_shows_the_winners_curse_and_no_better_list(noise):
     regrets = task_specific_vs_generic.analyse(noise)
     assert {row["verdict"] for row in regrets["rows"]} <= {"same list", "not shown to differ"}
     known = pruning_recommendations.analyse(noise)["scenarios"]["known_task"]
-    assert {row["generic"]["costs"]["verdict"] for row in known} <= {"same list", "not shown to differ"}
+    assert {row["generic"]["costs"]["verdict"] for row in known} <= {
+        "same list",
+        "not shown to differ",
+    }
 
 
 def test_what_does_not_win_by_luck_shows_no_curse(alike):
@@ -108,7 +127,9 @@ def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
     sums = {}
     for dataset, lazy in apart.sums.items():
         other = pl.Series(rng.permutation(lazy.collect()["drop"].to_numpy()))
-        sums[dataset] = lazy.with_columns(drop=pl.when(role="holdout").then(other).otherwise("drop"))
+        sums[dataset] = lazy.with_columns(
+            drop=pl.when(role="holdout").then(other).otherwise("drop")
+        )
     scrambled = Evidence(apart.evaluations, apart.settings, sums)
     assert held_out.analyse(scrambled) != held_out.analyse(apart)
     for module in (task_specific_vs_generic, pruning_recommendations, stability):
@@ -120,7 +141,9 @@ def chosen(content):
     if isinstance(content, dict):
         lists = [content[key] for key in ("combination", "own", "top") if key in content]
         return lists + [entry for value in content.values() for entry in chosen(value)]
-    return [entry for value in content for entry in chosen(value)] if isinstance(content, list) else []
+    return (
+        [entry for value in content for entry in chosen(value)] if isinstance(content, list) else []
+    )
 
 
 def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise):

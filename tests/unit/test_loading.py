@@ -2,13 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from blocksieve.errors import ModelError
-from blocksieve.models.loading import ALLOTTED, allotted_gpus, choose_device, claim, fitting, weights_bytes
+from blocksieve.models.loading import (
+    ALLOTTED,
+    allotted_gpus,
+    choose_device,
+    claim,
+    fitting,
+    weights_bytes,
+)
 
 CLAIM = """
 import sys
@@ -28,7 +36,10 @@ def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: 
     jobs = []
     for expected in ("0", "1", "0"):  # a third job shares the first one's
         job = subprocess.Popen(
-            [sys.executable, "-c", CLAIM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", CLAIM, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         jobs.append(job)
         assert job.stdout is not None
@@ -39,9 +50,19 @@ def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: 
 
 
 def test_what_a_batch_system_says_of_gpus() -> None:
-    assert allotted_gpus({"CUDA_VISIBLE_DEVICES": "0,1", "HOME": "/root"}) == "CUDA_VISIBLE_DEVICES=0,1"
-    assert allotted_gpus({"SLURM_JOB_GPUS": "3", "SLURM_STEP_GPUS": "3"}) == "SLURM_JOB_GPUS=3, SLURM_STEP_GPUS=3"
-    assert allotted_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == allotted_gpus({"CUDA_VISIBLE_DEVICES": ""}) == ""
+    assert (
+        allotted_gpus({"CUDA_VISIBLE_DEVICES": "0,1", "HOME": "/root"})
+        == "CUDA_VISIBLE_DEVICES=0,1"
+    )
+    assert (
+        allotted_gpus({"SLURM_JOB_GPUS": "3", "SLURM_STEP_GPUS": "3"})
+        == "SLURM_JOB_GPUS=3, SLURM_STEP_GPUS=3"
+    )
+    assert (
+        allotted_gpus({"CUDA_VISIBLE_DEVICES": "-1"})
+        == allotted_gpus({"CUDA_VISIBLE_DEVICES": ""})
+        == ""
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -50,7 +71,9 @@ def test_a_gpu_that_was_given_but_is_not_seen_is_an_error(
 ) -> None:
     monkeypatch.setenv("SLURM_STEP_GPUS", "0")
     for wanted in ("auto", "cuda"):
-        with pytest.raises(ModelError, match=r"was given a GPU \(SLURM_STEP_GPUS=0\) but torch .* sees none; check"):
+        with pytest.raises(
+            ModelError, match=r"was given a GPU \(SLURM_STEP_GPUS=0\) but torch .* sees none; check"
+        ):
             choose_device(wanted)
     assert choose_device("cpu") == "cpu"
     assert "was given a GPU (SLURM_STEP_GPUS=0) but model.device is cpu" in caplog.text
@@ -65,7 +88,9 @@ def test_without_a_gpu_auto_means_cpu_and_cuda_is_an_error(monkeypatch: pytest.M
         choose_device("cuda")
 
 
-def test_the_memory_that_weights_take_is_known_before_they_are_loaded(demo_model, demo_model_config) -> None:
+def test_the_memory_that_weights_take_is_known_before_they_are_loaded(
+    demo_model, demo_model_config
+) -> None:
     parameters = sum(weight.numel() for weight in demo_model.model.parameters())
     assert weights_bytes(demo_model_config) == 4 * parameters
-    assert weights_bytes(demo_model_config | {"dtype": "bfloat16"}) == 2 * parameters
+    assert weights_bytes(replace(demo_model_config, dtype="bfloat16")) == 2 * parameters

@@ -19,11 +19,19 @@ CORPUS = [
     ),
     (
         "two dogs play with a red ball",
-        ("two dogs are playing with a ball", "dogs chase a red ball in the grass", "two brown dogs play in a park"),
+        (
+            "two dogs are playing with a ball",
+            "dogs chase a red ball in the grass",
+            "two brown dogs play in a park",
+        ),
         2.208942029079319,
     ),
     ("a cat", ("a cat sleeps on a sofa", "a grey cat is asleep on the couch"), 1.4052340031121924),
-    ("the the the bus bus bus", ("a bus parked on the street", "the red bus waits at a stop"), 0.4443872975804281),
+    (
+        "the the the bus bus bus",
+        ("a bus parked on the street", "the red bus waits at a stop"),
+        0.4443872975804281,
+    ),
     ("", ("a plate of food on a table",), 0.0),
     ("a slice of pizza on a plate", ("a slice of pizza on a plate",), 10.0),
 ]
@@ -71,7 +79,9 @@ def test_one_target_scores_zero_and_none_is_refused() -> None:
         prepare([])
 
 
-@given(st.lists(st.sampled_from(["a", "dog", "ball", "red", "runs", "zebra", ".", "!"]), max_size=12))
+@given(
+    st.lists(st.sampled_from(["a", "dog", "ball", "red", "runs", "zebra", ".", "!"]), max_size=12)
+)
 def test_invariants(words: list[str]) -> None:
     """Within 0 and 10, case and punctuation do not matter, the same caption scores the same twice."""
     scorer = prepare(TARGETS)

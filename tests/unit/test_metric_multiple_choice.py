@@ -17,7 +17,15 @@ CHOICES = ("green", "red", "a cat", "the dog house")
         *("B", "b", "(B)", "B.", "B)", "[B]", "**B**", "Option B", " B\n"),
         *("Answer: B", "The answer is B", "The correct option is (B).", "answer: b"),
         *("red", "Red.", "The answer is red", '"red"', "Answer: (B) red"),
-        *("b) red", "(b) red", "B. red", "B: Red.", "B red", "B) because it is red", "B. A man points at it"),
+        *(
+            "b) red",
+            "(b) red",
+            "B. red",
+            "B: Red.",
+            "B red",
+            "B) because it is red",
+            "B. A man points at it",
+        ),
     ],
 )
 def test_second_choice(prediction: str) -> None:
@@ -48,7 +56,9 @@ def test_unparsable_or_ambiguous(prediction: str) -> None:
     assert METRIC.prepare([Target(("B",), CHOICES)])(prediction, Target(("B",), CHOICES)) == 0.0
 
 
-@pytest.mark.parametrize("prediction", ["a cat", "A cat", "cat", "the cat.", "C", "The answer is a cat"])
+@pytest.mark.parametrize(
+    "prediction", ["a cat", "A cat", "cat", "the cat.", "C", "The answer is a cat"]
+)
 def test_article_is_not_the_letter_a(prediction: str) -> None:
     """An article before a choice's text does not name the first choice; a lone "a" does."""
     assert parse_choice(prediction, CHOICES) == 2
@@ -69,10 +79,17 @@ def test_reference_is_a_letter_or_a_text(reference: str) -> None:
     """Both kinds of reference score the same predictions."""
     target = Target((reference,), CHOICES)
     scorer = METRIC.prepare([target])
-    assert [scorer(prediction, target) for prediction in ("B", "red", "A", "?")] == [1.0, 1.0, 0.0, 0.0]
+    assert [scorer(prediction, target) for prediction in ("B", "red", "A", "?")] == [
+        1.0,
+        1.0,
+        0.0,
+        0.0,
+    ]
 
 
-@pytest.mark.parametrize("target", [Target(("B",)), Target(("blue",), CHOICES), Target(("B",), ("x",) * 27)])
+@pytest.mark.parametrize(
+    "target", [Target(("B",)), Target(("blue",), CHOICES), Target(("B",), ("x",) * 27)]
+)
 def test_unusable_targets_are_refused(target: Target) -> None:
     """No choices, too many, or a reference that is none of them."""
     with pytest.raises(DataError):

@@ -83,7 +83,9 @@ def test_equals_the_official_scripts(
 def test_contraction_table_has_every_official_entry_that_can_apply() -> None:
     """The official table has 114 entries that are lower-case and change the word; words are lower-cased before it."""
     assert len(CONTRACTIONS) == 114
-    assert all(word == word.lower() and word != contracted for word, contracted in CONTRACTIONS.items())
+    assert all(
+        word == word.lower() and word != contracted for word, contracted in CONTRACTIONS.items()
+    )
 
 
 @pytest.mark.parametrize("name", ["vqa", "vqa_normalized"])
@@ -94,12 +96,21 @@ def test_a_single_reference_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("scorer", [vqa.score, vqa_normalized.score])
-@given(references=st.lists(st.sampled_from(["cat", "dog", "two", "2", "a cat"]), min_size=2, max_size=12))
-def test_equals_the_leave_one_out_definition(scorer: Callable[[str, Target], float], references: list[str]) -> None:
+@given(
+    references=st.lists(
+        st.sampled_from(["cat", "dog", "two", "2", "a cat"]), min_size=2, max_size=12
+    )
+)
+def test_equals_the_leave_one_out_definition(
+    scorer: Callable[[str, Target], float], references: list[str]
+) -> None:
     """The closed form is the mean over the leave-one-out subsets."""
     apart = len(set(references)) > 1 or scorer is vqa_normalized.score
     matches = [(normalize(reference) if apart else reference) == "cat" for reference in references]
-    subsets = [min(1.0, sum(matches[:left_out] + matches[left_out + 1 :]) / 3) for left_out in range(len(matches))]
+    subsets = [
+        min(1.0, sum(matches[:left_out] + matches[left_out + 1 :]) / 3)
+        for left_out in range(len(matches))
+    ]
     assert scorer("cat", Target(tuple(references))) == pytest.approx(sum(subsets) / len(subsets))
 
 

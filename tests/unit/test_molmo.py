@@ -23,8 +23,22 @@ COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "3", "1-2")]
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("old_molmo")
-    words = ["<end>", "<im_patch>", "[UNK]", "User:", "Assistant:", "what", "color", "is", "the", "star", "square"]
-    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    words = [
+        "<end>",
+        "<im_patch>",
+        "[UNK]",
+        "User:",
+        "Assistant:",
+        "what",
+        "color",
+        "is",
+        "the",
+        "star",
+        "square",
+    ]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]")
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     OldProcessor.register_for_auto_class("AutoProcessor")
     OldMolmo.register_for_auto_class("AutoModelForCausalLM")
@@ -42,21 +56,32 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     model.save_pretrained(folder)
     return {
         **{"kind": "vlm", "path": str(folder), "revision": None, "gguf_file": None, "prompt": None},
-        **{"blocks": "model.transformer.blocks", "dtype": "float32", "device": "cpu", "trust_remote_code": True},
+        **{
+            "blocks": "model.transformer.blocks",
+            "dtype": "float32",
+            "device": "cpu",
+            "trust_remote_code": True,
+        },
     }
 
 
-def test_its_code_runs_only_where_the_config_says_so(config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ModelError, match=r"comes with code of its own.*set model\.trust_remote_code to true"):
+def test_its_code_runs_only_where_the_config_says_so(
+    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(
+        ModelError, match=r"comes with code of its own.*set model\.trust_remote_code to true"
+    ):
         describe_model(config | {"trust_remote_code": False})
     with caplog.at_level(logging.WARNING, "blocksieve"):
         assert describe_model(config)["num_blocks"] == 4
     assert f"code that comes with {config['path']} may run: old_molmo.py" in caplog.text
 
 
-def test_rows_of_a_batch_answer_as_alone_with_and_without_blocks(config: dict[str, Any], demo_samples) -> None:
+def test_rows_of_a_batch_answer_as_alone_with_and_without_blocks(
+    config: dict[str, Any], demo_samples
+) -> None:
     samples, definition = demo_samples("demo_vqa", 6)
-    rows, prompt = samples.to_dicts(), definition["prompt"]
+    rows, prompt = samples.to_dicts(), definition.prompt
     loaded = load_model(config)
     engine = start_engine("shared", loaded, make_probe(loaded, rows, prompt), 5)
     assert engine.rung in ("view", "prefill"), engine.reason
@@ -72,9 +97,11 @@ def test_answers_are_those_of_its_own_way_of_asking(config: dict[str, Any], demo
 
     samples, definition = demo_samples("demo_vqa", 3)
     loaded = load_model(config)
-    engine = start_engine("reference", loaded, make_probe(loaded, samples.to_dicts(), definition["prompt"]), 5)
+    engine = start_engine(
+        "reference", loaded, make_probe(loaded, samples.to_dicts(), definition.prompt), 5
+    )
     for row in samples.to_dicts():
-        batch = make_batch(loaded, [row], definition["prompt"])
+        batch = make_batch(loaded, [row], definition.prompt)
         own = loaded.model.generate_from_batch(
             batch.inputs, GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0)
         )
@@ -82,8 +109,10 @@ def test_answers_are_those_of_its_own_way_of_asking(config: dict[str, Any], demo
         assert own[0, batch.inputs["input_ids"].shape[1] :].tolist()[: len(found)] == found
 
 
-def test_the_prompt_is_shown_as_its_processor_writes_it(config: dict[str, Any], demo_samples) -> None:
+def test_the_prompt_is_shown_as_its_processor_writes_it(
+    config: dict[str, Any], demo_samples
+) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
-    seen = describe_prompt(config, samples.row(0, named=True), definition["prompt"])
+    seen = describe_prompt(config, samples.row(0, named=True), definition.prompt)
     assert "<im_patch>[x 4]" in seen
     assert "User:" in seen

@@ -24,14 +24,14 @@ for answer in overseen(answers(), 0.2, ["first", "second"]):
 """
 
 
-def test_samples_that_cannot_be_turned_into_inputs_are_named(demo_samples, demo_model_config, tmp_path) -> None:
+def test_samples_that_cannot_be_turned_into_inputs_are_named(
+    demo_samples, demo_model_config, tmp_path
+) -> None:
     samples, definition = demo_samples("demo_vqa", 4)
     broken = pl.when(pl.col("sample_id") == samples["sample_id"][2]).then(pl.lit([b"no picture"]))
     samples = samples.with_columns(images=broken.otherwise(pl.col("images")))
     task = Task("demo_vqa", definition, demo_model_config, "fingerprint", "shared", 4)
-    told = (
-        f"1 of 4 samples cannot be turned into the model's inputs, first sample {samples['sample_id'][2]}: Unidentified"
-    )
+    told = f"1 of 4 samples cannot be turned into the model's inputs, first sample {samples['sample_id'][2]}: Unidentified"
     with pytest.raises(DataError, match=re.escape(told)) as error:
         evaluate(task, samples, [NONE], tmp_path)
     assert "\n" not in str(error.value)
@@ -43,7 +43,9 @@ def test_answers_in_time_pass() -> None:
 
 def test_a_job_that_hangs_ends_and_names_the_samples() -> None:
     begin = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=50, check=False
+    )
     assert time.monotonic() - begin < 45
     assert done.returncode == 1
     assert done.stdout == "1\n"

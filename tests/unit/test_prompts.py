@@ -1,5 +1,6 @@
 """Prompts as a model sees them: through its chat template, or a plain one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ PLAIN = "{images}answer en {prompt}"
         ("{prompt}", "what {is} {images}?"),
     ],
 )
-def test_a_prompt_is_put_into_one_template(demo_model: LoadedModel, template: str | None, expected: str) -> None:
+def test_a_prompt_is_put_into_one_template(
+    demo_model: LoadedModel, template: str | None, expected: str
+) -> None:
     assert render(demo_model.processor, template, "what {is} {images}?", 2) == expected
 
 
@@ -31,23 +34,36 @@ def test_without_any_template_images_come_before_the_bare_prompt() -> None:
     assert render(Bare(), None, "what?", 1) == "<image>what?"
 
 
-def test_what_the_model_sees_is_shown_with_its_tokens(demo_model_config: dict[str, Any], demo_samples) -> None:
+def test_what_the_model_sees_is_shown_with_its_tokens(
+    demo_model_config: dict[str, Any], demo_samples
+) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
     row = samples.row(0, named=True)
-    seen = describe_prompt(demo_model_config, row, definition["prompt"])
-    assert f"sample: {row['sample_id']}\ntemplate: chat template of the processor\nimages: 1\n" in seen
+    seen = describe_prompt(demo_model_config, row, definition.prompt)
+    assert (
+        f"sample: {row['sample_id']}\ntemplate: chat template of the processor\nimages: 1\n" in seen
+    )
     assert "16 of them for images" in seen
     assert f"== the prompt\n<user><image>{row['question']}<assistant>\n" in seen
     assert "<image>[x 16]" in seen
-    plain = describe_prompt(demo_model_config | {"prompt": PLAIN}, row, definition["prompt"])
+    plain = describe_prompt(replace(demo_model_config, prompt=PLAIN), row, definition.prompt)
     assert "template: plain\n" in plain
     assert f"== the prompt\n<image>answer en {row['question']}\n" in plain
 
 
-def test_another_template_is_another_context(demo_model_config: dict[str, Any], demo_samples) -> None:
+def test_another_template_is_another_context(
+    demo_model_config: dict[str, Any], demo_samples
+) -> None:
     definition = demo_samples("demo_vqa", 2)[1]
     contexts = {
-        Task("demo_vqa", definition, demo_model_config | {"prompt": prompt}, "fingerprint", "shared", 4).context()
+        Task(
+            "demo_vqa",
+            definition,
+            replace(demo_model_config, prompt=prompt),
+            "fingerprint",
+            "shared",
+            4,
+        ).context()
         for prompt in (None, PLAIN, "{prompt}")
     }
     assert len(contexts) == 3

@@ -51,7 +51,12 @@ def test_relative_interval_takes_student_t_over_the_clusters():
 
 def test_partial_coverage_stays_without_a_rank_however_small_its_drop():
     found = row(rank(EVALUATIONS, "relative"), "1-10")
-    assert (found["rank"], found["full"], found["coverage"], found["num_datasets"]) == (None, False, 1, 3)
+    assert (found["rank"], found["full"], found["coverage"], found["num_datasets"]) == (
+        None,
+        False,
+        1,
+        3,
+    )
     assert (found["datasets"], found["n_min"], found["n_total"]) == (["vqa"], 100, 100)
 
 
@@ -63,7 +68,9 @@ def test_partly_covered_combinations_stand_by_coverage_before_their_drop():
 
 
 def test_equal_drops_rank_in_order_of_the_combination():
-    ties = planted_evaluations({"vqa": {(10,): 0.1, (2,): 0.1, (2, 10): 0.1, (2, 3): 0.1}}, {"vqa": 0.5})
+    ties = planted_evaluations(
+        {"vqa": {(10,): 0.1, (2,): 0.1, (2, 10): 0.1, (2, 3): 0.1}}, {"vqa": 0.5}
+    )
     assert rank(ties, "relative")["combination"].to_list() == ["2", "10", "2-3", "2-10"]
 
 
@@ -81,7 +88,9 @@ def test_zero_baseline_is_left_out_of_the_relative_mean_and_counted():
 
 
 def test_unknown_error_leaves_the_mean_with_no_interval():
-    one_cluster = EVALUATIONS.with_columns(pl.lit(float("nan")).alias(name) for name in ("se", "ci_low", "ci_high"))
+    one_cluster = EVALUATIONS.with_columns(
+        pl.lit(float("nan")).alias(name) for name in ("se", "ci_low", "ci_high")
+    )
     found = row(rank(one_cluster, "points"), "1-2")
     assert found["points_mean"] == pytest.approx(13)
     assert found["points_se"] is None
@@ -89,7 +98,9 @@ def test_unknown_error_leaves_the_mean_with_no_interval():
 
 
 def test_roles_are_ranked_apart():
-    better = pl.when(role="holdout", combination="0").then(-1.0).otherwise("relative").alias("relative")
+    better = (
+        pl.when(role="holdout", combination="0").then(-1.0).otherwise("relative").alias("relative")
+    )
     evaluations = EVALUATIONS.with_columns(better)
     assert block_importance(evaluations, role="holdout")["combination"].to_list() == ["0", "2", "1"]
     assert block_importance(evaluations)["combination"].to_list() == ["2", "1", "0"]
@@ -106,7 +117,10 @@ def test_baseline_only_gives_an_empty_ranking():
         (EVALUATIONS.filter(pl.col("role") == "holdout"), "no row has role search"),
         (pl.concat([EVALUATIONS, EVALUATIONS]), "two rows"),
         (EVALUATIONS.with_columns(pl.lit(None, pl.Float64).alias("drop")), "no drop"),
-        (EVALUATIONS.with_columns(pl.lit(None, pl.Float64).alias("relative")), "choose the other scale"),
+        (
+            EVALUATIONS.with_columns(pl.lit(None, pl.Float64).alias("relative")),
+            "choose the other scale",
+        ),
     ],
 )
 def test_unusable_tables_are_refused(evaluations, message):

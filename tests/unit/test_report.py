@@ -24,7 +24,9 @@ RUN = {
 def sections(evaluations: pl.DataFrame = EVALUATIONS, run: dict | None = None) -> list:
     settings = planted_evidence(evaluations).settings
     return compose(
-        evaluations, all_analyses(planted_evidence(evaluations)), (RUN if run is None else run) | {"analysis": settings}
+        evaluations,
+        all_analyses(planted_evidence(evaluations)),
+        (RUN if run is None else run) | {"analysis": settings},
     )
 
 
@@ -33,7 +35,9 @@ def report(evaluations: pl.DataFrame = EVALUATIONS, run: dict | None = None) -> 
 
 
 def line_with(text: str, *words: str) -> list[str]:
-    (found,) = [line.split() for line in text.splitlines() if line.split()[: len(words)] == list(words)]
+    (found,) = [
+        line.split() for line in text.splitlines() if line.split()[: len(words)] == list(words)
+    ]
     return found
 
 
@@ -52,7 +56,11 @@ def test_given_table_claims_no_model():
 
 
 def test_baselines_come_with_metric_samples_and_score():
-    assert line_with(report(), "vqa", "type", "0", "vqa_accuracy", "search")[-3:] == ["100", "100", "0.5000"]
+    assert line_with(report(), "vqa", "type", "0", "vqa_accuracy", "search")[-3:] == [
+        "100",
+        "100",
+        "0.5000",
+    ]
 
 
 def test_rankings_carry_both_scales_coverage_and_samples():
@@ -81,28 +89,45 @@ def test_markdown_holds_the_same_tables():
 
 
 def test_winners_stand_beside_their_holdout_drop():
-    worse = pl.when(role="holdout", combination="1-2").then(0.3).otherwise("relative").alias("relative")
-    section = report(EVALUATIONS.with_columns(worse)).split("Every winner of the search, measured again")[1]
+    worse = (
+        pl.when(role="holdout", combination="1-2").then(0.3).otherwise("relative").alias("relative")
+    )
+    section = report(EVALUATIONS.with_columns(worse)).split(
+        "Every winner of the search, measured again"
+    )[1]
     found = line_with(section, "generic", "2", "1-2", "+20.00")
     assert (found[4], found[7]) == ("+30.00", "+10.00")
     assert "measured again" not in report(EVALUATIONS.filter(pl.col("role") == "search"))
 
 
 def test_zero_baseline_is_named():
-    evaluations = planted_evaluations({"vqa": {(1,): 0.05}, "hard": {(1,): 0.0}}, {"vqa": 0.5, "hard": 0.0})
+    evaluations = planted_evaluations(
+        {"vqa": {(1,): 0.05}, "hard": {(1,): 0.0}}, {"vqa": 0.5, "hard": 0.0}
+    )
     assert "Baseline 0 on hard (search)" in report(evaluations)
 
 
 def test_unknown_intervals_show_as_a_dash():
-    unknown = [pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")]
+    unknown = [
+        pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")
+    ]
     text = report(EVALUATIONS.with_columns(unknown))
-    found = line_with(text.split("2 blocks removed, by")[0].split("1 block removed, by")[1], "1", "=", "2", "-1.00")
+    found = line_with(
+        text.split("2 blocks removed, by")[0].split("1 block removed, by")[1],
+        "1",
+        "=",
+        "2",
+        "-1.00",
+    )
     assert found[4] == "-"
 
 
 def test_any_number_of_sizes_and_datasets_fits_the_page_and_repeats():
     blocks = [10, 20, 30, 40, 50, 60]
-    drops = {f"dataset_{d}": {tuple(blocks[:size]): 0.1 * size for size in range(1, 7)} for d in range(20)}
+    drops = {
+        f"dataset_{d}": {tuple(blocks[:size]): 0.1 * size for size in range(1, 7)}
+        for d in range(20)
+    }
     evaluations = planted_evaluations(drops, dict.fromkeys(drops, 0.9))
     text = report(evaluations)
     assert "6 blocks removed" in text
@@ -121,7 +146,8 @@ def test_alike_datasets_of_a_task_type_are_a_finding_and_chance_is_none():
     def found(noise: float) -> str:
         drops = {
             f"dataset_{number}": {
-                (b,): float(v) for b, v in enumerate(kinds[number % 2] * noise + rng.normal(0, 0.03, 30))
+                (b,): float(v)
+                for b, v in enumerate(kinds[number % 2] * noise + rng.normal(0, 0.03, 30))
             }
             for number in range(8)
         }
@@ -136,7 +162,8 @@ def test_alike_datasets_of_a_task_type_are_a_finding_and_chance_is_none():
 def test_answers_that_no_metric_could_read_are_named():
     unread = pl.when(dataset="vqa", combination="0", role="search").then(7).otherwise(0)
     text = report(EVALUATIONS.with_columns(unparsable=unread.cast(pl.UInt32)))
-    assert "vqa: 7 of 1,200 answers could not be read as one of the choices; they count as wrong." in " ".join(
-        text.split()
+    assert (
+        "vqa: 7 of 1,200 answers could not be read as one of the choices; they count as wrong."
+        in " ".join(text.split())
     )
     assert "could not be read" not in report()

@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_evidence
+from planted import planted_definition, planted_evaluations, planted_evidence
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -65,25 +65,51 @@ QUESTIONS = {
 }  # fmt: skip
 UNKNOWN = (
     *("", "   \n", "!!!???", "1234567890", "xkjq 7f9z qqpl wvz", "def f(x):\n    return x + 1"),
-    *("Write a Python function that reverses a linked list.", "SELECT name FROM users WHERE id = 3;"),
-    *("¿De qué color es el coche?", "Welche Farbe hat das Auto?", "Combien de chiens y a-t-il ?", "图中有几只猫？"),
+    *(
+        "Write a Python function that reverses a linked list.",
+        "SELECT name FROM users WHERE id = 3;",
+    ),
+    *(
+        "¿De qué color es el coche?",
+        "Welche Farbe hat das Auto?",
+        "Combien de chiens y a-t-il ?",
+        "图中有几只猫？",
+    ),
     *(
         "Какого цвета машина?",
         "この画像を説明してください。",
         "https://example.com/index.html?q=1",
         "Hello, how are you today?",
     ),
-    *("Translate this sentence into French: I like trains.", "Prove that the square root of 2 is irrational."),
-    *("What should I cook for dinner tonight?", "Who won the world cup in 1998?", "Tell me a joke about cats"),
+    *(
+        "Translate this sentence into French: I like trains.",
+        "Prove that the square root of 2 is irrational.",
+    ),
+    *(
+        "What should I cook for dinner tonight?",
+        "Who won the world cup in 1998?",
+        "Tell me a joke about cats",
+    ),
     *("Explain quantum entanglement to a five year old.", "Write a poem about autumn leaves."),
-    *("Summarize the plot of Hamlet in three bullet points.", "import numpy as np; print(np.zeros(3))"),
+    *(
+        "Summarize the plot of Hamlet in three bullet points.",
+        "import numpy as np; print(np.zeros(3))",
+    ),
 )
 GENERIC = ((3,), (3, 4))
-OWN = {name: ((place,), (place, 9)) for place, name in enumerate(("VQA", "Document QA", "Exact Match", "Captioning"))}
-DEFINITIONS = {name: {"task_type": name, "prompt": f"{{question}}\n{{choices}}\nThis is {name}."} for name in QUESTIONS}
+OWN = {
+    name: ((place,), (place, 9))
+    for place, name in enumerate(("VQA", "Document QA", "Exact Match", "Captioning"))
+}
+DEFINITIONS = {
+    name: planted_definition(name, prompt=f"{{question}}\n{{choices}}\nThis is {name}.")
+    for name in QUESTIONS
+}
 
 
-def samples_of(questions: list[str], roles: list[str] | None = None, name: str = "") -> pl.DataFrame:
+def samples_of(
+    questions: list[str], roles: list[str] | None = None, name: str = ""
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "sample_id": [f"{name} {number}" for number in range(len(questions))],
@@ -98,7 +124,11 @@ def asked(name: str) -> pl.DataFrame:
     """All questions of a task type; every third is a holdout sample."""
     fillers, *openings = QUESTIONS[name]
     questions = [opening.format(filler) for filler in fillers for opening in openings]
-    return samples_of(questions, ["holdout" if place % 3 == 0 else "search" for place in range(len(questions))], name)
+    return samples_of(
+        questions,
+        ["holdout" if place % 3 == 0 else "search" for place in range(len(questions))],
+        name,
+    )
 
 
 PROMPTS = prompts_of({name: asked(name) for name in QUESTIONS}, DEFINITIONS)
@@ -115,7 +145,14 @@ def router(fitted) -> Router:
 
 
 def test_prompts_of_one_wording_go_together():
-    same = wordings(["What color is the dog?", "what color is the CAT", "What color was the cat?", "Where is the dog?"])
+    same = wordings(
+        [
+            "What color is the dog?",
+            "what color is the CAT",
+            "What color was the cat?",
+            "Where is the dog?",
+        ]
+    )
     assert same[0] == same[1] == same[2] != same[3]
     assert len(set(wordings(["page 12?", "Page 34"]))) == 1
     assert len(set(wordings(["", "?", "is it", "is it not"]))) == 3
@@ -123,7 +160,10 @@ def test_prompts_of_one_wording_go_together():
 
 def test_both_forms_of_a_prompt_are_one_wording_and_choices_belong_to_the_question():
     samples = samples_of(["What is it?"]).with_columns(choices=pl.Series([["a cat", "a dog"]]))
-    found = prompts_of({"a": samples}, {"a": {"task_type": "MC", "prompt": "{question}\n{choices}\nGive the letter."}})
+    found = prompts_of(
+        {"a": samples},
+        {"a": planted_definition("MC", prompt="{question}\n{choices}\nGive the letter.")},
+    )
     assert dict(found.select("form", "text").iter_rows()) == {
         "full": "What is it?\nA. a cat\nB. a dog\nGive the letter.",
         "plain": "What is it?\nA. a cat\nB. a dog",
@@ -133,9 +173,10 @@ def test_both_forms_of_a_prompt_are_one_wording_and_choices_belong_to_the_questi
 
 def test_it_is_known_which_holdout_wordings_were_seen():
     samples = samples_of(
-        ["What color is the dog?", "What color is the cat?", "Where is it?"], ["search", *["holdout"] * 2]
+        ["What color is the dog?", "What color is the cat?", "Where is it?"],
+        ["search", *["holdout"] * 2],
     )
-    found = prompts_of({"a": samples}, {"a": {"task_type": "VQA", "prompt": "{question}"}})
+    found = prompts_of({"a": samples}, {"a": planted_definition("VQA", prompt="{question}")})
     assert found["seen"].to_list() == [True, True, False]
 
 
@@ -153,14 +194,22 @@ def test_unseen_wordings_are_told_apart_and_few_are_routed_wrongly(fitted):
 def test_a_detector_that_memorises_is_found_out():
     """Wordings of random words whose type is a coin: only who has seen the wording can know it."""
     rng = np.random.default_rng(0)
-    words = ["".join(rng.choice(list("bdfgklmnprstvz" if at % 2 else "aeiou")) for at in range(6)) for _ in range(400)]
+    words = [
+        "".join(rng.choice(list("bdfgklmnprstvz" if at % 2 else "aeiou")) for at in range(6))
+        for _ in range(400)
+    ]
     texts, types = [], []
     for _ in range(60):
         opening, kind = " ".join(rng.choice(words, 4)), f"type {rng.integers(2)}"
         texts += [f"{opening} {filler}" for filler in THINGS]
         types += [kind] * len(THINGS)
-    samples = {kind: samples_of([t for t, own in zip(texts, types, strict=True) if own == kind]) for kind in set(types)}
-    prompts = prompts_of(samples, {kind: {"task_type": kind, "prompt": "{question}"} for kind in samples})
+    samples = {
+        kind: samples_of([t for t, own in zip(texts, types, strict=True) if own == kind])
+        for kind in set(types)
+    }
+    prompts = prompts_of(
+        samples, {kind: planted_definition(kind, prompt="{question}") for kind in samples}
+    )
 
     def accuracy(prompts: pl.DataFrame) -> tuple[float, float]:
         table = fit_router(prompts, GENERIC, {kind: ((1,), (1, 2)) for kind in samples})[1]
@@ -181,7 +230,10 @@ def test_unknown_kinds_of_prompts_take_the_generic_list(router, prompt):
 @pytest.mark.parametrize(
     ("prompt", "task_type"),
     [
-        *(("What color is the umbrella?", "VQA"), ("what is the date of this invoice?", "Document QA")),
+        *(
+            ("What color is the umbrella?", "VQA"),
+            ("what is the date of this invoice?", "Document QA"),
+        ),
         *(("How many horses are there?", "Exact Match"), ("Describe this picture.", "Captioning")),
     ],
 )
@@ -199,7 +251,9 @@ def test_a_size_without_a_list_is_refused(router):
 
 
 def test_it_computes_what_scikit_learn_computes(router):
-    counts = PROMPTS.filter(role="search").group_by("task_type", "text").len().sort("task_type", "text")
+    counts = (
+        PROMPTS.filter(role="search").group_by("task_type", "text").len().sort("task_type", "text")
+    )
     weights = counts.select(pl.col("len") / pl.sum("len").over("task_type")).to_series().to_numpy()
     vectors = TfidfVectorizer(analyzer=n_grams)
     matrix = vectors.fit_transform(counts["text"])
@@ -219,7 +273,9 @@ def test_the_file_gives_the_same_router_and_the_same_bytes(router, tmp_path):
     fit_router(PROMPTS, GENERIC, OWN)[0].save(tmp_path / "anew.json")
     written = [(tmp_path / f"{name}.json").read_bytes() for name in ("router", "again", "anew")]
     assert written[0] == written[1] == written[2]
-    assert all(again.route(prompt, 2) == router.route(prompt, 2) for prompt in (*UNKNOWN, *PROMPTS["text"]))
+    assert all(
+        again.route(prompt, 2) == router.route(prompt, 2) for prompt in (*UNKNOWN, *PROMPTS["text"])
+    )
 
 
 def test_it_loads_without_the_workflow_and_its_packages(router, tmp_path):
@@ -258,7 +314,9 @@ def test_another_or_a_damaged_file_is_refused_in_one_line(router, tmp_path, chan
     assert len(str(refused.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b'{"format": "blocksieve router 1", "ty'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04\x95", b'{"format": "blocksieve router 1", "ty']
+)
 def test_what_is_no_json_is_refused(tmp_path, content):
     path = tmp_path / "router.json"
     path.write_bytes(content)
@@ -269,7 +327,12 @@ def test_what_is_no_json_is_refused(tmp_path, content):
 
 def test_holdout_prompts_decide_nothing(router):
     """Neither their text, which here joins wordings of search samples, nor their type."""
-    joint = ("What color is the {}?", "What number is the {}?", "What number is the", "How many of the reds are there?")
+    joint = (
+        "What color is the {}?",
+        "What number is the {}?",
+        "What number is the",
+        "How many of the reds are there?",
+    )
     samples = {name: asked(name) for name in QUESTIONS}
     held_out = sum((table["role"] == "holdout").sum() for table in samples.values())
     others = (
@@ -278,7 +341,9 @@ def test_holdout_prompts_decide_nothing(router):
         .with_columns(question=pl.Series([joint[place % 4] for place in range(held_out)]))
     )
     search = {name: table.filter(role="search") for name, table in samples.items()}
-    scrambled = prompts_of(search | {"Captioning": pl.concat([search["Captioning"], others])}, DEFINITIONS)
+    scrambled = prompts_of(
+        search | {"Captioning": pl.concat([search["Captioning"], others])}, DEFINITIONS
+    )
     again = fit_router(scrambled, GENERIC, OWN)[0]
     assert again.vocabulary == router.vocabulary
     assert np.array_equal(again.coefficients, router.coefficients)
@@ -298,7 +363,10 @@ def test_confidence_is_calibrated_and_never_certain(right):
 
 def test_lists_are_what_the_search_chose():
     drops = {"a": {(0,): 0.4, (1,): 0.1, (2,): 0.0}, "b": {(0,): 0.2, (1,): 0.0, (2,): 0.3}}
-    together = {"a": {(0, 1): 0.0, (0, 2): 0.5, (1, 2): 0.2}, "b": {(0, 1): 0.1, (0, 2): 0.5, (1, 2): 0.0}}
+    together = {
+        "a": {(0, 1): 0.0, (0, 2): 0.5, (1, 2): 0.2},
+        "b": {(0, 1): 0.1, (0, 2): 0.5, (1, 2): 0.0},
+    }
     planted = {name: drops[name] | together[name] for name in drops}
     evidence = planted_evidence(planted_evaluations(planted, dict(a=1.0, b=1.0)))
     chosen = [asdict(choice) for choice in choose(evidence)]
@@ -327,9 +395,16 @@ def planted_scores(drops: dict[str, float]) -> pl.DataFrame:
             own = "own" if name == str(list(OWN).index(task_type)) else "other"
             drop = 0.0 if name == "none" else drops.get(name, drops[own])
             scores = (right & (rng.random(SAMPLES) >= drop / BASELINE)).astype(np.float32)
-            about = {"dataset": dataset, "combination": name, "split": "validation", "role": "holdout"}
+            about = {
+                "dataset": dataset,
+                "combination": name,
+                "split": "validation",
+                "role": "holdout",
+            }
             table = pl.DataFrame({"sample_id": ids, "cluster": ids, "score": scores})
-            tables.append(table.with_columns(**{key: pl.lit(value) for key, value in about.items()}))
+            tables.append(
+                table.with_columns(**{key: pl.lit(value) for key, value in about.items()})
+            )
     return pl.concat(tables)
 
 
@@ -344,19 +419,27 @@ def planted_detections(table: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(tables)
 
 
-def planted_document(fitted, folder: Path, drops: dict[str, float], **lists) -> tuple[dict, pl.DataFrame]:
+def planted_document(
+    fitted, folder: Path, drops: dict[str, float], **lists
+) -> tuple[dict, pl.DataFrame]:
     """The analysis of a run with these drops, and what the router said of its prompts."""
     own = {"generic": GENERIC, "task_types": {name: OWN[name] for name in ("VQA", "Document QA")}}
     router, detections = replace(fitted[0], **own | lists), planted_detections(fitted[1])
     planted_scores(drops).write_parquet(folder / "shard.parquet")
-    evaluations = planted_evaluations({name: {(3,): 0.1} for name in DATASETS}, dict.fromkeys(DATASETS, BASELINE))
+    evaluations = planted_evaluations(
+        {name: {(3,): 0.1} for name in DATASETS}, dict.fromkeys(DATASETS, BASELINE)
+    )
     sums = sums_of_policies([folder / "shard.parquet"], detections, router)
-    document = analyse(planted_evidence(evaluations), router, pl.concat([fitted[1], detections]), sums)
+    document = analyse(
+        planted_evidence(evaluations), router, pl.concat([fitted[1], detections]), sums
+    )
     jsonschema.validate(document, SCHEMA)
     return document, detections
 
 
-SCHEMA = json.loads(resources.files("blocksieve.analysis").joinpath("routing.schema.json").read_text())
+SCHEMA = json.loads(
+    resources.files("blocksieve.analysis").joinpath("routing.schema.json").read_text()
+)
 
 
 def said(document: dict) -> str:
@@ -385,16 +468,28 @@ def test_where_all_lists_cost_the_same_no_gain_is_claimed(fitted, tmp_path):
     document, _ = planted_document(fitted, tmp_path, ALIKE)
     assert all(entry["gain"]["q"] > 0.05 for entry in document["sizes"])
     assert said(document).startswith("Picking the list by the prompt is not shown")
-    same, _ = planted_document(fitted, tmp_path, DROPS, task_types={"VQA": GENERIC, "Document QA": GENERIC})
+    same, _ = planted_document(
+        fitted, tmp_path, DROPS, task_types={"VQA": GENERIC, "Document QA": GENERIC}
+    )
     for entry in same["sizes"]:
-        assert [entry["gain"][key] for key in ("drop", "low", "high", "changed", "q")] == [0, 0, 0, 0, 1]
+        assert [entry["gain"][key] for key in ("drop", "low", "high", "changed", "q")] == [
+            0,
+            0,
+            0,
+            0,
+            1,
+        ]
 
 
 def test_a_size_with_a_list_that_was_not_measured_is_left_out(fitted):
     router = replace(fitted[0], generic=GENERIC, task_types=OWN)
-    scores = planted_scores(DROPS).filter(pl.col("dataset") == "dataset 0", pl.col("combination") != "0-9")
+    scores = planted_scores(DROPS).filter(
+        pl.col("dataset") == "dataset 0", pl.col("combination") != "0-9"
+    )
     sums = policy_sums(scores.drop("dataset"), planted_detections(fitted[1]), "VQA", router)
-    assert set(sums["combination"]) == {f"{name} 1" for name in ("generic", "task", "hybrid", "gain", "possible")}
+    assert set(sums["combination"]) == {
+        f"{name} 1" for name in ("generic", "task", "hybrid", "gain", "possible")
+    }
 
 
 def test_what_is_missing_is_said_in_a_sentence(fitted):
@@ -409,7 +504,10 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
         (given, NO_SAMPLES),
         (analyse(search_only, *one_type, {}), ONE_TYPE),
         (analyse(search_only, *one_wording, {}), UNTRIED),
-        (analyse(search_only, *fit_router(PROMPTS.filter(role="search"), GENERIC, OWN), {}), NO_HOLDOUT),
+        (
+            analyse(search_only, *fit_router(PROMPTS.filter(role="search"), GENERIC, OWN), {}),
+            NO_HOLDOUT,
+        ),
     )
     for document, note in cases:
         jsonschema.validate(document, SCHEMA)
@@ -430,7 +528,13 @@ def test_with_one_task_type_nothing_is_found(fitted, tmp_path):
 def test_report_and_figure_show_the_numbers(fitted, tmp_path):
     document, _ = planted_document(fitted, tmp_path, DROPS)
     detection, drops = routing(document)
-    assert [row[0] for row in detection.rows] == ["Captioning", "Document QA", "Exact Match", "VQA", "all"]
+    assert [row[0] for row in detection.rows] == [
+        "Captioning",
+        "Document QA",
+        "Exact Match",
+        "VQA",
+        "all",
+    ]
     assert drops.rows[0][1] == f"{document['sizes'][0]['generic']['drop']:+.2f}"
     spec = draw(document, "relative").to_dict()
     assert len(spec["concat"]) == 6

@@ -20,7 +20,10 @@ from blocksieve.models.blocks import find_blocks
 
 LENGTH = 6
 COMBINATIONS = st.lists(
-    st.builds(Combination.of, st.sets(st.integers(0, zoo.BLOCKS - 1), max_size=4)), min_size=1, max_size=6, unique=True
+    st.builds(Combination.of, st.sets(st.integers(0, zoo.BLOCKS - 1), max_size=4)),
+    min_size=1,
+    max_size=6,
+    unique=True,
 )
 
 
@@ -34,7 +37,9 @@ def prepared(name: str = "llava") -> tuple[Any, dict[str, torch.Tensor], list[li
     model = zoo.make_model(name)
     firsts = zoo.make_inputs(name, model, rows=2)
     inputs, groups = questions(model, firsts)
-    engine = start_engine("shared", load(model), Batch(inputs, find_prefix(inputs, firsts, groups, 5)), LENGTH)
+    engine = start_engine(
+        "shared", load(model), Batch(inputs, find_prefix(inputs, firsts, groups, 5)), LENGTH
+    )
     assert engine.rung == SEARCHED[name], engine.reason
     return model, inputs, groups, engine
 
@@ -42,21 +47,26 @@ def prepared(name: str = "llava") -> tuple[Any, dict[str, torch.Tensor], list[li
 @functools.cache
 def reference(combination: Combination, end: int | None, name: str = "llava") -> list[list[int]]:
     model, inputs, _, _ = prepared(name)
-    return [row[:LENGTH] for row in generated(zoo.prune(model, combination.removed), inputs, end)]
+    return [row[:LENGTH] for row in generated(zoo.prune(model, combination.blocks), inputs, end)]
 
 
 def batch_of(rows: list[int], prefixes: bool, name: str = "llava") -> Batch:
     """Some of the prompts, in any order."""
     _, inputs, groups, _ = prepared(name)
     if name == "qwen2_vl":  # patches of a row's image lie one after the other
-        patches = {"pixel_values": inputs["pixel_values"].unflatten(0, (len(inputs["input_ids"]), -1))}
+        patches = {
+            "pixel_values": inputs["pixel_values"].unflatten(0, (len(inputs["input_ids"]), -1))
+        }
         inputs = inputs | patches
     chosen = {key: value[rows] for key, value in inputs.items()}
     members = [[place for place, row in enumerate(rows) if row in group] for group in groups]
     members = [group for group in members if group]
     firsts = {key: value[[group[0] for group in members]] for key, value in chosen.items()}
     if name == "qwen2_vl":
-        chosen, firsts = ({**some, "pixel_values": some["pixel_values"].flatten(0, 1)} for some in (chosen, firsts))
+        chosen, firsts = (
+            {**some, "pixel_values": some["pixel_values"].flatten(0, 1)}
+            for some in (chosen, firsts)
+        )
     if not prefixes or len(members) == len(rows):
         return Batch(chosen)
     return Batch(chosen, find_prefix(chosen, firsts, members, 5))
@@ -70,15 +80,24 @@ def test_whatever_the_batch_and_the_drafts_the_answers_are_the_references(
 ) -> None:
     model, _, _, engine = prepared(name)
     end = reference(NONE, None, name)[0][LENGTH // 2] if ended else None
-    rows = data.draw(st.permutations(range(6)).flatmap(lambda order: st.integers(1, 6).map(lambda n: order[:n])))
+    rows = data.draw(
+        st.permutations(range(6)).flatmap(lambda order: st.integers(1, 6).map(lambda n: order[:n]))
+    )
     truth = st.sampled_from([reference(combination, end, name) for combination in combinations])
     tokens = st.lists(st.integers(0, 159), max_size=LENGTH + 2)  # padding, image and end tokens too
-    cut = st.tuples(truth, st.integers(0, LENGTH), tokens)  # some combination's answer up to a place, then noise
-    drafts = [data.draw(cut.map(lambda drawn, row=row: drawn[0][row][: drawn[1]] + drawn[2])) for row in rows]
+    cut = st.tuples(
+        truth, st.integers(0, LENGTH), tokens
+    )  # some combination's answer up to a place, then noise
+    drafts = [
+        data.draw(cut.map(lambda drawn, row=row: drawn[0][row][: drawn[1]] + drawn[2]))
+        for row in rows
+    ]
     given_drafts = data.draw(st.sampled_from([drafts, None]))
     model.generation_config.eos_token_id = end
     try:
-        found = dict(engine.answer_batch(batch_of(rows, prefixes, name), combinations, given_drafts))
+        found = dict(
+            engine.answer_batch(batch_of(rows, prefixes, name), combinations, given_drafts)
+        )
     finally:
         model.generation_config.eos_token_id = None
     assert set(found) == set(combinations)
@@ -95,8 +114,10 @@ def test_no_work_is_done_twice_and_the_plain_loop_does_more() -> None:
     _, _, _, engine = prepared()
     work = engine.work
     work.done = work.plain = work.bound = 0
-    combinations = [Combination((block,)) for block in range(zoo.BLOCKS)]
-    for _ in engine.answer_batch(batch_of(list(range(6)), True), combinations, reference(NONE, None)):
+    combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
+    for _ in engine.answer_batch(
+        batch_of(list(range(6)), True), combinations, reference(NONE, None)
+    ):
         pass
     assert 0 < work.bound <= work.done < work.plain
 
@@ -106,17 +127,21 @@ def broken() -> Any:
     return zoo.make_model("llava")
 
 
-def test_logits_that_are_no_numbers_are_told_for_every_combination_that_has_them(broken: Any) -> None:
+def test_logits_that_are_no_numbers_are_told_for_every_combination_that_has_them(
+    broken: Any,
+) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     with torch.no_grad():
         engine.loaded.blocks.blocks[3].mlp.down_proj.weight[0, 0] = float("nan")
     combinations = [Combination.parse(text) for text in ("none", "0", "3", "1-3", "5")]
     for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
-        assert {answer.non_finite for answer in answers} == {3 not in combination.removed}
+        assert {answer.non_finite for answer in answers} == {3 not in combination.blocks}
 
 
-def test_a_combination_that_fails_is_refused_with_the_reason_and_the_others_are_answered(broken: Any) -> None:
+def test_a_combination_that_fails_is_refused_with_the_reason_and_the_others_are_answered(
+    broken: Any,
+) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
 
@@ -137,29 +162,39 @@ def test_a_combination_that_fails_is_refused_with_the_reason_and_the_others_are_
     for _ in range(2):
         found = dict(engine.answer_batch(Batch(inputs), combinations, None))
         reason = "the model fails without these blocks: RuntimeError: where is block 1?"
-        assert found[Combination((0,))] == Refused(reason)
-        assert all(isinstance(found[c], list) for c in combinations if c != Combination((0,)))
+        assert found[Combination.of((0,))] == Refused(reason)
+        assert all(isinstance(found[c], list) for c in combinations if c != Combination.of((0,)))
     engine.loaded.blocks.blocks[2] = engine.loaded.blocks.blocks[2].block
-    for combination in (NONE, Combination((4,))):
-        expected = generated(zoo.prune(broken, combination.removed), inputs)
-        assert [answer.tokens for answer in found[combination]] == [row[:LENGTH] for row in expected]
+    for combination in (NONE, Combination.of((4,))):
+        expected = generated(zoo.prune(broken, combination.blocks), inputs)
+        assert [answer.tokens for answer in found[combination]] == [
+            row[:LENGTH] for row in expected
+        ]
 
 
 def test_a_model_that_fails_as_a_whole_is_an_error(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     with pytest.raises(Exception, match="size"):
-        list(engine.answer_batch(Batch(inputs | {"pixel_values": inputs["pixel_values"][:, :, :5]}), [NONE], None))
+        list(
+            engine.answer_batch(
+                Batch(inputs | {"pixel_values": inputs["pixel_values"][:, :, :5]}), [NONE], None
+            )
+        )
 
 
-@pytest.mark.parametrize("setting", [{"repetition_penalty": 1.5}, {"suppress_tokens": list(range(60, 160))}])
+@pytest.mark.parametrize(
+    "setting", [{"repetition_penalty": 1.5}, {"suppress_tokens": list(range(60, 160))}]
+)
 def test_generation_settings_that_change_scores_count(broken: Any, setting: dict[str, Any]) -> None:
     broken.generation_config.update(**setting)
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     assert engine.rung == "drafts", engine.reason
-    for combination, answers in engine.answer_batch(Batch(inputs), [NONE, Combination((1,)), Combination((4,))], None):
-        expected = generated(zoo.prune(broken, combination.removed), inputs)
+    for combination, answers in engine.answer_batch(
+        Batch(inputs), [NONE, Combination.of((1,)), Combination.of((4,))], None
+    ):
+        expected = generated(zoo.prune(broken, combination.blocks), inputs)
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
 
 
@@ -170,16 +205,22 @@ def test_a_setting_that_looks_at_positions_is_left_to_the_models_own_decoding(br
     assert "NoRepeatNGramLogitsProcessor" in engine.reason
 
 
-def test_settings_that_an_end_token_brings_into_play_are_seen_by_the_self_check(broken: Any) -> None:
+def test_settings_that_an_end_token_brings_into_play_are_seen_by_the_self_check(
+    broken: Any,
+) -> None:
     inputs = zoo.make_inputs("llava", broken)
     ends = [generated(broken, inputs)[0][1], 159]
     broken.generation_config.update(min_new_tokens=4, eos_token_id=ends)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     assert engine.rung == "prefill"
     assert "MinNewTokensLengthLogitsProcessor" in engine.reason
-    for combination, answers in engine.answer_batch(Batch(inputs), [NONE, Combination((1,))], None):
-        expected = zoo.prune(broken, combination.removed).generate(**inputs, max_new_tokens=LENGTH)
-        for answer, row in zip(answers, expected[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+    for combination, answers in engine.answer_batch(
+        Batch(inputs), [NONE, Combination.of((1,))], None
+    ):
+        expected = zoo.prune(broken, combination.blocks).generate(**inputs, max_new_tokens=LENGTH)
+        for answer, row in zip(
+            answers, expected[:, inputs["input_ids"].shape[1] :].tolist(), strict=True
+        ):
             assert len(answer.tokens) >= 4
             assert answer.tokens == row[: len(answer.tokens)]
 
@@ -193,19 +234,27 @@ def test_rows_that_cannot_go_on_together_are_left_to_the_reference(broken: Any) 
             raise RuntimeError("too many rows")
 
     engine.loaded.blocks.blocks[0].register_forward_pre_hook(no_more_than_a_batch)
-    combinations = [NONE, Combination((1,)), Combination((4,))]
+    combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
     for combination, answers in engine.answer_batch(Batch(inputs), combinations, [[9], [9], [9]]):
-        expected = generated(zoo.prune(broken, combination.removed), inputs)
+        expected = generated(zoo.prune(broken, combination.blocks), inputs)
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
 
 
 def test_hooks_that_move_inputs_between_devices_stay(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
-    combinations = [NONE, Combination((1,)), Combination((4,))]
-    expected = {c: [row[:LENGTH] for row in generated(zoo.prune(broken, c.removed), inputs)] for c in combinations}
+    combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
+    expected = {
+        c: [row[:LENGTH] for row in generated(zoo.prune(broken, c.blocks), inputs)]
+        for c in combinations
+    }
     parts = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
-    parts += [f"model.language_model.{part}" for part in ("embed_tokens", *(f"layers.{n}" for n in range(6)), "norm")]
-    spread = dispatch_model(broken, dict.fromkeys(parts, "cpu"), main_device="cpu", force_hooks=True)
+    parts += [
+        f"model.language_model.{part}"
+        for part in ("embed_tokens", *(f"layers.{n}" for n in range(6)), "norm")
+    ]
+    spread = dispatch_model(
+        broken, dict.fromkeys(parts, "cpu"), main_device="cpu", force_hooks=True
+    )
     assert all(hasattr(block, "_hf_hook") for block in find_blocks(spread).blocks)
     engine = start_engine("shared", load(spread), Batch(inputs), LENGTH)
     assert engine.rung == "drafts", engine.reason
@@ -220,11 +269,19 @@ def test_padding_that_changes_the_models_own_answers_is_noticed() -> None:
         inputs = zoo.make_inputs(name, model)
         ids, begin = inputs["input_ids"], int(inputs["attention_mask"][0].argmax())
         assert begin > 0  # the first prompt is the shortest
-        alone = {key: value[:1, begin:] if value.shape == ids.shape else value[:1] for key, value in inputs.items()}
+        alone = {
+            key: value[:1, begin:] if value.shape == ids.shape else value[:1]
+            for key, value in inputs.items()
+        }
         found[name] = padding_matters(load(model), Batch(inputs), 0, Batch(alone), LENGTH)
-    assert [name for name, difference in found.items() if difference is not None] == ["kosmos-2", "florence2"]
+    assert [name for name, difference in found.items() if difference is not None] == [
+        "kosmos-2",
+        "florence2",
+    ]
     mask = inputs["attention_mask"]
-    order = mask.argsort(dim=1, descending=True, stable=True)  # padded on the right, as encoders that count places are
+    order = mask.argsort(
+        dim=1, descending=True, stable=True
+    )  # padded on the right, as encoders that count places are
     right = inputs | {"input_ids": ids.gather(1, order), "attention_mask": mask.gather(1, order)}
     assert padding_matters(load(model), Batch(right), 0, Batch(alone), LENGTH) is None
 
@@ -233,13 +290,18 @@ def test_the_reference_runs_where_it_is_wanted(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("reference", load(broken), Batch(inputs), LENGTH)
     assert engine.rung == "reference"
-    assert len(list(engine.answer_batch(Batch(inputs), [NONE, Combination((1,))], None))) == 2
+    assert len(list(engine.answer_batch(Batch(inputs), [NONE, Combination.of((1,))], None))) == 2
     assert engine.work.done == engine.work.plain > engine.work.bound > 0
 
 
 def test_near_ties_are_those_within_two_steps_of_the_number_format() -> None:
-    scores = torch.tensor([[4.0, 4.0 - 1.5 / 32, 0.0], [4.0, 4.0 - 2.5 / 32, 0.0], [float("nan"), 1.0, 0.0]])
-    assert judge(scores, torch.bfloat16).near_tie.tolist()[:2] == [True, False]  # steps of 1/32 from 4 to 8
+    scores = torch.tensor(
+        [[4.0, 4.0 - 1.5 / 32, 0.0], [4.0, 4.0 - 2.5 / 32, 0.0], [float("nan"), 1.0, 0.0]]
+    )
+    assert judge(scores, torch.bfloat16).near_tie.tolist()[:2] == [
+        True,
+        False,
+    ]  # steps of 1/32 from 4 to 8
     assert judge(scores, torch.float32).near_tie.tolist() == [False, False, False]
     assert judge(scores, torch.float32).non_finite.tolist() == [False, False, True]
 
@@ -250,8 +312,10 @@ def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
     inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
     engine = start_engine("shared", load(model), Batch(inputs), LENGTH)
     compared = 0
-    for combination, answers in engine.answer_batch(Batch(inputs), [NONE, Combination((1,)), Combination((4,))], None):
-        expected = generated(zoo.prune(model, combination.removed), inputs)
+    for combination, answers in engine.answer_batch(
+        Batch(inputs), [NONE, Combination.of((1,)), Combination.of((4,))], None
+    ):
+        expected = generated(zoo.prune(model, combination.blocks), inputs)
         for answer, row in zip(answers, expected, strict=True):
             if not answer.near_tie:
                 compared += 1
@@ -261,7 +325,7 @@ def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
 
 def test_removing_everything_or_nothing_known_is_refused() -> None:
     _, _, _, engine = prepared()
-    combinations = [Combination.of(range(6)), Combination((6,))]
+    combinations = [Combination.of(range(6)), Combination.of((6,))]
     found = dict(engine.answer_batch(batch_of([0], False), combinations, None))
     reasons = {answer.reason for answer in found.values()}
     assert reasons == {"no block would be left", "the model has blocks 0 to 5 only"}
@@ -270,5 +334,8 @@ def test_removing_everything_or_nothing_known_is_refused() -> None:
 def test_a_block_list_that_is_not_there_is_named() -> None:
     model = prepared()[0]
     assert find_blocks(model, "model.language_model.layers").blocks is find_blocks(model).blocks
-    with pytest.raises(ModelError, match=r"is no list of modules in this model; it has .*language_model.layers \(6\)"):
+    with pytest.raises(
+        ModelError,
+        match=r"is no list of modules in this model; it has .*language_model.layers \(6\)",
+    ):
         find_blocks(model, "model.nothing")

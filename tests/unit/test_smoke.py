@@ -1,6 +1,7 @@
 """What a small run keeps of a config, and what it says of the whole run's time."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ WHOLE = resolve(copy.deepcopy(DEFAULT), ROOT)
 
 def test_a_small_run_has_the_longest_and_the_shortest_answers_and_is_valid() -> None:
     small = reduced(WHOLE)
-    lengths = [WHOLE["datasets"][name]["max_new_tokens"] for name in small["datasets"]]
-    every = [definition["max_new_tokens"] for definition in WHOLE["datasets"].values()]
+    lengths = [WHOLE.datasets[name].max_new_tokens for name in small["datasets"]]
+    every = [definition.max_new_tokens for definition in WHOLE.datasets.values()]
     assert lengths == [min(every), max(every)]
     resolved = resolve(merged(DEFAULT, small), ROOT)
-    assert (resolved["run"], resolved["samples"]["search"], resolved["search"]["max_removed"]) == ("demo-smoke", 8, 1)
+    assert (resolved.run, resolved.samples.search, resolved.search.max_removed) == (
+        "demo-smoke",
+        8,
+        1,
+    )
 
 
 def test_start_and_pair_follow_from_two_jobs() -> None:
@@ -39,11 +44,12 @@ def test_pairs_and_jobs_of_the_demo() -> None:
 
 
 def test_the_estimate_takes_a_dataset_of_like_length(tmp_path: Path) -> None:
-    config = WHOLE | {
-        "datasets": {name: WHOLE["datasets"][name] for name in ("demo_vqa", "demo_caption", "demo_tally_qa")}
-    }
+    names = ("demo_vqa", "demo_caption", "demo_tally_qa")
+    config = replace(WHOLE, datasets={name: WHOLE.datasets[name] for name in names})
     text = estimate(config, {"demo_vqa": Times(3600, 0), "demo_caption": Times(0, 0)}, 16)
-    assert "jobs: 18.0 hours of one device" in text  # 9 jobs of an hour each for demo_vqa and demo_tally_qa
+    assert (
+        "jobs: 18.0 hours of one device" in text
+    )  # 9 jobs of an hour each for demo_vqa and demo_tally_qa
     with pytest.raises(BlocksieveError, match=r"baseline.tsv is missing; run `make smoke` first"):
         read_times(tmp_path, ["demo_vqa"], 16)
     folder = tmp_path / "benchmarks/evaluate/demo_vqa"

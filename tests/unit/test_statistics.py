@@ -17,7 +17,9 @@ from blocksieve.statistics import (
 )
 
 
-def clustered_draw(rng: np.random.Generator, num_clusters: int = 50, size: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def clustered_draw(
+    rng: np.random.Generator, num_clusters: int = 50, size: int = 4
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw 200 values of mean 0 in clusters of 4 whose members share half of their variance."""
     shared = np.repeat(rng.normal(size=num_clusters), size)
     return shared + rng.normal(size=num_clusters * size), np.repeat(np.arange(num_clusters), size)
@@ -41,7 +43,10 @@ def test_unequal_clusters_match_the_closed_form():
 
 def test_repeating_every_sample_within_its_cluster_adds_no_certainty():
     values = np.random.default_rng(2).normal(size=40)
-    once, thrice = clustered_mean(values, np.arange(40)), clustered_mean(values.repeat(3), np.arange(40).repeat(3))
+    once, thrice = (
+        clustered_mean(values, np.arange(40)),
+        clustered_mean(values.repeat(3), np.arange(40).repeat(3)),
+    )
     assert thrice.se == pytest.approx(once.se)
 
 
@@ -53,7 +58,9 @@ def test_interval_covers_the_truth_95_times_in_100():
 
 def test_bootstrap_interval_covers_the_truth_95_times_in_100():
     rng = np.random.default_rng(4)
-    estimates = [cluster_bootstrap(*clustered_draw(rng), seed=seed, resamples=500) for seed in range(1000)]
+    estimates = [
+        cluster_bootstrap(*clustered_draw(rng), seed=seed, resamples=500) for seed in range(1000)
+    ]
     assert 0.93 <= np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates]) <= 0.97
 
 
@@ -71,7 +78,10 @@ def test_relative_interval_covers_the_truth_95_times_in_100():
 
 def test_bootstrap_agrees_with_the_clustered_error_and_repeats_with_its_seed():
     values, clusters = clustered_draw(np.random.default_rng(6))
-    estimate, expected = cluster_bootstrap(values, clusters, seed=7), clustered_mean(values, clusters)
+    estimate, expected = (
+        cluster_bootstrap(values, clusters, seed=7),
+        clustered_mean(values, clusters),
+    )
     assert estimate == cluster_bootstrap(values, clusters, seed=7)
     assert estimate != cluster_bootstrap(values, clusters, seed=8)
     assert estimate.mean == expected.mean
@@ -80,7 +90,10 @@ def test_bootstrap_agrees_with_the_clustered_error_and_repeats_with_its_seed():
 
 def test_relative_drop_of_constant_baselines_is_the_scaled_mean():
     values, clusters = clustered_draw(np.random.default_rng(9))
-    relative, mean = clustered_relative_drop(values, np.full(200, 0.5), clusters), clustered_mean(values, clusters)
+    relative, mean = (
+        clustered_relative_drop(values, np.full(200, 0.5), clusters),
+        clustered_mean(values, clusters),
+    )
     assert (relative.mean, relative.se) == pytest.approx((mean.mean * 2, mean.se * 2))
 
 
@@ -106,7 +119,9 @@ def test_one_cluster_leaves_the_error_unknown(estimate):
     assert np.isnan([found.se, found.low, found.high]).all()
 
 
-@pytest.mark.parametrize(("values", "clusters"), [([], []), ([1.0, 2.0], ["a"]), ([1.0, np.nan], ["a", "b"])])
+@pytest.mark.parametrize(
+    ("values", "clusters"), [([], []), ([1.0, 2.0], ["a"]), ([1.0, np.nan], ["a", "b"])]
+)
 def test_unusable_values_are_refused(values, clusters):
     with pytest.raises(DataError, match="mean over clusters"):
         clustered_mean(values, clusters)
@@ -122,7 +137,9 @@ def test_macro_mean_matches_the_closed_form_and_keeps_the_spread_apart():
 def test_macro_mean_of_one_dataset_is_that_dataset_and_has_no_spread():
     lopsided = Estimate(1, 0.3, 0.7, 2.0)
     average = macro_mean([lopsided])
-    assert (average.mean, average.se, average.low, average.high) == pytest.approx((1, 0.3, 0.7, 2.0))
+    assert (average.mean, average.se, average.low, average.high) == pytest.approx(
+        (1, 0.3, 0.7, 2.0)
+    )
     assert spread([1]) is None
 
 

@@ -19,13 +19,17 @@ from blocksieve.statistics import (
 )
 
 
-def simulated(rng, n: int, rates: list[float], images: int | None = None, graded: bool = False) -> tuple:
+def simulated(
+    rng, n: int, rates: list[float], images: int | None = None, graded: bool = False
+) -> tuple:
     """Baseline scores and drops of combinations that spoil a share of the right answers; samples share images.
 
     A spoiled answer loses all, or if graded a share of its score; an image's answers tend to be spoiled together.
     """
     clusters = np.arange(n) if images is None else np.repeat(np.arange(images), n // images)
-    baseline = (rng.random(n) < 0.8).astype(float) if not graded else rng.choice([0.0, 0.3, 0.6, 1.0], n)
+    baseline = (
+        (rng.random(n) < 0.8).astype(float) if not graded else rng.choice([0.0, 0.3, 0.6, 1.0], n)
+    )
     mood = rng.random(clusters.max() + 1)[clusters]
     drops = []
     for rate in rates:
@@ -60,7 +64,9 @@ def test_intervals_cover_the_truth_95_times_in_100(n, images, graded):
 def test_intervals_hold_for_rare_and_common_losses_in_clusters(size, rate):
     rng, draws, images = np.random.default_rng(8), 3000, 200 // size
     mood = rng.random((draws, images)).repeat(size, axis=1)
-    luck = np.where(rng.random((draws, 200)) < (0.5 if size > 1 else 0), mood, rng.random((draws, 200)))
+    luck = np.where(
+        rng.random((draws, 200)) < (0.5 if size > 1 else 0), mood, rng.random((draws, 200))
+    )
     sums = (luck < rate).reshape(draws, images, size).sum(2)
     found = paired_drops(sums, np.ones(images), np.full(images, size), False, change=1)
     half = stats.t.ppf(0.975, images - 1) * np.sqrt((found.influences**2).sum(1) + found.added**2)
@@ -77,7 +83,9 @@ def test_where_nothing_changed_the_interval_is_that_of_two_changes():
 
 
 def test_where_all_changed_alike_the_interval_is_that_of_two_changes_too():
-    assert clustered_mean(np.ones(50), np.arange(50), 1).se == pytest.approx(np.sqrt(50 / 49 * 2) / 50)
+    assert clustered_mean(np.ones(50), np.arange(50), 1).se == pytest.approx(
+        np.sqrt(50 / 49 * 2) / 50
+    )
 
 
 def test_bootstrap_is_widened_as_the_clustered_interval_is():
@@ -86,14 +94,19 @@ def test_bootstrap_is_widened_as_the_clustered_interval_is():
     plain, wide = (cluster_bootstrap(values, np.arange(60), 0, change) for change in (0, 2.0))
     narrow, counted = (clustered_mean(values, np.arange(60), change) for change in (0, 2.0))
     assert wide.se / plain.se == pytest.approx(counted.se / narrow.se)
-    assert (wide.high - wide.mean) / (plain.high - plain.mean) == pytest.approx(counted.se / narrow.se)
+    assert (wide.high - wide.mean) / (plain.high - plain.mean) == pytest.approx(
+        counted.se / narrow.se
+    )
 
 
 def test_macro_interval_over_datasets_covers_95_times_in_100():
     rng = np.random.default_rng(5)
     covered = []
     for _ in range(1000):
-        parts = [drops_of(*simulated(rng, n, [0.1], images), True) for n, images in ((200, None), (300, 60), (400, 50))]
+        parts = [
+            drops_of(*simulated(rng, n, [0.1], images), True)
+            for n, images in ((200, None), (300, 60), (400, 50))
+        ]
         found = macro_contrasts(parts, [np.eye(1)] * 3)
         covered.append(found.low[0] <= 0.08 <= found.high[0])
     assert 0.93 <= np.mean(covered) <= 0.97
@@ -138,9 +151,13 @@ def test_false_synergies_stay_below_5_percent_and_planted_ones_are_found():
             # Planted: together they cost 12 points more than the sum. Not: exactly the sum, sample by sample.
             third = rng.random(n) < 0.12 if planted else np.zeros(n, bool)
             both = first.astype(float) + second + third
-            noise = rng.permutation(np.repeat([1.0, -1.0, 0.0], [20, 20, n - 40]))  # changes that cancel out
+            noise = rng.permutation(
+                np.repeat([1.0, -1.0, 0.0], [20, 20, n - 40])
+            )  # changes that cancel out
             sums = np.array([both + noise, first, second], dtype=float)
-            found = macro_contrasts([paired_drops(sums, np.ones(n), np.ones(n), False, True)], [weights[:1]])
+            found = macro_contrasts(
+                [paired_drops(sums, np.ones(n), np.ones(n), False, True)], [weights[:1]]
+            )
             p.append(p_values(found.means, found.se, found.freedom)[0])
         labelled = false_discovery(p) <= 0.05
         found_labels.append(labelled[:4].mean())
@@ -195,6 +212,8 @@ def test_correlation_where_there_is_none_to_give():
 def test_power_is_what_a_simulation_finds():
     rng, se = np.random.default_rng(7), 0.01
     drop = float(detectable(se))
-    assert np.mean(np.abs(rng.normal(drop, se, 100_000) / se) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
+    assert np.mean(
+        np.abs(rng.normal(drop, se, 100_000) / se) > stats.norm.ppf(0.975)
+    ) == pytest.approx(0.8, abs=0.01)
     n = samples_needed(se, 500, drop / 2)
     assert n == pytest.approx(2000, abs=1)

@@ -11,14 +11,27 @@ from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.view import refusal, view, without_blocks
 
-TYPES = ["gemma4", "gemma4:shared keys and values", "gemma3n_text", "lfm2_vl", "llama4", "llava", "mllama", "qwen3_5"]
+TYPES = [
+    "gemma4",
+    "gemma4:shared keys and values",
+    "gemma3n_text",
+    "lfm2_vl",
+    "llama4",
+    "llava",
+    "mllama",
+    "qwen3_5",
+]
 
 
 def state(model: Any) -> dict[str, Any]:
     """All that modules and configs hold, but for weights."""
     found: dict[str, Any] = {}
     for name, module in model.named_modules():
-        found[name] = {key: value for key, value in vars(module).items() if key not in ("_parameters", "_buffers")}
+        found[name] = {
+            key: value
+            for key, value in vars(module).items()
+            if key not in ("_parameters", "_buffers")
+        }
         found[name] |= {"_modules": dict(module._modules)}
         config = getattr(module, "config", None)
         found[f"{name} config"] = dict(vars(config)) if config is not None else None
@@ -31,7 +44,7 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
     inputs, found = zoo.make_inputs(name, model), find_blocks(model)
     answers = model.generate(**inputs, max_new_tokens=4)
     before = state(model)
-    combination = Combination((1, 4) if name == "lfm2_vl" else (4,))
+    combination = Combination.of((1, 4) if name == "lfm2_vl" else (4,))
     assert refusal(model, found, combination) is None
     with view(model, found, combination):
         assert len(find_blocks(model).blocks) == zoo.BLOCKS - combination.size
@@ -46,13 +59,19 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "combination", "reason"),
     [
-        ("mllama", "0", "block 1 would come first, but cross-attention keeps no record of how many tokens there are"),
+        (
+            "mllama",
+            "0",
+            "block 1 would come first, but cross-attention keeps no record of how many tokens there are",
+        ),
         ("gemma4:shared keys and values", "2", "block 3 uses the keys and values of block 2"),
         ("llava", "0-1-2-3-4-5", "no block would be left"),
         ("llava", "6", "the model has blocks 0 to 5 only"),
     ],
 )
-def test_what_cannot_run_is_refused_with_the_reason(name: str, combination: str, reason: str) -> None:
+def test_what_cannot_run_is_refused_with_the_reason(
+    name: str, combination: str, reason: str
+) -> None:
     model, removed = zoo.make_model(name), Combination.parse(combination)
     found = find_blocks(model)
     assert refusal(model, found, removed) == reason
@@ -66,12 +85,24 @@ def test_what_cannot_run_is_refused_with_the_reason(name: str, combination: str,
 
 def test_kinds_of_blocks_have_names() -> None:
     kinds = {
-        name: find_blocks(zoo.make_model(name)).kinds for name in ("mllama", "qwen3_next", "gemma3", "lfm2", "llava")
+        name: find_blocks(zoo.make_model(name)).kinds
+        for name in ("mllama", "qwen3_next", "gemma3", "lfm2", "llava")
     }
     assert kinds == {
-        "mllama": ("attention", "cross-attention", *["attention"] * 2, "cross-attention", "attention"),
+        "mllama": (
+            "attention",
+            "cross-attention",
+            *["attention"] * 2,
+            "cross-attention",
+            "attention",
+        ),
         "qwen3_next": ("linear attention MoE", "linear attention MoE", "attention MoE") * 2,
-        "gemma3": ("sliding attention", "attention", *["sliding attention"] * 2, *["attention"] * 2),
+        "gemma3": (
+            "sliding attention",
+            "attention",
+            *["sliding attention"] * 2,
+            *["attention"] * 2,
+        ),
         "lfm2": ("convolution", "attention") * 3,
         "llava": ("attention",) * 6,
     }

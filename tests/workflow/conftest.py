@@ -12,7 +12,17 @@ import polars as pl
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", "models", "tests/workflow/reduced.yaml")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "workflow",
+    "src",
+    "config",
+    "profiles",
+    "envs",
+    "models",
+    "tests/workflow/reduced.yaml",
+)
 
 
 class Workflow:
@@ -24,7 +34,12 @@ class Workflow:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if (origin / part).is_dir():
-                shutil.copytree(origin / part, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+                shutil.copytree(
+                    origin / part,
+                    target,
+                    ignore=shutil.ignore_patterns("__pycache__"),
+                    dirs_exist_ok=True,
+                )
             else:
                 shutil.copy2(origin / part, target)
 
@@ -33,7 +48,9 @@ class Workflow:
         command = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores)]
         if "--configfile" not in arguments:
             command += ["--configfile", "tests/workflow/reduced.yaml"]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=900, check=False)
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
+        )
 
     def run(self, *arguments: str, cores: int = 2) -> str:
         """Run snakemake, which must succeed; return what it printed."""
@@ -56,7 +73,9 @@ class Workflow:
     def cached(self, run: str = "reduced") -> pl.DataFrame:
         """All rows of the cache: what was ever evaluated, repeats included."""
         return pl.concat(
-            pl.read_parquet(path).select("combination", "sample_id", context=pl.lit(path.parent.name))
+            pl.read_parquet(path).select(
+                "combination", "sample_id", context=pl.lit(path.parent.name)
+            )
             for path in sorted(self.results("cache", run).rglob("*.parquet"))
         )
 

@@ -11,9 +11,13 @@ class Molmo2Pictures(Molmo2ImageProcessor):
 
     def resize(self, image: torch.Tensor, size: Any, **kwargs: Any) -> torch.Tensor:
         """Bilinear, without smoothing."""
-        return torch.nn.functional.interpolate(image, (size.height, size.width), mode="bilinear", align_corners=False)
+        return torch.nn.functional.interpolate(
+            image, (size.height, size.width), mode="bilinear", align_corners=False
+        )
 
     def normalize(self, image: torch.Tensor, mean: Any, std: Any, **kwargs: Any) -> torch.Tensor:
         """By channel."""
-        mean, std = (torch.as_tensor(values, dtype=image.dtype)[:, None, None] for values in (mean, std))
+        mean, std = (
+            torch.as_tensor(values, dtype=image.dtype)[:, None, None] for values in (mean, std)
+        )
         return (image - mean) / std

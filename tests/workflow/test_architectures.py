@@ -24,7 +24,11 @@ def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflo
     save_checkpoint(name, workflow.folder / "models/tiny")
     config = {
         "run": name,
-        "model": {"path": "models/tiny", "prompt": PROMPTS.get(name), "trust_remote_code": name == "molmo2"},
+        "model": {
+            "path": "models/tiny",
+            "prompt": PROMPTS.get(name),
+            "trust_remote_code": name == "molmo2",
+        },
         "datasets": DATASETS,
         "samples": {"search": 4, "holdout": 0},
         "search": {"max_removed": 1, "beam_width": 1},
@@ -39,12 +43,16 @@ def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflo
     assert set(evaluations["n"]) == {4}
     shard = workflow.results("shards/demo_caption/own/remove1.0.parquet", name)
     assert shard_metadata(shard)["rung"] == RUNGS.get(name, "prefixes")
-    answers = pl.read_parquet(workflow.results("shards/demo_vqa/own/remove1.0.parquet", name))["prediction"]
+    answers = pl.read_parquet(workflow.results("shards/demo_vqa/own/remove1.0.parquet", name))[
+        "prediction"
+    ]
     assert answers.n_unique() > BLOCKS
     seen = workflow.results("prompts/demo_vqa.txt", name).read_text()
     assert ("template: plain" in seen) == (name == "paligemma")
     assert "of them for images" in seen
     log = workflow.results("logs/evaluate/demo_vqa/baseline.log", name).read_text()
-    assert ("code that comes with models/tiny may run: molmo2_pictures.py" in log) == (name == "molmo2")
+    assert ("code that comes with models/tiny may run: molmo2_pictures.py" in log) == (
+        name == "molmo2"
+    )
     if name in WHOLE:
         assert workflow.results("report/comprehensive_report.txt", name).stat().st_size > 0

@@ -29,8 +29,17 @@ DISK = "64m"
 
 def tables(workflow: Workflow) -> dict[str, bytes]:
     """What must not depend on how a run came to its end."""
-    found = [path for pattern in TABLES for path in workflow.results(".").glob(pattern) if path.suffix != ".corrupt"]
-    return {str(path.relative_to(workflow.folder)): path.read_bytes() for path in sorted(found) if path.is_file()}
+    found = [
+        path
+        for pattern in TABLES
+        for path in workflow.results(".").glob(pattern)
+        if path.suffix != ".corrupt"
+    ]
+    return {
+        str(path.relative_to(workflow.folder)): path.read_bytes()
+        for path in sorted(found)
+        if path.is_file()
+    }
 
 
 def start(workflow: Workflow) -> subprocess.Popen[str]:
@@ -46,7 +55,9 @@ def start(workflow: Workflow) -> subprocess.Popen[str]:
         "tests/workflow/reduced.yaml",
     ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.Popen([*command, *BATCHES], cwd=workflow.folder, text=True, start_new_session=True, **pipes)
+    return subprocess.Popen(
+        [*command, *BATCHES], cwd=workflow.folder, text=True, start_new_session=True, **pipes
+    )
 
 
 def finish(workflow: Workflow, *config: str) -> list[str]:
@@ -82,7 +93,11 @@ def repeated(workflow: Workflow) -> int:
         try:
             rows = workflow.cached()
             return len(rows) - rows.n_unique()
-        except (FileNotFoundError, ValueError, pl.exceptions.PolarsError):  # being merged, or there is none yet
+        except (
+            FileNotFoundError,
+            ValueError,
+            pl.exceptions.PolarsError,
+        ):  # being merged, or there is none yet
             time.sleep(0.05)
     return 0
 
@@ -97,7 +112,9 @@ def wait_for_a_batch(workflow: Workflow, main: subprocess.Popen[str]) -> None:
 
 def sealed(workflow: Workflow, folder: str) -> list[Path]:
     """Files of the results that have a checksum."""
-    return sorted(path for path in workflow.results(folder).rglob("*.[pj]*") if checksum_file(path).exists())
+    return sorted(
+        path for path in workflow.results(folder).rglob("*.[pj]*") if checksum_file(path).exists()
+    )
 
 
 def spoil(path: Path, rng: random.Random) -> None:
@@ -134,7 +151,9 @@ def on_a_small_disk(make_workflow: Callable[[], Workflow]) -> Iterator[Workflow]
     workflow = make_workflow()
     folder = workflow.folder / "results"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], check=False
+    )
     if done.returncode:
         pytest.skip("mounting a small file system needs root")
     yield workflow
@@ -205,7 +224,9 @@ def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
     assert tables(finished) == before
 
 
-def interrupt(workflow: Workflow, rng: random.Random, duration: float, number: signal.Signals, whom: str) -> None:
+def interrupt(
+    workflow: Workflow, rng: random.Random, duration: float, number: signal.Signals, whom: str
+) -> None:
     main = start(workflow)
     time.sleep(rng.uniform(0, duration))
     running = jobs(main)
@@ -222,7 +243,9 @@ def test_chaos(on_a_small_disk: Workflow) -> None:
     duration, expected = time.monotonic() - begin, tables(workflow)
     for number in range(int(os.environ["CHAOS"])):
         shutil.rmtree(rng.choice([workflow.results("shards/demo_vqa"), workflow.results(".")]))
-        fault = rng.choice(["kill", "kill a job", "terminate", "interrupt", "full", "read-only", "cache", "output"])
+        fault = rng.choice(
+            ["kill", "kill a job", "terminate", "interrupt", "full", "read-only", "cache", "output"]
+        )
         if fault in ("cache", "output"):
             finish(workflow, *BATCHES)
             path = rng.choice(sealed(workflow, "cache" if fault == "cache" else "."))
@@ -238,7 +261,9 @@ def test_chaos(on_a_small_disk: Workflow) -> None:
             remount(workflow, "rw")
             (workflow.folder / "results/filler").unlink(missing_ok=True)
         else:
-            kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(fault, signal.SIGKILL)
+            kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(
+                fault, signal.SIGKILL
+            )
             interrupt(workflow, rng, duration, kind, "job" if fault == "kill a job" else "main")
         before = repeated(workflow)
         attempts = len(finish(workflow, *BATCHES))

@@ -15,14 +15,32 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("search={beam_widht: 3}", "error: config: search: unknown key 'beam_widht' (did you mean 'beam_width'?)"),
-        ("datasets=[demo_vqq]", "error: config: datasets: no dataset 'demo_vqq' (did you mean 'demo_vqa'?)"),
-        ("model={dtype: int8}", "error: config: model.dtype: 'int8' must be one of float32, bfloat16, float16"),
+        (
+            "search={beam_widht: 3}",
+            "error: config: search: unknown key 'beam_widht' (did you mean 'beam_width'?)",
+        ),
+        (
+            "datasets=[demo_vqq]",
+            "error: config: datasets: no dataset 'demo_vqq' (did you mean 'demo_vqa'?)",
+        ),
+        (
+            "model={dtype: int8}",
+            "error: config: model.dtype: 'int8' must be one of float32, bfloat16, float16",
+        ),
         ("run=$(touch canary)", "error: config: run: '$(touch canary)' must match"),
         ("run=../elsewhere", "error: config: run: '../elsewhere' must match"),
-        ("datasets=[demo_vqa, '`touch canary`']", "error: config: datasets.1: '`touch canary`' must match"),
-        ("model={path: 'models/{x}'}", "error: config: model.path: 'models/{x}' must not hold braces"),
-        ("evaluations=nowhere.parquet", "error: config: evaluations: there is no file 'nowhere.parquet'"),
+        (
+            "datasets=[demo_vqa, '`touch canary`']",
+            "error: config: datasets.1: '`touch canary`' must match",
+        ),
+        (
+            "model={path: 'models/{x}'}",
+            "error: config: model.path: 'models/{x}' must not hold braces",
+        ),
+        (
+            "evaluations=nowhere.parquet",
+            "error: config: evaluations: there is no file 'nowhere.parquet'",
+        ),
     ],
 )
 def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, message: str) -> None:
@@ -54,16 +72,26 @@ def test_a_missing_checkpoint_names_the_key(workflow: Workflow) -> None:
 def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workflow) -> None:
     (workflow.folder / "mine").mkdir()
     rows = [{"q": f"{number}?", "a": "x" if number else None} for number in range(40)]
-    (workflow.folder / "mine/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (workflow.folder / "mine/test.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows)
+    )
     source = {"kind": "columns", "path": "mine", "question": "{q}", "references": "a"}
-    about = {"task_type": "Exact Match", "prompt": "{question}", "metric": "exact_match", "max_new_tokens": 2}
+    about = {
+        "task_type": "Exact Match",
+        "prompt": "{question}",
+        "metric": "exact_match",
+        "max_new_tokens": 2,
+    }
     definition = {"source": source, "splits": ["test"], **about}
     (workflow.folder / "config/datasets/mine.yaml").write_text(json.dumps(definition))
     target = ("results/reduced/datasets/mine.report.json", "--config", "datasets=[mine]")
     done = workflow.call(*target)
     printed = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows" in printed
+    assert (
+        "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows"
+        in printed
+    )
     assert "test row 0: no answer" in printed
     assert "Traceback" not in printed
     workflow.run(*target, "samples={max_bad_samples: 0.03}")

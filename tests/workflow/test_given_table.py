@@ -10,12 +10,20 @@ from conftest import Workflow
 from blocksieve.analysis import DOCUMENTS, FIGURES, TABLES
 
 
-def test_a_given_table_is_analysed_without_the_model(finished: Workflow, make_workflow: Callable[[], Workflow]) -> None:
+def test_a_given_table_is_analysed_without_the_model(
+    finished: Workflow, make_workflow: Callable[[], Workflow]
+) -> None:
     workflow = make_workflow()
     (workflow.folder / "models/demo-vlm/model.safetensors").unlink()
-    pl.read_parquet(finished.results("evaluations.parquet")).write_parquet(workflow.folder / "given.parquet")
+    pl.read_parquet(finished.results("evaluations.parquet")).write_parquet(
+        workflow.folder / "given.parquet"
+    )
     workflow.run("analysis", "figures", "report", "--config", "evaluations=given.parquet")
-    for path in ("evaluations.parquet", "analysis/drop_distributions.parquet", "analysis/power.parquet"):
+    for path in (
+        "evaluations.parquet",
+        "analysis/drop_distributions.parquet",
+        "analysis/power.parquet",
+    ):
         given, own = (pl.read_parquet(copy.results(path)) for copy in (workflow, finished))
         assert given.equals(own)
     assert pl.read_parquet(workflow.results("analysis/split_agreement.parquet")).is_empty()
@@ -38,8 +46,11 @@ def test_analysis_figures_and_report_do_not_import_torch() -> None:
     names = [f"blocksieve.analysis.{name}" for name in (*TABLES, *DOCUMENTS)]
     names += [f"blocksieve.figures.{name}" for name in FIGURES]
     names += [
-        f"blocksieve.{name}" for name in ("evaluations", "figures.export", "report.comprehensive_report", "config")
+        f"blocksieve.{name}"
+        for name in ("evaluations", "figures.export", "report.comprehensive_report", "config")
     ]
     modules = ", ".join(names)
-    check = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    check = (
+        f"import sys, {modules}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", check], check=True)

@@ -8,7 +8,12 @@ from conftest import Workflow
 
 def sources(workflow: Workflow) -> list[Path]:
     folders = ("src", "rules", "workflow", "config", "profiles", "models", "envs")
-    return [path for folder in folders for path in (workflow.folder / folder).rglob("*") if path.is_file()]
+    return [
+        path
+        for folder in folders
+        for path in (workflow.folder / folder).rglob("*")
+        if path.is_file()
+    ]
 
 
 def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished: Workflow) -> None:
@@ -26,7 +31,9 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
         ("report/comprehensive_report.py", {"write_report"}),
     ],
 )
-def test_a_changed_module_reruns_what_depends_on_it(finished: Workflow, module: str, expected: set[str]) -> None:
+def test_a_changed_module_reruns_what_depends_on_it(
+    finished: Workflow, module: str, expected: set[str]
+) -> None:
     path = finished.folder / "src/blocksieve" / module
     path.write_text(f"{path.read_text()}\n# changed\n")
     assert finished.planned() == expected
@@ -38,7 +45,11 @@ EVALUATIONS = {"evaluate_baseline", "evaluate_own", "evaluate_generic", "evaluat
 CHANGES: dict[str, tuple[str, set[str], set[str]]] = {
     "another run": ("run=renamed", {"draw_samples", "describe_model", *EVALUATIONS}, set()),
     "more samples": ("samples={search: 16}", {"draw_samples", *EVALUATIONS}, {"describe_model"}),
-    "another dtype": ("model={dtype: bfloat16}", {"describe_model", *EVALUATIONS}, {"draw_samples"}),
+    "another dtype": (
+        "model={dtype: bfloat16}",
+        {"describe_model", *EVALUATIONS},
+        {"draw_samples"},
+    ),
     "a dataset more": (
         "datasets=[demo_vqa, demo_caption, demo_tally_qa]",
         {"draw_samples", *EVALUATIONS},
@@ -49,9 +60,21 @@ CHANGES: dict[str, tuple[str, set[str], set[str]]] = {
         {"merge_evaluations"},
         {"draw_samples", "evaluate_baseline", "evaluate_own"},
     ),
-    "deeper": ("search={max_removed: 3}", {"evaluate_own"}, {"draw_samples", "describe_model", "evaluate_baseline"}),
-    "a wider beam": ("search={beam_width: 2}", {"evaluate_own"}, {"draw_samples", "evaluate_baseline"}),
-    "another limit": ("analysis={max_drop: {balanced: 4}}", {"analyse"}, {"draw_samples", *EVALUATIONS}),
+    "deeper": (
+        "search={max_removed: 3}",
+        {"evaluate_own"},
+        {"draw_samples", "describe_model", "evaluate_baseline"},
+    ),
+    "a wider beam": (
+        "search={beam_width: 2}",
+        {"evaluate_own"},
+        {"draw_samples", "evaluate_baseline"},
+    ),
+    "another limit": (
+        "analysis={max_drop: {balanced: 4}}",
+        {"analyse"},
+        {"draw_samples", *EVALUATIONS},
+    ),
 }
 
 
@@ -77,7 +100,11 @@ def test_changed_engines_metrics_and_prompts_plan_evaluations(
 ) -> None:
     path = finished.folder / file
     text = path.read_text()
-    changed = text.replace("prompt: ", "prompt: Look. ") if path.suffix == ".yaml" else f"{text}# changed\n"
+    changed = (
+        text.replace("prompt: ", "prompt: Look. ")
+        if path.suffix == ".yaml"
+        else f"{text}# changed\n"
+    )
     path.write_text(changed)
     planned = finished.planned()
     assert planned >= needed

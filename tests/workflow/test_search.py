@@ -32,7 +32,8 @@ def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
 def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:
     evaluations = pl.read_parquet(finished.results("evaluations.parquet"))
     shards = pl.concat(
-        pl.read_parquet(path) for path in sorted(finished.results("shards/demo_vqa").rglob("*.parquet"))
+        pl.read_parquet(path)
+        for path in sorted(finished.results("shards/demo_vqa").rglob("*.parquet"))
     ).unique()
     shards = shards.filter(role="search")
     baseline = shards.filter(size=0).select("sample_id", baseline=pl.col("score").cast(pl.Float64))
@@ -41,7 +42,9 @@ def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:
         .group_by("combination")
         .agg(drop=(pl.col("baseline") - pl.col("score")).mean(), n=pl.len())
     )
-    found = evaluations.filter(dataset="demo_vqa", role="search").join(expected, on="combination", suffix="_expected")
+    found = evaluations.filter(dataset="demo_vqa", role="search").join(
+        expected, on="combination", suffix="_expected"
+    )
     assert len(found) == len(expected) == len(evaluations.filter(dataset="demo_vqa", role="search"))
     assert (found["drop"] - found["drop_expected"]).abs().max() < 1e-12
     assert set(found["n"]) == {12}
@@ -91,9 +94,13 @@ def test_nothing_is_evaluated_twice(finished: Workflow) -> None:
     assert len(cached) == pairs.n_unique()
 
 
-def test_other_jobs_and_cores_give_the_same_bytes(finished: Workflow, make_workflow: Callable[[], Workflow]) -> None:
+def test_other_jobs_and_cores_give_the_same_bytes(
+    finished: Workflow, make_workflow: Callable[[], Workflow]
+) -> None:
     other = make_workflow()
-    other.run("results/reduced/evaluations.parquet", "--config", "search={jobs_per_step: 2}", cores=1)
+    other.run(
+        "results/reduced/evaluations.parquet", "--config", "search={jobs_per_step: 2}", cores=1
+    )
     path = "evaluations.parquet"
     assert other.results(path).read_bytes() == finished.results(path).read_bytes()
 

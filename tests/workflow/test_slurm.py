@@ -63,9 +63,17 @@ def start_of(rule: str) -> str:
 
 def tables(results: Path) -> dict[str, bytes]:
     """What a search gives. Of shards the rows: their metadata says how much of a job was found in the cache."""
-    files = [results / "evaluations.parquet", results / "finalists.json", *(results / "beams").rglob("*.json")]
-    shards = {path: pl.read_parquet(path).write_json() for path in (results / "shards").rglob("*.parquet")}
-    whole = {path: path.read_bytes() for path in files} | {path: rows.encode() for path, rows in shards.items()}
+    files = [
+        results / "evaluations.parquet",
+        results / "finalists.json",
+        *(results / "beams").rglob("*.json"),
+    ]
+    shards = {
+        path: pl.read_parquet(path).write_json() for path in (results / "shards").rglob("*.parquet")
+    }
+    whole = {path: path.read_bytes() for path in files} | {
+        path: rows.encode() for path, rows in shards.items()
+    }
     return {str(path.relative_to(results)): content for path, content in whole.items()}
 
 
@@ -82,12 +90,16 @@ def test_without_retries_a_cancelled_job_stops_the_run_with_its_state(workflow: 
     assert "Traceback" not in printed
 
 
-def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(workflow: Workflow, finished: Workflow) -> None:
+def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
+    workflow: Workflow, finished: Workflow
+) -> None:
     (node,) = set(ask("sinfo", "--noheader", "--Node", "--format=%N").split())
     with ThreadPoolExecutor() as background:
         run = background.submit(workflow.call, *SLURM, TABLE)
         late = start_of("evaluate_generic")
-        ask("scancel", "--full", "--signal=STOP", late)  # it hangs: SLURM looks for late jobs twice a minute only
+        ask(
+            "scancel", "--full", "--signal=STOP", late
+        )  # it hangs: SLURM looks for late jobs twice a minute only
         ask("scontrol", "update", f"JobId={late}", "EndTime=now")
         lost = start_of("evaluate_finalists")
         ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")

@@ -11,6 +11,7 @@ from blocksieve.files import write_text
 from blocksieve.logs import job_log
 from blocksieve.search.candidates import part_of, step_candidates
 from blocksieve.search.evaluate import Task, evaluate, write_shard
+from blocksieve.specs import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,8 +25,8 @@ with job_log(snakemake.log[0], snakemake.input):
         model["revision"] = description["commit"]
     task = Task(
         dataset=wildcards.dataset,
-        definition=json.loads(params.definition),
-        model=model,
+        definition=DatasetSpec(**json.loads(params.definition)),
+        model=ModelSpec(**model),
         model_fingerprint=description["fingerprint"],
         engine=evaluation["engine"],
         batch_size=evaluation["batch_size"],
@@ -48,5 +49,5 @@ with job_log(snakemake.log[0], snakemake.input):
     if "prompt" in snakemake.output.keys():
         from blocksieve.engine.prompt_report import describe_prompt  # torch: not for jobs that find all in the cache
 
-        seen = describe_prompt(model, samples.row(0, named=True), task.definition["prompt"])
+        seen = describe_prompt(task.model, samples.row(0, named=True), task.definition.prompt)
         write_text(Path(snakemake.output.prompt), seen)

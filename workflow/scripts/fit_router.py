@@ -10,6 +10,7 @@ from blocksieve.files import whole_file
 from blocksieve.logs import job_log
 from blocksieve.routing.fitting import fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of
+from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,7 +19,7 @@ with job_log(snakemake.log[0]) as logger:
     columns = ["sample_id", "role", "question", "choices"]
     samples = {Path(path).stem: pl.read_parquet(path, columns=columns) for path in snakemake.input.samples}
     choices = json.loads(Path(snakemake.input.finalists).read_text())["choices"]
-    prompts = prompts_of(samples, json.loads(snakemake.params.definitions))
+    prompts = prompts_of(samples, read_definitions(snakemake.params.definitions))
     router, detections = fit_router(prompts, *lists_of(choices))
     router.save(snakemake.output.router)
     with whole_file(Path(snakemake.output.detections)) as temporary:

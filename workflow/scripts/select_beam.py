@@ -8,6 +8,7 @@ from blocksieve.evaluations import merge_shards
 from blocksieve.files import write_json
 from blocksieve.logs import job_log
 from blocksieve.search.beams import select_generic_beam, select_own_beam
+from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 with job_log(snakemake.log[0], snakemake.input):
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
-    table = merge_shards(json.loads(params.definitions), shards, params.seed).filter(size=int(snakemake.wildcards.size))
+    table = merge_shards(read_definitions(params.definitions), shards, params.seed).filter(size=int(snakemake.wildcards.size))
     if params.across_datasets is None:
         beam = select_own_beam(table, params.beam_width)
     else:

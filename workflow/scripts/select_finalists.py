@@ -9,6 +9,7 @@ from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence, read_beams
 from blocksieve.files import write_json
 from blocksieve.logs import job_log
+from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 with job_log(snakemake.log[0], snakemake.input) as logger:
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
-    evaluations = merge_shards(json.loads(params.definitions), shards, params.seed)
+    evaluations = merge_shards(read_definitions(params.definitions), shards, params.seed)
     settings = {"across_datasets": params.across_datasets}
     evidence = Evidence(evaluations, settings, beams=read_beams(snakemake.input.beams))
     selected = finalists(evidence, params.named)

@@ -71,10 +71,14 @@ def _groups(evidence: Evidence, rows: list[dict[str, Any]]) -> list[dict[str, An
     keys = sorted({(row["size"], POSITIONS.index(row["position"])) for row in rows})
     first_middle, first_late = bounds(evidence.depth)
     ends = ((0, first_middle), (first_middle, first_late), (first_late, evidence.depth))
-    spans = [str(first) if last - first == 1 else f"{first}-{last - 1}" for first, last in ends] + ["several"]
+    spans = [str(first) if last - first == 1 else f"{first}-{last - 1}" for first, last in ends] + [
+        "several"
+    ]
     groups = []
     for size, number in keys:
-        members = [row for row in rows if row["size"] == size and row["position"] == POSITIONS[number]]
+        members = [
+            row for row in rows if row["size"] == size and row["position"] == POSITIONS[number]
+        ]
         equal = {row["combination"]: 1 / len(members) for row in members}
         groups.append(
             {

@@ -35,10 +35,14 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     costs more) where q is at most 5 %, else none. Combinations without such a dataset have no row.
     """
     rows = []
-    removed = evidence.table.filter(pl.col("size") > 1).select("size", "removed", "combination").unique()
+    removed = (
+        evidence.table.filter(pl.col("size") > 1).select("size", "removed", "combination").unique()
+    )
     for size, blocks, name in removed.sort("size", "removed").iter_rows():
         singles = [str(block) for block in blocks]
-        datasets = [d for d in evidence.coverage[name] if all(s in evidence.names[d] for s in singles)]
+        datasets = [
+            d for d in evidence.coverage[name] if all(s in evidence.names[d] for s in singles)
+        ]
         if not datasets:
             continue
         interaction = {name: 1.0} | dict.fromkeys(singles, -1.0)
@@ -57,7 +61,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
                 **{key: estimate[key] for key in ("se", "low", "high", "p")},
             }
         )
-    table = pl.DataFrame(rows, schema={name: kind for name, kind in TABLE.items() if name not in ("q", "label")})
+    table = pl.DataFrame(
+        rows, schema={name: kind for name, kind in TABLE.items() if name not in ("q", "label")}
+    )
     adjusted = false_discovery(table["p"].cast(pl.Float64).fill_null(np.nan).to_numpy())
     found = pl.col("q") <= FALSE_DISCOVERY_RATE
     label = (
@@ -67,4 +73,6 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
         .then(pl.lit("antagonism"))
         .otherwise(pl.lit("none"))
     )
-    return table.with_columns(q=pl.Series(adjusted, dtype=pl.Float64).fill_nan(None)).with_columns(label=label)
+    return table.with_columns(q=pl.Series(adjusted, dtype=pl.Float64).fill_nan(None)).with_columns(
+        label=label
+    )

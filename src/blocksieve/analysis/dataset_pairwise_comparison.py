@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import clustered_mean, correlation
 
-ESTIMATE = {f"{kind}{end}": pl.Float64 for kind in ("pearson", "spearman") for end in ("", "_low", "_high")}
+ESTIMATE = {
+    f"{kind}{end}": pl.Float64 for kind in ("pearson", "spearman") for end in ("", "_low", "_high")
+}
 TABLE: dict[str, Any] = {
     **dict.fromkeys(("dataset_a", "dataset_b", "task_type_a", "task_type_b"), pl.String),
     "same_task_type": pl.Boolean,
@@ -31,7 +33,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     for first, second in combinations(evidence.task_types, 2):
         shared = [name for name in evidence.names[first] if name in evidence.names[second]]
         types = evidence.task_types[first], evidence.task_types[second]
-        row: dict[str, Any] = {"dataset_a": first, "dataset_b": second, "same_task_type": types[0] == types[1]}
+        row: dict[str, Any] = {
+            "dataset_a": first,
+            "dataset_b": second,
+            "same_task_type": types[0] == types[1],
+        }
         row |= {"task_type_a": types[0], "task_type_b": types[1], "combinations": len(shared)}
         if shared:
             row |= _comparison(evidence.values(first, shared), evidence.values(second, shared))

@@ -7,7 +7,13 @@ import numpy as np
 
 from blocksieve.choices import METHODS, choices_of
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import Estimate, false_discovery, independent_difference, p_values, tied_with_best
+from blocksieve.statistics import (
+    Estimate,
+    false_discovery,
+    independent_difference,
+    p_values,
+    tied_with_best,
+)
 
 SCOPES = ("dataset", "generic")
 
@@ -49,11 +55,20 @@ def _winners(evidence: Evidence, held_out: Evidence) -> list[dict[str, Any]]:
     for choice in choices_of(evidence):
         datasets = _datasets(evidence, choice.scope, choice.name)
         measured = all(
-            choice.combination in one.names.get(dataset, ()) for one in (evidence, held_out) for dataset in datasets
+            choice.combination in one.names.get(dataset, ())
+            for one in (evidence, held_out)
+            for dataset in datasets
         )
         if choice.method in METHODS and choice.scope in SCOPES and measured:
-            search, holdout = (_averages(one, [choice.combination], datasets)[0] for one in (evidence, held_out))
-            about = {"method": choice.method, "scope": choice.scope, "name": choice.name, "size": choice.size}
+            search, holdout = (
+                _averages(one, [choice.combination], datasets)[0] for one in (evidence, held_out)
+            )
+            about = {
+                "method": choice.method,
+                "scope": choice.scope,
+                "name": choice.name,
+                "size": choice.size,
+            }
             row = about | {"combination": choice.combination} | _gap(search, holdout)
             rows.append(row | _place(held_out, choice.combination, datasets))
     return rows
@@ -74,28 +89,45 @@ def _place(held_out: Evidence, combination: str, datasets: Sequence[str]) -> dic
     tied = tied_with_best([held_out.subset(dataset, rivals) for dataset in datasets])
     means = held_out.mean_drops(rivals, datasets)
     best = rivals[int(np.argmin(means))]
-    return {"tied": bool(tied[rivals.index(combination)]), "holdout_best": best, "rivals": len(rivals)}
+    return {
+        "tied": bool(tied[rivals.index(combination)]),
+        "holdout_best": best,
+        "rivals": len(rivals),
+    }
 
 
-def _by_size(evidence: Evidence, held_out: Evidence, winners: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_size(
+    evidence: Evidence, held_out: Evidence, winners: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for row in winners:
         groups.setdefault((row["method"], row["scope"], row["size"]), []).append(row)
     rows: list[dict[str, Any]] = []
     for (method, scope, size), group in groups.items():
         contrasts = {
-            dataset: {row["combination"]: 1.0} for row in group for dataset in _datasets(evidence, scope, row["name"])
+            dataset: {row["combination"]: 1.0}
+            for row in group
+            for dataset in _datasets(evidence, scope, row["name"])
         }
         search, holdout = (_estimate(one.average_of(contrasts)) for one in (evidence, held_out))
         about = {"method": method, "scope": scope, "size": size, "winners": len(group)}
         p = float(p_values(holdout.mean - search.mean, np.hypot(holdout.se, search.se), np.inf))
-        rows.append(about | _gap(search, holdout) | {"p": p, "still_tied": sum(row["tied"] for row in group)})
+        rows.append(
+            about
+            | _gap(search, holdout)
+            | {"p": p, "still_tied": sum(row["tied"] for row in group)}
+        )
     adjusted = false_discovery([row["p"] for row in rows]).tolist()
     return [row | _known({"p": row["p"], "q": q}) for row, q in zip(rows, adjusted, strict=True)]
 
 
-def _averages(evidence: Evidence, names: Sequence[str], datasets: Sequence[str] | None = None) -> list[Estimate]:
-    return [_estimate(row) for row in evidence.average([{name: 1.0} for name in names], datasets).to_dicts()]
+def _averages(
+    evidence: Evidence, names: Sequence[str], datasets: Sequence[str] | None = None
+) -> list[Estimate]:
+    return [
+        _estimate(row)
+        for row in evidence.average([{name: 1.0} for name in names], datasets).to_dicts()
+    ]
 
 
 def _estimate(row: dict[str, Any]) -> Estimate:
@@ -105,7 +137,11 @@ def _estimate(row: dict[str, Any]) -> Estimate:
 
 def _gap(search: Estimate, holdout: Estimate) -> dict[str, float | None]:
     """Both drops and holdout minus search, each with its interval."""
-    parts = {"search": search, "holdout": holdout, "optimism": independent_difference(holdout, search)}
+    parts = {
+        "search": search,
+        "holdout": holdout,
+        "optimism": independent_difference(holdout, search),
+    }
     numbers: dict[str, float] = {}
     for name, part in parts.items():
         numbers |= {name: part.mean, f"{name}_low": part.low, f"{name}_high": part.high}

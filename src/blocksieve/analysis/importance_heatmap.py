@@ -30,13 +30,20 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """
     order = {dataset: place for place, dataset in enumerate(evidence.task_types)}
     rows = evidence.table.filter(pl.col("size") == 1).with_columns(
-        block=pl.col("removed").list.first(), place=pl.col("dataset").replace_strict(order, return_dtype=pl.UInt32)
+        block=pl.col("removed").list.first(),
+        place=pl.col("dataset").replace_strict(order, return_dtype=pl.UInt32),
     )
     drop, se = (rows[name].cast(pl.Float64).fill_null(np.nan) for name in ("drop", "se"))
     p = p_values(drop, se, rows["n_clusters"] - 1)
     counts = rows.select("wins", "losses").fill_null(0)
-    rows = rows.with_columns(mcnemar=pl.Series([mcnemar(*pair) for pair in counts.iter_rows()], dtype=pl.Float64))
-    table = rows.with_columns(p=pl.Series(p), q=pl.Series(false_discovery(p))).fill_nan(None).sort("place", "block")
+    rows = rows.with_columns(
+        mcnemar=pl.Series([mcnemar(*pair) for pair in counts.iter_rows()], dtype=pl.Float64)
+    )
+    table = (
+        rows.with_columns(p=pl.Series(p), q=pl.Series(false_discovery(p)))
+        .fill_nan(None)
+        .sort("place", "block")
+    )
     return (
         table.with_columns(significant=(pl.col("q") <= FALSE_DISCOVERY_RATE).fill_null(False))
         .select(*TABLE)

@@ -25,12 +25,19 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
         "pairs": table.to_dicts(),
         "by_kind_of_pair": [
             {"same_task_type": same, "pairs": len(group), **_means(group)}
-            for (same,), group in table.sort("same_task_type").group_by("same_task_type", maintain_order=True)
+            for (same,), group in table.sort("same_task_type").group_by(
+                "same_task_type", maintain_order=True
+            )
         ],
-        **{name: [[row["dataset_a"], row["dataset_b"]] for row in rows.to_dicts()] for name, rows in ends.items()},
+        **{
+            name: [[row["dataset_a"], row["dataset_b"]] for row in rows.to_dicts()]
+            for name, rows in ends.items()
+        },
     }
 
 
 def _means(group: pl.DataFrame) -> dict[str, float | None]:
     names = ("pearson", "spearman", "mean_difference")
-    return {f"mean_{name.removeprefix('mean_')}": group.select(pl.mean(name)).item() for name in names}
+    return {
+        f"mean_{name.removeprefix('mean_')}": group.select(pl.mean(name)).item() for name in names
+    }

@@ -24,10 +24,17 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     of so many points would need at this rate of change (for CIDEr 100 x its score). Null where no error is known.
     """
     rows = []
-    found = rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0).sort("dataset")
+    found = (
+        rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0).sort("dataset")
+    )
     for (dataset,), group in found.group_by("dataset", maintain_order=True):
         n, clusters = group.select(pl.max("n", "n_clusters")).row(0)
-        row = {"dataset": dataset, "task_type": group["task_type"][0], "n": n, "n_clusters": clusters}
+        row = {
+            "dataset": dataset,
+            "task_type": group["task_type"][0],
+            "n": n,
+            "n_clusters": clusters,
+        }
         changed = group.filter(pl.col("se") > 0)
         row["discordant"] = ((group["wins"] + group["losses"]) / group["n"]).median()
         if len(changed):

@@ -58,7 +58,9 @@ def _best(evidence: Evidence, size: int) -> dict[str, Any]:
     names = evidence.full(size)
     estimates = evidence.average([{name: 1.0} for name in names])
     tied = tied_with_best([evidence.subset(dataset, names) for dataset in evidence.names])
-    order = estimates.with_columns(name=pl.Series(names), tied=pl.Series(tied)).sort("mean", maintain_order=True)
+    order = estimates.with_columns(name=pl.Series(names), tied=pl.Series(tied)).sort(
+        "mean", maintain_order=True
+    )
     best = order.row(0, named=True)
     return {
         "size": size,
@@ -85,7 +87,9 @@ def _described(
     }
 
 
-def _again(evidence: Evidence, name: str, datasets: Sequence[str]) -> dict[str, float | None] | None:
+def _again(
+    evidence: Evidence, name: str, datasets: Sequence[str]
+) -> dict[str, float | None] | None:
     """The drop measured on the holdout samples of the datasets; None where it was not."""
     held_out = evidence.held_out
     if held_out is None or not set(datasets) <= set(held_out.coverage.get(name, ())):
@@ -129,18 +133,28 @@ def _scenario(evidence: Evidence, scope: str) -> list[dict[str, Any]]:
         if not all(combination in evidence.names[dataset] for dataset in by_dataset):
             continue
         estimate = evidence.average([{combination: 1.0}], by_dataset).row(0, named=True)
-        row = {"size": size, "name": name, **_described(evidence, combination, estimate, list(by_dataset))}
+        row = {
+            "size": size,
+            "name": name,
+            **_described(evidence, combination, estimate, list(by_dataset)),
+        }
         row["given_up"] = _regret(
-            evidence, {one: difference(combination, own["dataset"]) for one, own in by_dataset.items()}
+            evidence,
+            {one: difference(combination, own["dataset"]) for one, own in by_dataset.items()},
         )
         if scope == "task_type":
             generic = next(iter(by_dataset.values()))["generic"]
             row["generic"] = {
                 "combination": generic,
-                "costs": _regret(evidence, dict.fromkeys(by_dataset, difference(generic, combination))),
+                "costs": _regret(
+                    evidence, dict.fromkeys(by_dataset, difference(generic, combination))
+                ),
             }
         rows.append(row)
-    for regrets in ([row["given_up"] for row in rows], [row.get("generic", {}).get("costs") for row in rows]):
+    for regrets in (
+        [row["given_up"] for row in rows],
+        [row.get("generic", {}).get("costs") for row in rows],
+    ):
         judge([regret for regret in regrets if regret is not None])
     return rows
 
@@ -149,9 +163,15 @@ def _mixed(routing: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Requests of all task types, their lists by the prompt: the router's drop, and what it saves against one list."""
     rows = []
     for entry in routing["sizes"]:
-        lists = {one["name"]: one["combination"] for one in routing["lists"] if one["size"] == entry["size"]}
+        lists = {
+            one["name"]: one["combination"]
+            for one in routing["lists"]
+            if one["size"] == entry["size"]
+        }
         ends = ("drop", "low", "high")
-        numbers = {name: {end: entry[name][end] for end in ends} for name in ("hybrid", "gain", "possible")}
+        numbers = {
+            name: {end: entry[name][end] for end in ends} for name in ("hybrid", "gain", "possible")
+        }
         rows.append(
             {
                 "size": entry["size"],
@@ -167,7 +187,9 @@ def _mixed(routing: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _regret(evidence: Evidence, contrasts: dict[str, dict[str, float]]) -> dict[str, Any] | None:
     """Differences on the holdout samples, averaged over datasets; None where not measured."""
     held_out = evidence.held_out
-    if held_out is None or any(not set(names) <= set(held_out.names.get(one, ())) for one, names in contrasts.items()):
+    if held_out is None or any(
+        not set(names) <= set(held_out.names.get(one, ())) for one, names in contrasts.items()
+    ):
         return None
     found = held_out.average_of(contrasts)
     numbers = {"regret": found["mean"], "low": found["low"], "high": found["high"], "p": found["p"]}
@@ -183,6 +205,10 @@ def _path(evidence: Evidence) -> list[dict[str, Any]]:
         contrasts = [{name: 1.0}, {name: 1.0} | ({} if before == "none" else {before: -1.0})]
         measured, added = evidence.average(contrasts).to_dicts()
         step = {"added_block": int(block), **_described(evidence, name, measured)}
-        increment = {"increment": added["mean"], "increment_low": added["low"], "increment_high": added["high"]}
+        increment = {
+            "increment": added["mean"],
+            "increment_low": added["low"],
+            "increment_high": added["high"],
+        }
         steps.append(step | increment)
     return steps

@@ -9,7 +9,9 @@ from blocksieve.errors import DataError
 from blocksieve.evidence import PERCENT, Evidence, Role, Scale, rows_of_role
 from blocksieve.statistics import Estimate, macro_mean, spread, student_interval, tied_with_best
 
-ESTIMATE = {name: pl.Float64 for name in ("mean", "se", "ci_low", "ci_high", "spread")} | {"datasets": pl.UInt32}
+ESTIMATE = {name: pl.Float64 for name in ("mean", "se", "ci_low", "ci_high", "spread")} | {
+    "datasets": pl.UInt32
+}
 RANKING: dict[str, Any] = {
     "size": pl.UInt8,
     "rank": pl.UInt32,
@@ -18,7 +20,11 @@ RANKING: dict[str, Any] = {
     "coverage": pl.UInt32,
     "num_datasets": pl.UInt32,
     "full": pl.Boolean,
-    **{f"{scale}_{name}": kind for scale in ("relative", "points") for name, kind in ESTIMATE.items()},
+    **{
+        f"{scale}_{name}": kind
+        for scale in ("relative", "points")
+        for name, kind in ESTIMATE.items()
+    },
     "n_min": pl.UInt32,
     "n_total": pl.UInt32,
     "datasets": pl.List(pl.String),
@@ -60,7 +66,8 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     num_datasets = rows["dataset"].n_unique()
     removals = rows.filter(pl.col("size") > 0).sort("dataset")
     summaries = [
-        _summary(group, num_datasets) for _, group in removals.group_by("size", "combination", maintain_order=True)
+        _summary(group, num_datasets)
+        for _, group in removals.group_by("size", "combination", maintain_order=True)
     ]
     mean = f"{across_datasets}_mean"
     if summaries and all(row[mean] is None for row in summaries):
@@ -68,10 +75,22 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
             f"ranking of the {role} samples: no dataset has a drop on the scale across_datasets: {across_datasets}"
             " (relative needs a baseline other than 0, points a metric in [0, 1]); choose the other scale"
         )
-    summaries.sort(key=lambda row: (row["size"], -row["coverage"], row[mean] is None, row[mean] or 0, row["removed"]))
-    ranking = pl.DataFrame(summaries, schema={name: kind for name, kind in RANKING.items() if name != "rank"})
+    summaries.sort(
+        key=lambda row: (
+            row["size"],
+            -row["coverage"],
+            row[mean] is None,
+            row[mean] or 0,
+            row["removed"],
+        )
+    )
+    ranking = pl.DataFrame(
+        summaries, schema={name: kind for name, kind in RANKING.items() if name != "rank"}
+    )
     place = pl.when("full").then(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("size"))
-    return ranking.with_columns(rank=place, role=pl.lit(role), ranked_by=pl.lit(across_datasets)).select(*RANKING)
+    return ranking.with_columns(
+        rank=place, role=pl.lit(role), ranked_by=pl.lit(across_datasets)
+    ).select(*RANKING)
 
 
 def block_importance(
@@ -88,7 +107,9 @@ def _summary(group: pl.DataFrame, num_datasets: int) -> dict[str, Any]:
     """One row of the ranking from the rows of one combination, one a dataset."""
     first = group.row(0, named=True)
     relative = [
-        student_interval(row["relative"] * PERCENT, _known(row["relative_se"]) * PERCENT, row["n_clusters"])
+        student_interval(
+            row["relative"] * PERCENT, _known(row["relative_se"]) * PERCENT, row["n_clusters"]
+        )
         for row in group.drop_nulls("relative").iter_rows(named=True)
     ]
     points = [
@@ -115,7 +136,11 @@ def _across(scale: Scale, estimates: list[Estimate]) -> dict[str, float | int | 
         average = macro_mean(estimates)
         means = [estimate.mean for estimate in estimates]
         numbers = (average.mean, average.se, average.low, average.high)
-        values = [*(None if isnan(number) else number for number in numbers), spread(means), len(estimates)]
+        values = [
+            *(None if isnan(number) else number for number in numbers),
+            spread(means),
+            len(estimates),
+        ]
     return dict(zip((f"{scale}_{name}" for name in ESTIMATE), values, strict=True))
 
 

@@ -19,7 +19,9 @@ GAINS = ("gain", "possible")
 POINTS = 60
 SAMPLE = ("sample_id", "cluster", "split", "role")
 NO_SAMPLES = "A given table has no prompts, so that no router is fitted and nothing can be said about routing."
-NO_HOLDOUT = "No combination was measured on holdout samples, so that what routing saves is not known."
+NO_HOLDOUT = (
+    "No combination was measured on holdout samples, so that what routing saves is not known."
+)
 ONE_TYPE = "All datasets are of one task type, so that there is nothing to tell apart: the generic list is its list."
 UNTRIED = (
     "Fewer than two task types have prompts of two wordings, so that detection cannot be tried on unseen ones: every"
@@ -38,7 +40,10 @@ def analyse(
     `detections`: as `fit_router` gives them. `sums`: for each dataset `policy_sums` of its holdout samples. Without a
     router (a given table) the document holds sentences that say why it is empty.
     """
-    about = {"across_datasets": evidence.scale, "unit": "%" if evidence.scale == "relative" else "pp"}
+    about = {
+        "across_datasets": evidence.scale,
+        "unit": "%" if evidence.scale == "relative" else "pp",
+    }
     if router is None or detections is None:
         return about | {"notes": [NO_SAMPLES], "detection": None, "lists": [], "sizes": []}
     detection = _detection(router, detections) if router.types else None
@@ -62,20 +67,27 @@ def analyse(
     }
 
 
-def sums_of_policies(shards: Iterable[Path], detections: pl.DataFrame, router: Router) -> dict[str, pl.DataFrame]:
+def sums_of_policies(
+    shards: Iterable[Path], detections: pl.DataFrame, router: Router
+) -> dict[str, pl.DataFrame]:
     """Sum up for each dataset what the policies lose on its holdout samples; see `policy_sums`."""
     rows = pl.scan_parquet(list(shards)).filter(pl.col("role") == "holdout")
     scores = rows.select("dataset", "combination", *SAMPLE, "score")
     prompts = detections.filter(role="holdout", form="plain").partition_by("dataset", as_dict=True)
     return {
         str(dataset): policy_sums(
-            scores.filter(dataset=dataset).drop("dataset").collect(), own, own["task_type"][0], router
+            scores.filter(dataset=dataset).drop("dataset").collect(),
+            own,
+            own["task_type"][0],
+            router,
         )
         for (dataset,), own in prompts.items()
     }
 
 
-def policy_sums(scores: pl.DataFrame, prompts: pl.DataFrame, task_type: str, router: Router) -> pl.DataFrame:
+def policy_sums(
+    scores: pl.DataFrame, prompts: pl.DataFrame, task_type: str, router: Router
+) -> pl.DataFrame:
     """A row a policy with a size ("hybrid 2"), role, split and cluster of one dataset, else as `sum_clusters` gives.
 
     `scores`: sample-level rows of combinations, `none` among them. `prompts`: the dataset's `sample_id`, `detected` and
@@ -88,18 +100,30 @@ def policy_sums(scores: pl.DataFrame, prompts: pl.DataFrame, task_type: str, rou
     tables = []
     for size, blocks in enumerate(router.generic, 1):
         whole = _name(blocks)
-        own = {name: _name(found[size - 1]) for name, found in router.task_types.items() if len(found) >= size}
+        own = {
+            name: _name(found[size - 1])
+            for name, found in router.task_types.items()
+            if len(found) >= size
+        }
         detected = pl.col("detected").replace_strict(own, default=whole, return_dtype=pl.String)
         picked = {
             "generic": pl.lit(whole),
             "task": pl.lit(own.get(task_type, whole)),
             "hybrid": pl.when("routed").then(detected).otherwise(pl.lit(whole)),
         }
-        lost = {name: _lost(samples.with_columns(combination=one), rows, whole) for name, one in picked.items()}
+        lost = {
+            name: _lost(samples.with_columns(combination=one), rows, whole)
+            for name, one in picked.items()
+        }
         if min(map(len, lost.values())) == len(samples):
             for gain, policy in (("gain", "hybrid"), ("possible", "task")):
-                lost[gain] = lost[policy].with_columns(drop=lost["generic"]["drop"] - lost[policy]["drop"])
-            tables += [table.with_columns(combination=pl.lit(f"{name} {size}")) for name, table in lost.items()]
+                lost[gain] = lost[policy].with_columns(
+                    drop=lost["generic"]["drop"] - lost[policy]["drop"]
+                )
+            tables += [
+                table.with_columns(combination=pl.lit(f"{name} {size}"))
+                for name, table in lost.items()
+            ]
     if not tables:
         return pl.DataFrame({"combination": []})
     by = ["combination", "role", "split", "cluster"]
@@ -109,9 +133,13 @@ def policy_sums(scores: pl.DataFrame, prompts: pl.DataFrame, task_type: str, rou
 
 def _lost(samples: pl.DataFrame, scores: pl.DataFrame, whole: str) -> pl.DataFrame:
     """Each sample's drop under the combination picked for it."""
-    paired = samples.join(scores.select("combination", "sample_id", "score"), on=["combination", "sample_id"])
+    paired = samples.join(
+        scores.select("combination", "sample_id", "score"), on=["combination", "sample_id"]
+    )
     changed = (pl.col("combination") != whole).cast(pl.Int64)
-    return paired.with_columns(drop=pl.col("baseline") - pl.col("score"), changed=changed).sort("sample_id")
+    return paired.with_columns(drop=pl.col("baseline") - pl.col("score"), changed=changed).sort(
+        "sample_id"
+    )
 
 
 def _name(blocks: Iterable[int]) -> str:
@@ -120,10 +148,15 @@ def _name(blocks: Iterable[int]) -> str:
 
 def _sizes(evidence: Evidence, sums: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
     """For every size that all datasets have: the policies' mean drops, and the gains with `q` over the sizes."""
-    measured = [set(sums[name]["combination"]) if name in sums else set() for name in evidence.names]
+    measured = [
+        set(sums[name]["combination"]) if name in sums else set() for name in evidence.names
+    ]
     sizes = sorted({int(name.split()[1]) for name in set.intersection(*measured)})
     found: list[dict[str, Any]] = [
-        {"size": size, **{name: _mean(evidence, sums, f"{name} {size}") for name in (*POLICIES, *GAINS)}}
+        {
+            "size": size,
+            **{name: _mean(evidence, sums, f"{name} {size}") for name in (*POLICIES, *GAINS)},
+        }
         for size in sizes
     ]
     for name in (*POLICIES, *GAINS):
@@ -135,18 +168,32 @@ def _sizes(evidence: Evidence, sums: Mapping[str, pl.DataFrame]) -> list[dict[st
 
 def _mean(evidence: Evidence, sums: Mapping[str, pl.DataFrame], name: str) -> dict[str, Any]:
     """The macro-average over datasets; a dataset on which no list differs has a gain of 0 without any doubt."""
-    rows = {dataset: sums[dataset].filter(combination=name, role=evidence.role) for dataset in evidence.names}
-    certain = {dataset: name.startswith(GAINS) and not own["changed"].sum() for dataset, own in rows.items()}
+    rows = {
+        dataset: sums[dataset].filter(combination=name, role=evidence.role)
+        for dataset in evidence.names
+    }
+    certain = {
+        dataset: name.startswith(GAINS) and not own["changed"].sum()
+        for dataset, own in rows.items()
+    }
     drops = [
-        clustered_drops(own, [name], evidence.scale, 0 if certain[dataset] else evidence.change[dataset])
+        clustered_drops(
+            own, [name], evidence.scale, 0 if certain[dataset] else evidence.change[dataset]
+        )
         for dataset, own in rows.items()
     ]
     found = macro_contrasts(drops, [np.ones((1, 1))] * len(drops))
     mean, low, high = (float(part[0]) for part in (found.means, found.low, found.high))
-    changed, samples = (sum(int(own[column].sum()) for own in rows.values()) for column in ("changed", "n"))
+    changed, samples = (
+        sum(int(own[column].sum()) for own in rows.values()) for column in ("changed", "n")
+    )
     unknown = bool(np.isnan(found.se[0]))
     return {
-        **({"drop": mean, "low": None, "high": None} if unknown else {"drop": mean, "low": low, "high": high}),
+        **(
+            {"drop": mean, "low": None, "high": None}
+            if unknown
+            else {"drop": mean, "low": low, "high": high}
+        ),
         "changed": changed / samples,
         "p": float(p_values(found.means, found.se, found.freedom)[0]),
     }
@@ -185,9 +232,13 @@ def _accuracy(rows: pl.DataFrame) -> dict[str, Any]:
     if rows.is_empty():
         return about | dict.fromkeys(("accuracy", "low", "high", "routed", "error"))
     wrong = clustered_mean(1 - rows["right"].cast(pl.Float64), rows["wording"], change=1)
-    low, high = (None if np.isnan(end) else float(np.clip(1 - end, 0, 1)) for end in (wrong.high, wrong.low))
+    low, high = (
+        None if np.isnan(end) else float(np.clip(1 - end, 0, 1)) for end in (wrong.high, wrong.low)
+    )
     routed = rows.filter("routed")
-    error = None if routed.is_empty() else 1 - float(routed["right"].cast(pl.Float64).to_numpy().mean())
+    error = (
+        None if routed.is_empty() else 1 - float(routed["right"].cast(pl.Float64).to_numpy().mean())
+    )
     return about | {
         "accuracy": 1 - wrong.mean,
         "low": low,
@@ -206,7 +257,9 @@ def _curve(rows: pl.DataFrame) -> list[dict[str, float]]:
     """Coverage and error at some thresholds, the least confidence first."""
     confidences, right = rows["confidence"].to_numpy(), rows["right"].to_numpy().astype(bool)
     distinct = np.unique(confidences)
-    chosen = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(POINTS, len(distinct))).round().astype(int))]
+    chosen = distinct[
+        np.unique(np.linspace(0, len(distinct) - 1, min(POINTS, len(distinct))).round().astype(int))
+    ]
     return [
         {
             "threshold": float(limit),

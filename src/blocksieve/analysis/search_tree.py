@@ -25,7 +25,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     `kept`: whether the beam went on with it, `rank` in which place. Candidates are what the scope evaluated: kept
     combinations, and extensions of kept ones. No rows for a given table, which comes without beams.
     """
-    rows = [row for scope, beam in sorted(evidence.beams.items()) for row in _followed(evidence, scope, beam)]
+    rows = [
+        row
+        for scope, beam in sorted(evidence.beams.items())
+        for row in _followed(evidence, scope, beam)
+    ]
     return pl.DataFrame(rows, schema=TABLE)
 
 
@@ -34,7 +38,11 @@ def _followed(evidence: Evidence, scope: str, beam: Any) -> list[dict[str, Any]]
     if not set(datasets) <= set(evidence.names):
         return []
     known = [name for name, on in evidence.coverage.items() if set(datasets) <= set(on)]
-    numbers = evidence.average([{name: 1.0} for name in known], datasets).rename({"mean": "drop"}).drop("p")
+    numbers = (
+        evidence.average([{name: 1.0} for name in known], datasets)
+        .rename({"mean": "drop"})
+        .drop("p")
+    )
     rows = []
     for place, name in enumerate(known):
         blocks = name.split("-")
@@ -44,7 +52,14 @@ def _followed(evidence: Evidence, scope: str, beam: Any) -> list[dict[str, Any]]
         kept = name in beam.get(size, [])
         if kept or parents or size == 1:
             rank = beam[size].index(name) + 1 if kept else None
-            about = {"scope": scope, "size": size, "combination": name, "rank": rank, "parents": parents, "kept": kept}
+            about = {
+                "scope": scope,
+                "size": size,
+                "combination": name,
+                "rank": rank,
+                "parents": parents,
+                "kept": kept,
+            }
             rows.append(about | numbers.row(place, named=True))
     return rows
 

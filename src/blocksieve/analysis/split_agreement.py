@@ -34,16 +34,29 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return pl.concat(tables) if tables else pl.DataFrame(schema=TABLE)
 
 
-def _agreement(evidence: Evidence, dataset: str, sums: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
+def _agreement(
+    evidence: Evidence, dataset: str, sums: pl.DataFrame, first: str, second: str
+) -> pl.DataFrame:
     blocks = [name for name in evidence.names[dataset] if "-" not in name]
     columns: dict[str, Any] = {"block": list(map(int, blocks))}
     for end, split in (("a", first), ("b", second)):
         own = sums.filter(pl.col("split") == split)
         one = own.filter(pl.col("combination") == own["combination"][0])
-        columns |= {f"drop_{end}": clustered_drops(own, blocks, evidence.scale, evidence.change[dataset]).means}
+        columns |= {
+            f"drop_{end}": clustered_drops(
+                own, blocks, evidence.scale, evidence.change[dataset]
+            ).means
+        }
         columns |= {f"samples_{end}": one["n"].sum()}
     r, low, high = correlation(columns["drop_a"], columns["drop_b"], "spearman")
-    about = {"dataset": dataset, "task_type": evidence.task_types[dataset], "split_a": first, "split_b": second}
+    about = {
+        "dataset": dataset,
+        "task_type": evidence.task_types[dataset],
+        "split_a": first,
+        "split_b": second,
+    }
     numbers = {"spearman": r, "spearman_low": low, "spearman_high": high}
-    table = pl.DataFrame(columns).with_columns(**{key: pl.lit(value) for key, value in (about | numbers).items()})
+    table = pl.DataFrame(columns).with_columns(
+        **{key: pl.lit(value) for key, value in (about | numbers).items()}
+    )
     return table.fill_nan(None).select(*TABLE).cast(pl.Schema(TABLE))

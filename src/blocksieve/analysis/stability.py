@@ -31,18 +31,31 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     A bootstrap adds its noise to that of the samples, so that its shares are rather too low. Nothing is evaluated anew:
     what the search never tried is never chosen. A given table comes without samples, and has no rows.
     """
-    run = {(one.method, one.scope, one.name, one.size): one.combination for one in choices_of(evidence)}
+    run = {
+        (one.method, one.scope, one.name, one.size): one.combination for one in choices_of(evidence)
+    }
     rows = []
     for scheme, draws in _schemes(evidence) if evidence.paired else ():
         for scope, name, datasets in judges(evidence):
-            if scope in SCOPES and set(datasets) <= set(draws.means) and (scheme != "datasets" or len(datasets) > 1):
+            if (
+                scope in SCOPES
+                and set(datasets) <= set(draws.means)
+                and (scheme != "datasets" or len(datasets) > 1)
+            ):
                 about = {"scope": scope, "name": name, "scheme": scheme}
                 picks = dict(_picks(evidence, draws.means, datasets, scheme == "datasets"))
                 others = dict(_picks(evidence, draws.others, datasets)) if draws.others else {}
                 for (method, size), chosen in picks.items():
-                    again = others.get((method, size)) or [run[method, scope, name, size]] * len(chosen)
+                    again = others.get((method, size)) or [run[method, scope, name, size]] * len(
+                        chosen
+                    )
                     rows.append({"method": method, "size": size} | about | _compared(chosen, again))
-    return {"measured": evidence.paired, "samples": sum(evidence.samples.values()), "seed": SEED, "rows": rows}
+    return {
+        "measured": evidence.paired,
+        "samples": sum(evidence.samples.values()),
+        "seed": SEED,
+        "rows": rows,
+    }
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,10 @@ class Clusters:
         whole = (counts @ self.whole)[:, None]
         # Samples without any baseline score say nothing of a share of it.
         found: Floats = np.divide(
-            counts @ self.drops.T, whole, where=whole != 0, out=np.zeros((len(counts), len(self.drops)))
+            counts @ self.drops.T,
+            whole,
+            where=whole != 0,
+            out=np.zeros((len(counts), len(self.drops))),
         )
         return found
 
@@ -81,15 +97,24 @@ def _schemes(evidence: Evidence) -> Iterator[tuple[str, Draws]]:
         bootstrap[dataset] = own.means(rng.multinomial(count, np.full(count, 1 / count), RESAMPLES))
         half[dataset] = rng.permuted(np.tile(np.arange(count) % 2, (RESAMPLES, 1)), axis=1)
     yield "samples", Draws(bootstrap)
-    yield "datasets", Draws({dataset: own.means(np.ones((1, len(own.whole)))) for dataset, own in data.items()})
+    yield (
+        "datasets",
+        Draws({dataset: own.means(np.ones((1, len(own.whole)))) for dataset, own in data.items()}),
+    )
     yield (
         "halves",
-        Draws(*({dataset: data[dataset].means(half[dataset] == side) for dataset in data} for side in (0, 1))),
+        Draws(
+            *(
+                {dataset: data[dataset].means(half[dataset] == side) for dataset in data}
+                for side in (0, 1)
+            )
+        ),
     )
     for pair in combinations(sorted({split for own in data.values() for split in own.splits}), 2):
         both = {dataset: own for dataset, own in data.items() if set(pair) <= set(own.splits)}
         one, other = (
-            {dataset: own.means(own.splits[None] == split) for dataset, own in both.items()} for split in pair
+            {dataset: own.means(own.splits[None] == split) for dataset, own in both.items()}
+            for split in pair
         )
         yield f"splits {pair[0]}/{pair[1]}", Draws(one, other)
 
@@ -102,7 +127,10 @@ def _clusters(evidence: Evidence, dataset: str) -> Clusters:
 
 
 def _picks(
-    evidence: Evidence, means: Mapping[str, Floats], datasets: Sequence[str], resampled: bool = False
+    evidence: Evidence,
+    means: Mapping[str, Floats],
+    datasets: Sequence[str],
+    resampled: bool = False,
 ) -> Iterator[tuple[tuple[str, int], list[str]]]:
     """For each method and size what each draw chooses on some datasets, or on as many drawn from them."""
     names = [name for name, on in evidence.coverage.items() if set(datasets) <= set(on)]
@@ -132,6 +160,9 @@ def _compared(chosen: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
         "same": sum(one == other for one, other in pairs) / len(pairs),
         "overlap": sum(overlap(one, other) for one, other in pairs) / len(pairs),
         "distinct": len(counts),
-        "top": [{"combination": name, "share": count / len(chosen)} for name, count in counts.most_common(TOP)],
+        "top": [
+            {"combination": name, "share": count / len(chosen)}
+            for name, count in counts.most_common(TOP)
+        ],
         "removed": {block: blocks[block] / len(chosen) for block in sorted(blocks, key=int)},
     }

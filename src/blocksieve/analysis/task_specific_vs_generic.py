@@ -27,7 +27,14 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     rows = [
         about | {"list": other} | _compared(held_out, dataset, lists[OWN], lists[other])
         for method, size, dataset, lists in lists_of(evidence)
-        for about in [{"method": method, "size": size, "dataset": dataset, "task_type": evidence.task_types[dataset]}]
+        for about in [
+            {
+                "method": method,
+                "size": size,
+                "dataset": dataset,
+                "task_type": evidence.task_types[dataset],
+            }
+        ]
         for other in LISTS
         if OWN in lists and other in lists
     ]
@@ -56,7 +63,11 @@ def _compared(held_out: Evidence | None, dataset: str, own: str, other: str) -> 
     found = measured(held_out, dataset, [own, other], list(contrasts.values()))
     row = {"own": own, "combination": other, "match": own == other, "overlap": overlap(own, other)}
     for name, estimate in zip(contrasts, found, strict=True):
-        row |= {name: estimate["mean"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+        row |= {
+            name: estimate["mean"],
+            f"{name}_low": estimate["low"],
+            f"{name}_high": estimate["high"],
+        }
     return row | {"p": found[-1]["p"], "q": None, "verdict": SAME if own == other else None}
 
 
@@ -76,8 +87,14 @@ def verdict(regret: float, q: float) -> str:
 
 def _match_rates(rows: Rows) -> Rows:
     """By size, then over all sizes."""
-    groups = {size: [row for row in rows if row["size"] == size] for size in sorted({row["size"] for row in rows})}
-    counts = [(size, sum(row["match"] for row in group), len(group)) for size, group in {**groups, None: rows}.items()]
+    groups = {
+        size: [row for row in rows if row["size"] == size]
+        for size in sorted({row["size"] for row in rows})
+    }
+    counts = [
+        (size, sum(row["match"] for row in group), len(group))
+        for size, group in {**groups, None: rows}.items()
+    ]
     return [
         {"size": size, "matches": matches, "configurations": count, "rate": matches / count}
         for size, matches, count in counts
@@ -91,7 +108,9 @@ def _mean_regrets(held_out: Evidence | None, rows: Rows) -> Rows:
     contrasts: dict[int, Any] = {}
     for row in rows:
         if row["regret"] is not None:
-            contrasts.setdefault(row["size"], {})[row["dataset"]] = difference(row["combination"], row["own"])
+            contrasts.setdefault(row["size"], {})[row["dataset"]] = difference(
+                row["combination"], row["own"]
+            )
     means = []
     for size, by_dataset in sorted(contrasts.items()):
         found = held_out.average_of(by_dataset)

@@ -40,10 +40,14 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 def summaries(evidence: Evidence, table: pl.DataFrame, combinations: Sequence[str]) -> pl.DataFrame:
     """The same over some rows of the evidence's table, and given combinations of full coverage among them."""
     types = sorted(set(evidence.task_types.values()))
-    return pl.DataFrame([_summary(evidence, table, name, list(combinations)) for name in types], schema=TABLE)
+    return pl.DataFrame(
+        [_summary(evidence, table, name, list(combinations)) for name in types], schema=TABLE
+    )
 
 
-def _summary(evidence: Evidence, table: pl.DataFrame, task_type: str, combinations: list[str]) -> dict[str, Any]:
+def _summary(
+    evidence: Evidence, table: pl.DataFrame, task_type: str, combinations: list[str]
+) -> dict[str, Any]:
     datasets = [name for name, its_type in evidence.task_types.items() if its_type == task_type]
     own = table.filter(pl.col("dataset").is_in(datasets))
     row: dict[str, Any] = {
@@ -61,4 +65,9 @@ def _summary(evidence: Evidence, table: pl.DataFrame, task_type: str, combinatio
     mean = evidence.average([equal], datasets).drop("p").row(0, named=True)
     spread = float(drops.std(ddof=1)) if len(drops) > 1 else None
     ends = {"min": drops.min(), "median": np.median(drops), "max": drops.max()}
-    return row | mean | {"std": spread, "drops": drops.tolist()} | {name: float(end) for name, end in ends.items()}
+    return (
+        row
+        | mean
+        | {"std": spread, "drops": drops.tolist()}
+        | {name: float(end) for name, end in ends.items()}
+    )

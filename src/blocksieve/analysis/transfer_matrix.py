@@ -16,9 +16,14 @@ SHARED = "can share"
 TABLE: dict[str, Any] = {
     "method": pl.String,
     "size": pl.UInt8,
-    **dict.fromkeys(("source", "target", "source_type", "target_type", "combination", "own"), pl.String),
+    **dict.fromkeys(
+        ("source", "target", "source_type", "target_type", "combination", "own"), pl.String
+    ),
     **dict.fromkeys(("source_place", "target_place"), pl.UInt32),
-    **dict.fromkeys(("drop", "low", "high", "regret", "regret_low", "regret_high", "p", "q", "limit"), pl.Float64),
+    **dict.fromkeys(
+        ("drop", "low", "high", "regret", "regret_low", "regret_high", "p", "q", "limit"),
+        pl.Float64,
+    ),
     "n": pl.UInt32,
     "verdict": pl.String,
 }
@@ -39,10 +44,18 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     for method, size, dataset, own in lists_of(evidence):
         if OWN in own:
             lists.setdefault((method, size), {})[dataset] = own[OWN]
-    rows = [row for (method, size), own in lists.items() for row in _pairs(evidence, method, size, own, limit)]
+    rows = [
+        row
+        for (method, size), own in lists.items()
+        for row in _pairs(evidence, method, size, own, limit)
+    ]
     judge(rows)
     for row in rows:
-        if row["verdict"] == NOT_SHOWN and row["regret_high"] is not None and row["regret_high"] <= limit:
+        if (
+            row["verdict"] == NOT_SHOWN
+            and row["regret_high"] is not None
+            and row["regret_high"] <= limit
+        ):
             row["verdict"] = SHARED
     table = pl.DataFrame(rows, schema=PLACELESS).fill_nan(None).filter(pl.col("drop").is_not_null())
     places = {dataset: place for place, dataset in enumerate(_order(table))}
@@ -50,18 +63,45 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
         f"{end}_place": pl.col(end).replace_strict(places, default=None, return_dtype=pl.UInt32)
         for end in ("source", "target")
     }
-    return table.with_columns(**numbered).sort("method", "size", "source_place", "target_place").select(list(TABLE))
+    return (
+        table.with_columns(**numbered)
+        .sort("method", "size", "source_place", "target_place")
+        .select(list(TABLE))
+    )
 
 
-def _pairs(evidence: Evidence, method: str, size: int, lists: dict[str, str], limit: float) -> list[dict[str, Any]]:
+def _pairs(
+    evidence: Evidence, method: str, size: int, lists: dict[str, str], limit: float
+) -> list[dict[str, Any]]:
     held_out, types, rows = evidence.held_out, evidence.task_types, []
     for (target, own), (source, combination) in product(lists.items(), repeat=2):
         contrasts = [{combination: 1.0}, difference(combination, own)]
         drop, regret = measured(held_out, target, [own, combination], contrasts)
-        row: dict[str, Any] = {"method": method, "size": size, "source": source, "target": target, "limit": limit}
-        row |= {"source_type": types[source], "target_type": types[target], "combination": combination, "own": own}
-        row |= {"drop": drop["mean"], "low": drop["low"], "high": drop["high"], "regret": regret["mean"]}
-        row |= {"regret_low": regret["low"], "regret_high": regret["high"], "p": regret["p"], "q": None}
+        row: dict[str, Any] = {
+            "method": method,
+            "size": size,
+            "source": source,
+            "target": target,
+            "limit": limit,
+        }
+        row |= {
+            "source_type": types[source],
+            "target_type": types[target],
+            "combination": combination,
+            "own": own,
+        }
+        row |= {
+            "drop": drop["mean"],
+            "low": drop["low"],
+            "high": drop["high"],
+            "regret": regret["mean"],
+        }
+        row |= {
+            "regret_low": regret["low"],
+            "regret_high": regret["high"],
+            "p": regret["p"],
+            "q": None,
+        }
         row |= {"n": held_out.samples.get(target) if held_out else None}
         rows.append(row | {"verdict": SAME if combination == own else None})
     return rows

@@ -28,7 +28,9 @@ def read(source: dict[str, Any], split: str) -> Iterator[Sample | Unusable]:
             check_columns(source, row)
             first = False
         try:
-            if any(value(row, column) != wanted for column, wanted in source.get("where", {}).items()):
+            if any(
+                value(row, column) != wanted for column, wanted in source.get("where", {}).items()
+            ):
                 continue
             yield to_sample(source, row, split, place, checked)
         except DataError as error:
@@ -69,27 +71,44 @@ def expanded(found: Iterator[Row], source: dict[str, Any]) -> Iterator[tuple[str
         if "each" not in source:
             yield str(number), row
         elif source["each"] not in row:
-            raise ConfigError(f"source columns: no column {source['each']!r}; there are {', '.join(row)}")
+            raise ConfigError(
+                f"source columns: no column {source['each']!r}; there are {', '.join(row)}"
+            )
         else:
             entries = row[source["each"]] or []
             if isinstance(entries, dict):  # a list of structs may be stored as a struct of lists
-                entries = [dict(zip(entries, entry, strict=True)) for entry in zip(*entries.values(), strict=True)]
+                entries = [
+                    dict(zip(entries, entry, strict=True))
+                    for entry in zip(*entries.values(), strict=True)
+                ]
             for position, entry in enumerate(entries):
                 if not isinstance(entry, dict):
-                    raise ConfigError(f"source columns: column {source['each']!r} holds no structs; do without each")
+                    raise ConfigError(
+                        f"source columns: column {source['each']!r} holds no structs; do without each"
+                    )
                 yield f"{number}.{position}", row | entry
 
 
 def check_columns(source: dict[str, Any], row: Row) -> None:
     """ConfigError that names the first column which the source wants and the row has not."""
-    paths = [*FIELD.findall(source["question"]), *listed(source.get("images", [])), *listed(source["references"])]
-    paths += [*listed(source.get("choices", [])), *listed(source.get("cluster", [])), *source.get("where", {})]
+    paths = [
+        *FIELD.findall(source["question"]),
+        *listed(source.get("images", [])),
+        *listed(source["references"]),
+    ]
+    paths += [
+        *listed(source.get("choices", [])),
+        *listed(source.get("cluster", [])),
+        *source.get("where", {}),
+    ]
     for path in paths:
         if path not in row and path.split(".")[0] not in row:
             raise ConfigError(f"source columns: no column {path!r}; there are {', '.join(row)}")
 
 
-def to_sample(source: dict[str, Any], row: Row, split: str, place: str, checked: dict[bytes, str | None]) -> Sample:
+def to_sample(
+    source: dict[str, Any], row: Row, split: str, place: str, checked: dict[bytes, str | None]
+) -> Sample:
     """Map one row; `checked` remembers by hash what was wrong with pictures. DataError says what the row lacks."""
     question = FIELD.sub(lambda match: text_of(value(row, match[1])), source["question"]).strip()
     if not question:
@@ -113,8 +132,12 @@ def to_sample(source: dict[str, Any], row: Row, split: str, place: str, checked:
 def images_of(source: dict[str, Any], row: Row) -> tuple[bytes, ...]:
     """Every picture of the image columns, which may hold one, a list, or nothing; at least one where there are any."""
     folder = Path(source.get("image_folder", source["path"]))
-    found = [entry for path in listed(source.get("images", [])) for entry in listed(value(row, path))]
-    images = tuple(encoded(entry, folder if folder.is_dir() else None) for entry in found if entry is not None)
+    found = [
+        entry for path in listed(source.get("images", [])) for entry in listed(value(row, path))
+    ]
+    images = tuple(
+        encoded(entry, folder if folder.is_dir() else None) for entry in found if entry is not None
+    )
     if source.get("images") and not images:
         raise DataError("no picture")
     return images
@@ -140,11 +163,16 @@ def choices_of(source: dict[str, Any], row: Row) -> tuple[str, ...]:
 
 def references_of(found: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
     """The accepted answers as texts; a number is the index of a choice, where there are choices."""
-    answers = [answer for answer in listed(found) if answer is not None and answer == answer]  # NaN is not itself
-    if choices and any(isinstance(answer, int) and not 0 <= answer < len(choices) for answer in answers):
+    answers = [
+        answer for answer in listed(found) if answer is not None and answer == answer
+    ]  # NaN is not itself
+    if choices and any(
+        isinstance(answer, int) and not 0 <= answer < len(choices) for answer in answers
+    ):
         raise DataError(f"answer {found} is not the index of one of {len(choices)} choices")
     references = tuple(
-        LETTERS[answer] if choices and isinstance(answer, int) else text_of(answer) for answer in answers
+        LETTERS[answer] if choices and isinstance(answer, int) else text_of(answer)
+        for answer in answers
     )
     if not any(reference.strip() for reference in references):
         raise DataError("no answer")

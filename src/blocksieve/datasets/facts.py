@@ -23,12 +23,18 @@ def read(source: dict[str, Any], split: str) -> Iterator[Sample]:
     There is one split, `validation`; DataError for any other. ConfigError for an unknown task.
     """
     if split != SPLIT:
-        raise DataError(f"source facts has no split {split!r}; set splits: [{SPLIT}] in the dataset's file")
+        raise DataError(
+            f"source facts has no split {split!r}; set splits: [{SPLIT}] in the dataset's file"
+        )
     if source["task"] not in TASKS:
-        raise ConfigError(f"source facts: unknown task {source['task']!r}; use one of {', '.join(TASKS)}")
+        raise ConfigError(
+            f"source facts: unknown task {source['task']!r}; use one of {', '.join(TASKS)}"
+        )
     for cluster, beginnings, ends in TASKS[source["task"]]():
         whole = (f"{beginning} {end}" for beginning, end in itertools.product(beginnings, ends))
-        yield Sample(question=beginnings[0], references=(*ends, *whole), cluster=cluster, split=split)
+        yield Sample(
+            question=beginnings[0], references=(*ends, *whole), cluster=cluster, split=split
+        )
 
 
 def capitals() -> Iterator[Statement]:
@@ -46,7 +52,9 @@ def languages() -> Iterator[Statement]:
     names = Locale("en").languages
     for code, name, _ in countries():
         official = get_official_languages(code, de_facto=True)
-        ends = dict.fromkeys(names[language.partition("_")[0]] for language in official)  # sr and sr_Latn are one
+        ends = dict.fromkeys(
+            names[language.partition("_")[0]] for language in official
+        )  # sr and sr_Latn are one
         yield code, (f"The official language of {name} is",), tuple(ends)
 
 
@@ -54,7 +62,11 @@ def arithmetic() -> Iterator[Statement]:
     """Products of two factors from 2 to 12; both orders of the factors are true answers and one cluster."""
     for first, second in itertools.product(range(2, 13), repeat=2):
         beginnings = dict.fromkeys((f"{first} times {second} is", f"{second} times {first} is"))
-        yield f"{min(first, second)}x{max(first, second)}", tuple(beginnings), (str(first * second),)
+        yield (
+            f"{min(first, second)}x{max(first, second)}",
+            tuple(beginnings),
+            (str(first * second),),
+        )
 
 
 def countries() -> list[tuple[str, str, str]]:

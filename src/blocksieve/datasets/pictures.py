@@ -30,7 +30,9 @@ def encoded(found: Any, folder: Path | None) -> bytes:
             "download them and name their folder as source.image_folder"
         )
     if folder is None:
-        raise ConfigError(f"source columns: the pictures are files ({found}); name their folder as source.image_folder")
+        raise ConfigError(
+            f"source columns: the pictures are files ({found}); name their folder as source.image_folder"
+        )
     path = (folder / found).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise DataError(f"picture {found!r} lies outside of {folder}")
@@ -45,7 +47,9 @@ def check_picture(data: bytes) -> None:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(io.BytesIO(data)) as image:
-                image.draft("L", (1, 1))  # an eighth of a JPEG's size: read to the end all the same, but faster
+                image.draft(
+                    "L", (1, 1)
+                )  # an eighth of a JPEG's size: read to the end all the same, but faster
                 image.load()
         except UnidentifiedImageError as error:
             raise DataError("not a picture of a format that Pillow reads") from error

@@ -10,6 +10,8 @@ def render_prompt(template: str, question: str, choices: Sequence[str] = ()) -> 
 
     The filled-in texts may themselves hold braces: the template is split, never formatted twice.
     """
-    lettered = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
+    lettered = "\n".join(
+        f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False)
+    )
     parts = template.split("{choices}")
     return lettered.join(part.replace("{question}", question) for part in parts).strip()

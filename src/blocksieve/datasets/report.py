@@ -20,7 +20,9 @@ class Report:
     read: int = 0
     bad: list[Unusable] = field(default_factory=list)
 
-    def usable(self, found: Iterable[Sample | Unusable], metric: str, max_bad_samples: float) -> Iterator[Sample]:
+    def usable(
+        self, found: Iterable[Sample | Unusable], metric: str, max_bad_samples: float
+    ) -> Iterator[Sample]:
         """Pass on the samples that can be scored, count and name the others.
 
         DataError at the end if their share is above `max_bad_samples`.
@@ -48,7 +50,9 @@ class Report:
         return {"read": self.read, "drawn": drawn, "bad": len(bad), "bad_samples": bad}
 
 
-def _checked(one: Sample | Unusable, prepare: Callable[[Sequence[Target]], Scorer]) -> Sample | Unusable:
+def _checked(
+    one: Sample | Unusable, prepare: Callable[[Sequence[Target]], Scorer]
+) -> Sample | Unusable:
     """A sample with a target that the metric refuses is unusable, too."""
     if isinstance(one, Sample):
         try:

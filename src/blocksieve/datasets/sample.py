@@ -24,7 +24,11 @@ class Sample:
     def sample_id(self) -> str:
         """A 16-digit hash of all that the model is shown."""
         shown = hashlib.sha256()
-        for part in (self.question.encode(), *(choice.encode() for choice in self.choices), *self.images):
+        for part in (
+            self.question.encode(),
+            *(choice.encode() for choice in self.choices),
+            *self.images,
+        ):
             shown.update(len(part).to_bytes(8, "big") + part)
         return shown.hexdigest()[:16]
 

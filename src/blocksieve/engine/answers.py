@@ -47,7 +47,9 @@ class Verdict:
 
     def rows(self) -> list[tuple[float, bool, bool]]:
         """The verdict of each row."""
-        return list(zip(self.best.tolist(), self.near_tie.tolist(), self.non_finite.tolist(), strict=True))
+        return list(
+            zip(self.best.tolist(), self.near_tie.tolist(), self.non_finite.tolist(), strict=True)
+        )
 
 
 def judge(scores: torch.Tensor, dtype: torch.dtype) -> Verdict:

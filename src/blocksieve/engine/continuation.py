@@ -36,8 +36,12 @@ class Continuation:
         self.input_ids = _joined([part.input_ids for _, part in parts], length)
         names = parts[0][1].sequences
         longest = max(part.sequences["attention_mask"].shape[1] for _, part in parts)
-        self.sequences = {name: _joined([part.sequences[name] for _, part in parts], longest) for name in names}
-        self.by_row = {name: torch.cat([part.by_row[name] for _, part in parts]) for name in parts[0][1].by_row}
+        self.sequences = {
+            name: _joined([part.sequences[name] for _, part in parts], longest) for name in names
+        }
+        self.by_row = {
+            name: torch.cat([part.by_row[name] for _, part in parts]) for name in parts[0][1].by_row
+        }
         self.shared = parts[0][1].shared
         self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
         for index, layer in zip(blocks, self.cache.layers, strict=False):
@@ -65,9 +69,14 @@ class Continuation:
         self.input_ids = torch.cat([self.input_ids, following[:, None]], 1)
         return following
 
-    def _run_block(self, index: int, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _run_block(
+        self, index: int, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Run a block on all rows, since arguments do not say which dimension has the rows; keep what counts."""
-        hidden, kept = hidden_states((args, kwargs)), [index not in c.removed for c in self.combinations]
+        hidden, kept = (
+            hidden_states((args, kwargs)),
+            [index not in c.blocks for c in self.combinations],
+        )
         if not any(kept):  # the model may ask its cache how many tokens there are
             layer = self.cache.layers[index]
             layer.update(layer.keys[:, :, :1], layer.values[:, :, :1])
@@ -88,7 +97,9 @@ class Continuation:
             layer.batch_select_indices(index.to(layer.keys.device))
         self.combinations = [self.combinations[row] for row in keep]
         self.input_ids = self.input_ids[index]
-        self.sequences = {name: value.index_select(-2, index) for name, value in self.sequences.items()}
+        self.sequences = {
+            name: value.index_select(-2, index) for name, value in self.sequences.items()
+        }
         self.by_row = {name: value[index] for name, value in self.by_row.items()}
 
 
@@ -108,10 +119,15 @@ def _fill(layer: Any, parts: list[tuple[int, CachedLayer | None]], length: int) 
     for name in ("keys", "values"):
         _, heads, _, width = getattr(known, name).shape
         states = [
-            getattr(known, name).new_zeros(rows, heads, 0, width) if part is None else getattr(part, name)
+            getattr(known, name).new_zeros(rows, heads, 0, width)
+            if part is None
+            else getattr(part, name)
             for rows, part in parts
         ]
-        states = [pad(state, (0, 0, gap, 0)) if (gap := stored - state.shape[2]) else state for state in states]
+        states = [
+            pad(state, (0, 0, gap, 0)) if (gap := stored - state.shape[2]) else state
+            for state in states
+        ]
         setattr(layer, name, states[0] if len(states) == 1 else torch.cat(states))
     layer.dtype, layer.device, layer.is_initialized = layer.keys.dtype, layer.keys.device, True
     if layer.is_sliding:

@@ -38,7 +38,9 @@ NOTHING_IN_COMMON = "not prefixes: prompts about the same images begin with noth
 class Engine:
     """Answers batches of samples for many combinations, on one rung of the ladder."""
 
-    def __init__(self, loaded: LoadedModel, rung: str, reason: str, max_new_tokens: int, work: Work) -> None:
+    def __init__(
+        self, loaded: LoadedModel, rung: str, reason: str, max_new_tokens: int, work: Work
+    ) -> None:
         self.loaded, self.rung, self.reason = loaded, rung, reason
         self.max_new_tokens, self.work = max_new_tokens, work
         self.bytes_per_row = 0
@@ -53,13 +55,21 @@ class Engine:
         `drafts` holds a likely answer a row; it decides how fast an answer is found, never which.
         Memory may run out at any point (`out_of_memory`); what was given until then is right.
         """
-        possible = [combination for combination in combinations if self._refusal(combination) is None]
+        possible = [
+            combination for combination in combinations if self._refusal(combination) is None
+        ]
         order = walk_order(possible, len(self.loaded.blocks.blocks))
         answers: dict[Combination, list[list[int]]] = {}
         answer = RUNGS[self.rung]
         try:
-            for combination, given in answer(self.loaded, batch, order, drafts, self.max_new_tokens, self.work):
-                rows = self._second_attempt(combination, batch, given) if isinstance(given, Exception) else given
+            for combination, given in answer(
+                self.loaded, batch, order, drafts, self.max_new_tokens, self.work
+            ):
+                rows = (
+                    self._second_attempt(combination, batch, given)
+                    if isinstance(given, Exception)
+                    else given
+                )
                 if rows is not None:
                     answers[combination] = [row.tokens for row in rows]
                     yield combination, rows
@@ -78,18 +88,28 @@ class Engine:
             self._refused[combination] = Refused(reason)
         return self._refused[combination]
 
-    def _second_attempt(self, combination: Combination, batch: Batch, error: Exception) -> list[Answer] | None:
+    def _second_attempt(
+        self, combination: Combination, batch: Batch, error: Exception
+    ) -> list[Answer] | None:
         """The reference's answers where a rung failed; if it fails too, the combination is refused from now on."""
         if self.rung != "reference":
-            logger.warning("%s fails on rung %s; asking the reference", combination, self.rung, exc_info=error)
-            given = next(by_reference(self.loaded, batch, [combination], None, self.max_new_tokens, self.work))[1]
+            logger.warning(
+                "%s fails on rung %s; asking the reference", combination, self.rung, exc_info=error
+            )
+            given = next(
+                by_reference(
+                    self.loaded, batch, [combination], None, self.max_new_tokens, self.work
+                )
+            )[1]
             if not isinstance(given, Exception):
                 return given
             error = given
         if combination == NONE:
             raise error
         logger.warning("%s cannot run on this model", combination, exc_info=error)
-        self._refused[combination] = Refused(f"the model fails without these blocks: {describe(error)}")
+        self._refused[combination] = Refused(
+            f"the model fails without these blocks: {describe(error)}"
+        )
         return None
 
     def _account(self, answers: dict[Combination, list[list[int]]], batch: Batch) -> None:
@@ -125,12 +145,20 @@ def climb(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[str, 
 
     def judged(combinations: list[Combination]) -> dict[Combination, list[Answer]]:
         answers = by_reference(loaded, probe, combinations, None, length, Work())
-        return {combination: given for combination, given in answers if not isinstance(given, Exception)}
+        return {
+            combination: given for combination, given in answers if not isinstance(given, Exception)
+        }
 
-    def problem(rung: str, expected: dict[Combination, list[Answer]], drafts: list[list[int]]) -> str | None:
+    def problem(
+        rung: str, expected: dict[Combination, list[Answer]], drafts: list[list[int]]
+    ) -> str | None:
         order = walk_order(list(expected), len(loaded.blocks.blocks))
         given: Any = attempt(dict, RUNGS[rung](loaded, probe, order, drafts, length, Work()))
-        return describe(given) if isinstance(given, Exception) else difference(expected, given, loaded.model.dtype)
+        return (
+            describe(given)
+            if isinstance(given, Exception)
+            else difference(expected, given, loaded.model.dtype)
+        )
 
     with without_end(loaded):
         expected = judged(checked)
@@ -150,7 +178,9 @@ def climb(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[str, 
     return "reference", "; ".join(problems)
 
 
-def padding_matters(loaded: LoadedModel, together: Batch, row: int, alone: Batch, max_new_tokens: int) -> str | None:
+def padding_matters(
+    loaded: LoadedModel, together: Batch, row: int, alone: Batch, max_new_tokens: int
+) -> str | None:
     """How the whole model's own answer to a row of a batch differs from that to the same row alone; None if not."""
     length = min(max_new_tokens, CHECKED_TOKENS)
     with without_end(loaded):
@@ -163,7 +193,15 @@ def checked_combinations(found: BlockList) -> list[Combination]:
     """None, the first, middle and last block, a pair, the ends together, and the first block of every kind."""
     last = len(found.blocks) - 1
     kinds = [found.kinds.index(kind) for kind in dict.fromkeys(found.kinds)]
-    removed = [(), (0,), (last // 2,), (last,), (1, last // 2 + 1), (0, last), *((index,) for index in kinds)]
+    removed = [
+        (),
+        (0,),
+        (last // 2,),
+        (last,),
+        (1, last // 2 + 1),
+        (0, last),
+        *((index,) for index in kinds),
+    ]
     combinations = dict.fromkeys(Combination.of(blocks) for blocks in removed)
     return [combination for combination in combinations if combination.size <= last]
 
@@ -190,7 +228,9 @@ def spoiled(answers: list[list[int]]) -> list[list[int]]:
 
 
 def difference(
-    expected: dict[Combination, list[Answer]], given: dict[Combination, list[Answer] | Exception], dtype: torch.dtype
+    expected: dict[Combination, list[Answer]],
+    given: dict[Combination, list[Answer] | Exception],
+    dtype: torch.dtype,
 ) -> str | None:
     """What tells two ways of answering apart, None if nothing does. Scores may differ by rounding."""
     tolerance = math.sqrt(torch.finfo(dtype).eps)
@@ -203,7 +243,10 @@ def difference(
                 continue
             if one.tokens != other.tokens:
                 return f"without {combination}: row {row} answers {other.tokens}, not {one.tokens}"
-            gaps = (abs(a - b) / max(1, abs(a)) for a, b in zip(one.best_scores, other.best_scores, strict=True))
+            gaps = (
+                abs(a - b) / max(1, abs(a))
+                for a, b in zip(one.best_scores, other.best_scores, strict=True)
+            )
             gap = max(gaps, default=0)
             if gap > tolerance:
                 return f"without {combination}: scores of row {row} differ by {gap:.1e}"

@@ -21,7 +21,9 @@ def render(processor: Any, template: str | None, text: str, images: int) -> str:
         content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
         turns = [{"role": "user", "content": content if images else text}]
         return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-    plain = (template or "{images}{prompt}").replace("{images}", getattr(processor, "image_token", "") * images)
+    plain = (template or "{images}{prompt}").replace(
+        "{images}", getattr(processor, "image_token", "") * images
+    )
     return plain.replace("{prompt}", text)
 
 
@@ -94,14 +96,22 @@ def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> 
     image_token = getattr(loaded.model.config, "image_token_id", None)
     if image_token is None and any(groups):
         return Batch(inputs)  # no telling whether all of an image lies in a prefix
-    return Batch(inputs, find_prefix(inputs, make_inputs(loaded, firsts, prompt), list(groups.values()), image_token))
+    return Batch(
+        inputs,
+        find_prefix(
+            inputs, make_inputs(loaded, firsts, prompt), list(groups.values()), image_token
+        ),
+    )
 
 
 def probe_rows(rows: list[dict[str, Any]], size: int = 4) -> list[dict[str, Any]]:
     """Samples to check an engine with: the longest question first, the shortest last; two each about one's images."""
     by_length = sorted(rows, key=lambda row: len(row["question"]))
     last = len(by_length) - 1
-    chosen = [by_length[place] for place in (last, *(last // 3, 2 * last // 3)[: max(0, size - 2)], 0)[:size]]
+    chosen = [
+        by_length[place]
+        for place in (last, *(last // 3, 2 * last // 3)[: max(0, size - 2)], 0)[:size]
+    ]
     alike = [dict(row, images=chosen[place // 2 * 2]["images"]) for place, row in enumerate(chosen)]
     return alike if _same_count(chosen) else chosen
 
@@ -116,7 +126,10 @@ def _same_count(rows: list[dict[str, Any]]) -> bool:
 
 
 def find_prefix(
-    inputs: dict[str, torch.Tensor], firsts: dict[str, torch.Tensor], groups: list[list[int]], image_token: int | None
+    inputs: dict[str, torch.Tensor],
+    firsts: dict[str, torch.Tensor],
+    groups: list[list[int]],
+    image_token: int | None,
 ) -> Prefix | None:
     """The common beginnings of the prompts of each group, of which `firsts` are the first one's tensors.
 
@@ -136,7 +149,9 @@ def find_prefix(
     whole = torch.tensor([len(prompt) for prompt in prompts], device=device)
 
     def places(longest: int) -> int:
-        return len(groups) * longest + len(prompts) * int((whole - lengths.clamp(max=longest)[group]).max())
+        return len(groups) * longest + len(prompts) * int(
+            (whole - lengths.clamp(max=longest)[group]).max()
+        )
 
     longest = min(range(max(1, *images), max(common) + 1), key=places, default=0)
     if longest == 0 or places(longest) >= ids.numel():
@@ -145,17 +160,25 @@ def find_prefix(
 
 
 def _cut(
-    firsts: dict[str, torch.Tensor], lengths: torch.Tensor, group: torch.Tensor, prompt_lengths: torch.Tensor
+    firsts: dict[str, torch.Tensor],
+    lengths: torch.Tensor,
+    group: torch.Tensor,
+    prompt_lengths: torch.Tensor,
 ) -> Prefix:
     """Prefixes of the given lengths from the tensors of each group's first prompt."""
     longest, shape = int(lengths.max()), firsts["input_ids"].shape
     places = torch.arange(longest, device=lengths.device) - longest + lengths[:, None]
     source = ((firsts["attention_mask"] == 0).sum(1)[:, None] + places).clamp(min=0)
-    inputs = {name: value.gather(1, source) if value.shape == shape else value for name, value in firsts.items()}
+    inputs = {
+        name: value.gather(1, source) if value.shape == shape else value
+        for name, value in firsts.items()
+    }
     inputs["attention_mask"] = (places >= 0).to(firsts["attention_mask"].dtype)
     remaining = prompt_lengths - lengths[group]
     width = int(remaining.max())
-    return Prefix(inputs, group, torch.arange(width, device=lengths.device) >= width - remaining[:, None])
+    return Prefix(
+        inputs, group, torch.arange(width, device=lengths.device) >= width - remaining[:, None]
+    )
 
 
 def _last(prompt: torch.Tensor, token: int | None) -> int:
@@ -171,20 +194,29 @@ def _common(prompts: list[torch.Tensor]) -> int:
     return int(differs.int().argmax()) if bool(differs.any()) else shortest
 
 
-def make_inputs(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
+def make_inputs(
+    loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str
+) -> dict[str, torch.Tensor]:
     """Padded input tensors of dataset rows, on the model's device, images in its number format."""
     inputs = process(loaded.processor, loaded.prompt, rows, prompt)
     dtype = loaded.model.dtype
     return {
-        name: value.to(loaded.device, dtype if value.is_floating_point() else None) for name, value in inputs.items()
+        name: value.to(loaded.device, dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
     }
 
 
-def process(processor: Any, template: str | None, rows: list[dict[str, Any]], prompt: str) -> dict[str, torch.Tensor]:
+def process(
+    processor: Any, template: str | None, rows: list[dict[str, Any]], prompt: str
+) -> dict[str, torch.Tensor]:
     """Input tensors of dataset rows as a processor (or a tokenizer) makes them, padded on its side."""
-    asked = [(render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows]
+    asked = [
+        (render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows
+    ]
     texts = [render(processor, template, text, images) for text, images in asked]
-    images = [[Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows]
+    images = [
+        [Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows
+    ]
     arguments: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
     if any(images):
         arguments["images"] = images
@@ -192,4 +224,8 @@ def process(processor: Any, template: str | None, rows: list[dict[str, Any]], pr
         arguments["add_special_tokens"] = False  # the template has written them
     made = processor(**arguments)
     # labels would tell PaliGemma that it is being trained
-    return {name: value for name, value in made.items() if isinstance(value, torch.Tensor) and name != "labels"}
+    return {
+        name: value
+        for name, value in made.items()
+        if isinstance(value, torch.Tensor) and name != "labels"
+    }

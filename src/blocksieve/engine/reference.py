@@ -51,10 +51,16 @@ def by_view(
 
 
 @torch.no_grad()
-def generate(loaded: LoadedModel, model: Any, inputs: dict[str, torch.Tensor], max_new_tokens: int) -> list[Answer]:
+def generate(
+    loaded: LoadedModel, model: Any, inputs: dict[str, torch.Tensor], max_new_tokens: int
+) -> list[Answer]:
     """Greedy answers of one model to one left-padded batch, by its own generate."""
     watch = Watch(model.dtype)
-    own = {name: value.clone() for name, value in inputs.items()}  # generate() may change its inputs in place
+    own = {
+        name: value.clone() for name, value in inputs.items()
+    }  # generate() may change its inputs in place
     with watched(model, watch):
         output = model.generate(**own, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1)
-    return grown(output[:, watch.start :].tolist(), watch, end_tokens(model), max_new_tokens).answers(loaded)
+    return grown(
+        output[:, watch.start :].tolist(), watch, end_tokens(model), max_new_tokens
+    ).answers(loaded)

@@ -23,7 +23,7 @@ Forward = Callable[..., Any]
 
 def walk_order(combinations: list[Combination], num_blocks: int) -> list[Combination]:
     """Depth-first order of the trie of combinations: those that agree below a block stand side by side."""
-    return sorted(combinations, key=lambda combination: (*combination.removed, num_blocks))
+    return sorted(combinations, key=lambda combination: (*combination.blocks, num_blocks))
 
 
 @dataclass
@@ -48,7 +48,7 @@ class BlockReplay:
         self.work, self.stages, self.prefix_of = work, 0, prefix_of
         self.calls: dict[tuple[int, int], Call] = {}
         self.copies = False
-        self.combination = Combination(())
+        self.combination = Combination()
         self.seen: dict[int, int] = {}
 
     def forget(self, stage: int) -> None:
@@ -64,13 +64,15 @@ class BlockReplay:
         """Whether a block of this combination ran already."""
         return bool(self.seen)
 
-    def __call__(self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(
+        self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Replay a block's call, or run it and keep what it left behind."""
         stage = self.seen[index] = self.seen.get(index, -1) + 1
         if stage >= self.stages:
             self.work.block_ran(index, (args, kwargs))
             return forward(*args, **kwargs)
-        below = tuple(block for block in self.combination.removed if block < index)
+        below = tuple(block for block in self.combination.blocks if block < index)
         known = self.calls.get((stage, index))
         if known is not None and known.below == below and known.versions == versions(known.output):
             _restore(known, index - len(below), (args, kwargs))
@@ -78,7 +80,9 @@ class BlockReplay:
         if known is not None and known.below == below:
             self.copies = True  # someone changed the output in place
         self.work.block_ran(index, (args, kwargs))
-        if stage == 1 and self.prefix_of is not None:  # from a row for each prefix to a row for each prompt
+        if (
+            stage == 1 and self.prefix_of is not None
+        ):  # from a row for each prefix to a row for each prompt
             for cache in _caches((args, kwargs)):
                 for layer in _layers(cache, index - len(below)):
                     layer.batch_select_indices(self.prefix_of)
@@ -88,7 +92,11 @@ class BlockReplay:
 
     def nbytes(self) -> int:
         """Memory of what is kept."""
-        kept = (tensor for call in self.calls.values() for tensor in tensors_in([call.output, call.caches]))
+        kept = (
+            tensor
+            for call in self.calls.values()
+            for tensor in tensors_in([call.output, call.caches])
+        )
         return sum(tensor.nbytes for tensor in kept)
 
 
@@ -99,7 +107,9 @@ class EncoderMemo:
         self.work, self.blocks = work, blocks
         self.calls: dict[int, list[tuple[Arguments, Any, list[int]]]] = {}
 
-    def __call__(self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def __call__(
+        self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Give back a known output; after the first block, run the module as it is."""
         if self.blocks.started:
             return forward(*args, **kwargs)
@@ -119,7 +129,12 @@ def encoders(model: nn.Module, found: BlockList) -> dict[int, nn.Module]:
     path = [model]
     for name in found.path.split(".")[:-1]:
         path.append(getattr(path[-1], name))
-    beside = [child for module in path[:-1] for child in module.children() if all(child is not p for p in path)]
+    beside = [
+        child
+        for module in path[:-1]
+        for child in module.children()
+        if all(child is not p for p in path)
+    ]
     return dict(enumerate(beside))
 
 
@@ -136,11 +151,15 @@ def _record(forward: Forward, position: int, below: tuple[int, ...], arguments: 
 def _restore(call: Call, position: int, arguments: Arguments) -> None:
     for cache, states in zip(_caches(arguments), call.caches, strict=True):
         for layer, state in zip(_layers(cache, position), states, strict=True):
-            vars(layer).update(_copied(state) if isinstance(layer, LinearAttentionCacheLayerMixin) else state)
+            vars(layer).update(
+                _copied(state) if isinstance(layer, LinearAttentionCacheLayerMixin) else state
+            )
         if isinstance(cache, EncoderDecoderCache):
             cache.is_updated[position] = True
     for container, added in zip(_containers(arguments), call.written, strict=True):
-        container.update(added) if isinstance(container, MutableMapping) else container.extend(added)
+        container.update(added) if isinstance(container, MutableMapping) else container.extend(
+            added
+        )
 
 
 def _caches(arguments: Arguments) -> list[Cache]:
@@ -151,7 +170,9 @@ def _caches(arguments: Arguments) -> list[Cache]:
 def _layers(cache: Cache, position: int) -> list[Any]:
     """The layers of a cache at a block's position, made if they are not there yet; none if the block has none."""
     if isinstance(cache, EncoderDecoderCache):
-        return _layers(cache.self_attention_cache, position) + _layers(cache.cross_attention_cache, position)
+        return _layers(cache.self_attention_cache, position) + _layers(
+            cache.cross_attention_cache, position
+        )
     while cache.layer_class_to_replicate is not None and len(cache.layers) <= position:
         cache.layers.append(cache.layer_class_to_replicate())
     return list(cache.layers[position : position + 1])
@@ -159,7 +180,11 @@ def _layers(cache: Cache, position: int) -> list[Any]:
 
 def _state(layer: Any) -> dict[str, Any]:
     """A cache layer's content. Keys and values grow by concatenation; recurrent states are written in place."""
-    return _copied(vars(layer)) if isinstance(layer, LinearAttentionCacheLayerMixin) else dict(vars(layer))
+    return (
+        _copied(vars(layer))
+        if isinstance(layer, LinearAttentionCacheLayerMixin)
+        else dict(vars(layer))
+    )
 
 
 def _copied(state: dict[str, Any]) -> dict[str, Any]:
@@ -169,12 +194,18 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
 def _containers(arguments: Arguments) -> list[Any]:
     """Arguments that a block may write to: mappings and lists that are no model output."""
     args, kwargs = arguments
-    return [value for value in (*args, *kwargs.values()) if isinstance(value, (MutableMapping, list))]
+    return [
+        value for value in (*args, *kwargs.values()) if isinstance(value, (MutableMapping, list))
+    ]
 
 
 def _difference(before: Any, after: Any) -> Any:
     if isinstance(after, MutableMapping):
-        return {key: value for key, value in after.items() if key not in before or before[key] is not value}
+        return {
+            key: value
+            for key, value in after.items()
+            if key not in before or before[key] is not value
+        }
     return after[len(before) :]
 
 
@@ -207,7 +238,12 @@ def same(one: Any, other: Any) -> bool:
     """Whether nested arguments are equal, tensors value by value."""
     if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
         both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
-        return both and one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
+        return (
+            both
+            and one.shape == other.shape
+            and one.dtype == other.dtype
+            and torch.equal(one, other)
+        )
     if isinstance(one, MutableMapping) and isinstance(other, MutableMapping):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):

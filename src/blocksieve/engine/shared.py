@@ -47,8 +47,15 @@ class SharedBatch:
     Combinations must come in `walk_order`. With `prefixes`, what prompts about the same images begin with is shared.
     """
 
-    def __init__(self, loaded: LoadedModel, batch: Batch, max_new_tokens: int, work: Work, prefixes: bool) -> None:
-        self.loaded, self.batch, self.max_new_tokens, self.work = loaded, batch, max_new_tokens, work
+    def __init__(
+        self, loaded: LoadedModel, batch: Batch, max_new_tokens: int, work: Work, prefixes: bool
+    ) -> None:
+        self.loaded, self.batch, self.max_new_tokens, self.work = (
+            loaded,
+            batch,
+            max_new_tokens,
+            work,
+        )
         self.model, self.prefix = loaded.model, batch.prefix if prefixes else None
         self.blocks = dict(enumerate(loaded.blocks.blocks))
         self.encoders = encoders(loaded.model, loaded.blocks)
@@ -95,16 +102,20 @@ class SharedBatch:
                 self._decode_by(first, "prefix", self.prefix.inputs)
                 prefix = self.prefix, first.cache
                 # images were read with the prefixes; what is left of them are sizes, which positions depend on
-                inputs = {name: value for name, value in inputs.items() if not value.is_floating_point()}
+                inputs = {
+                    name: value for name, value in inputs.items() if not value.is_floating_point()
+                }
             verification = Verification(self.drafts, self.work, prefix)
             self._decode_by(verification, "prompt", inputs, watch)
         fixed = [type(p).__name__ for p in verification.processors if not isinstance(p, MOVABLE)]
         if fixed:
             raise UnsupportedError(f"its generation settings ask for {', '.join(fixed)}")
         said = zip(verification.tokens.tolist(), verification.right.tolist(), strict=True)
-        growing = grown([row[: right + 1] for row, right in said], watch, self.ends, self.max_new_tokens)
+        growing = grown(
+            [row[: right + 1] for row, right in said], watch, self.ends, self.max_new_tokens
+        )
         rows = growing.unfinished()
-        kept = [index for index in self.blocks if index not in combination.removed]
+        kept = [index for index in self.blocks if index not in combination.blocks]
         return growing, verification.unfinished(rows, kept) if rows else None
 
     def finish(
@@ -114,7 +125,9 @@ class SharedBatch:
         if not waiting:
             return
         watch = Watch(self.model.dtype)
-        processors = [processor for processor in waiting[0][2].processors if not isinstance(processor, Watch)]
+        processors = [
+            processor for processor in waiting[0][2].processors if not isinstance(processor, Watch)
+        ]
         processors.append(watch)
         returns_tuple = any(isinstance(call.output, tuple) for call in self.replay.calls.values())
         parts = [(combination, left) for combination, _, left in waiting]
@@ -122,7 +135,9 @@ class SharedBatch:
         slots = [(growing, row) for _, growing, _ in waiting for row in growing.unfinished()]
         while slots:
             tokens = continuation.step(processors).tolist()
-            for (growing, row), token, verdict in zip(slots, tokens, watch.verdicts.pop().rows(), strict=True):
+            for (growing, row), token, verdict in zip(
+                slots, tokens, watch.verdicts.pop().rows(), strict=True
+            ):
                 growing.add(row, token, verdict)
             alive = [place for place, (growing, row) in enumerate(slots) if not growing.ended(row)]
             if 2 * len(alive) <= len(slots):
@@ -132,27 +147,49 @@ class SharedBatch:
         for combination, growing, _ in waiting:
             yield combination, growing.answers(self.loaded)
 
-    def _decode_by(self, method: Any, name: str, inputs: dict[str, torch.Tensor], *watch: Watch) -> None:
+    def _decode_by(
+        self, method: Any, name: str, inputs: dict[str, torch.Tensor], *watch: Watch
+    ) -> None:
         """Decode by a method of our own; generate prepares for it once, as only the cache differs by combination."""
         if name in self.prepared:
             ready = self.prepared[name]
-            processors = [processor for processor in ready.processors if not isinstance(processor, Watch)]
+            processors = [
+                processor for processor in ready.processors if not isinstance(processor, Watch)
+            ]
             cache = DynamicCache(config=ready.model.config.get_text_config(decoder=True))
             own = LogitsProcessorList([*processors, *watch])
-            method(ready.model, ready.input_ids, own, None, ready.settings, **ready.arguments, past_key_values=cache)
+            method(
+                ready.model,
+                ready.input_ids,
+                own,
+                None,
+                ready.settings,
+                **ready.arguments,
+                past_key_values=cache,
+            )
             return
 
-        def keeping(model: Any, input_ids: Any, logits_processor: Any, generation_config: Any, **kwargs: Any) -> Any:
+        def keeping(
+            model: Any, input_ids: Any, logits_processor: Any, generation_config: Any, **kwargs: Any
+        ) -> Any:
             stopping = kwargs.pop("stopping_criteria")
             if type(kwargs.get("past_key_values")) is DynamicCache:
-                arguments = {key: value for key, value in kwargs.items() if key != "past_key_values"}
-                self.prepared[name] = Prepared(model, input_ids, logits_processor, generation_config, arguments)
+                arguments = {
+                    key: value for key, value in kwargs.items() if key != "past_key_values"
+                }
+                self.prepared[name] = Prepared(
+                    model, input_ids, logits_processor, generation_config, arguments
+                )
             return method(model, input_ids, logits_processor, stopping, generation_config, **kwargs)
 
         self._generate(inputs, *watch, custom_generate=keeping)
 
-    def _generate(self, inputs: dict[str, torch.Tensor], *watch: Watch, **kwargs: Any) -> torch.Tensor:
-        own = {name: value.clone() for name, value in inputs.items()}  # generate() may change them in place
+    def _generate(
+        self, inputs: dict[str, torch.Tensor], *watch: Watch, **kwargs: Any
+    ) -> torch.Tensor:
+        own = {
+            name: value.clone() for name, value in inputs.items()
+        }  # generate() may change them in place
         length = self.max_new_tokens
         with watched(self.model, *watch):
             output: torch.Tensor = self.model.generate(
@@ -216,10 +253,16 @@ def by_drafts(
     yield from finished(shared, waiting)
 
 
-def finished(shared: SharedBatch, waiting: list[tuple[Combination, Growing, Unfinished]]) -> Iterator[Attempt]:
+def finished(
+    shared: SharedBatch, waiting: list[tuple[Combination, Growing, Unfinished]]
+) -> Iterator[Attempt]:
     """The answers of all that waited, or for each of them what went wrong."""
     given = attempt(lambda: list(shared.finish(waiting)))
-    yield from ((combination, given) for combination, *_ in waiting) if isinstance(given, Exception) else given
+    yield from (
+        ((combination, given) for combination, *_ in waiting)
+        if isinstance(given, Exception)
+        else given
+    )
 
 
 def enough(waiting: list[tuple[Combination, Growing, Unfinished]], more: int, batch: Batch) -> bool:

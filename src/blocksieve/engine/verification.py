@@ -15,7 +15,13 @@ from blocksieve.engine.inputs import Prefix
 from blocksieve.engine.work import Work
 
 # Arguments of the model with one entry a token in the last dimension, and a row in the one before.
-SEQUENCES = ("attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids", "moe_mm_token_type_ids")
+SEQUENCES = (
+    "attention_mask",
+    "position_ids",
+    "token_type_ids",
+    "mm_token_type_ids",
+    "moe_mm_token_type_ids",
+)
 
 
 class UnsupportedError(Exception):
@@ -62,7 +68,9 @@ class PrefixPass:
         """Run the pass; called by generate."""
         self.cache = model._prefill(input_ids, generation_config, kwargs).past_key_values
         if any(layer.is_sliding for layer in self.cache.layers):
-            raise UnsupportedError("a sliding window counts the gap between a prefix and what follows it")
+            raise UnsupportedError(
+                "a sliding window counts the gap between a prefix and what follows it"
+            )
         return input_ids
 
 
@@ -107,7 +115,9 @@ class Verification:
                 ModelOutput(), kwargs, is_encoder_decoder=model.config.is_encoder_decoder
             )
         if unread := ids.shape[1] - cache.get_seq_length():
-            logits = self._read(ids, unread, kwargs | {"past_key_values": cache}, appended + 1 - chosen.shape[1])
+            logits = self._read(
+                ids, unread, kwargs | {"past_key_values": cache}, appended + 1 - chosen.shape[1]
+            )
             places = range(ids.shape[1] - logits.shape[1], ids.shape[1])
             steps = [
                 logits_processor(ids[:, : place + 1], logits[:, step].float()).argmax(-1)
@@ -115,17 +125,23 @@ class Verification:
             ]
             chosen = torch.cat([chosen, torch.stack(steps, 1)], 1)
         self.tokens = chosen
-        self.right = (chosen == self.drafts[:, : appended + 1]).cumprod(1).sum(1).clamp(max=appended)
+        self.right = (
+            (chosen == self.drafts[:, : appended + 1]).cumprod(1).sum(1).clamp(max=appended)
+        )
         dropped = {"past_key_values", *MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL}
         arguments = {name: value for name, value in kwargs.items() if name not in dropped}
         self.cached = ids, arguments, cache, appended
         return ids
 
-    def _read(self, ids: torch.Tensor, unread: int, kwargs: dict[str, Any], wanted: int) -> torch.Tensor:
+    def _read(
+        self, ids: torch.Tensor, unread: int, kwargs: dict[str, Any], wanted: int
+    ) -> torch.Tensor:
         """The scores after the last `wanted` of the tokens that the cache does not hold yet."""
         kwargs["past_key_values"].activate_past_recording()
         kept = {"logits_to_keep": wanted} if "logits_to_keep" in kwargs else {}
-        inputs = self.model.prepare_inputs_for_generation(ids, next_sequence_length=unread, **kwargs | kept)
+        inputs = self.model.prepare_inputs_for_generation(
+            ids, next_sequence_length=unread, **kwargs | kept
+        )
         self.work.head_ran(len(ids) * wanted)
         logits: torch.Tensor = self.model(**inputs, return_dict=True).logits[:, -wanted:]
         return logits
@@ -142,14 +158,20 @@ class Verification:
         sequences = {name: arguments[name] for name in SEQUENCES if arguments.get(name) is not None}
         arguments = {name: value for name, value in arguments.items() if name not in SEQUENCES}
         length = cache.get_seq_length()
-        sequences.setdefault("attention_mask", torch.ones(total, length, dtype=torch.long, device=ids.device))
+        sequences.setdefault(
+            "attention_mask", torch.ones(total, length, dtype=torch.long, device=ids.device)
+        )
         sequences = {
-            name: right_aligned(value.expand(*value.shape[:-2], total, -1).index_select(-2, index), shift)
+            name: right_aligned(
+                value.expand(*value.shape[:-2], total, -1).index_select(-2, index), shift
+            )
             for name, value in sequences.items()
         }
         sequences["attention_mask"] *= torch.arange(length, device=ids.device) >= shift[:, None]
         moving = bool(shift.any())
-        by_row = {name: value[index] for name, value in arguments.items() if _has_rows(value, total)}
+        by_row = {
+            name: value[index] for name, value in arguments.items() if _has_rows(value, total)
+        }
         layers = {
             block: _cut_back(layer, index, total, shift if moving else None)
             for block, layer in zip(kept, cache.layers, strict=False)
@@ -182,17 +204,23 @@ def _after_prefix(
     """Prompts and arguments with the prefixes in places of their own, before the places of the rest."""
     width = prefix.rest.shape[1]
     sequences = {name: kwargs[name] for name in SEQUENCES if kwargs.get(name) is not None}
-    moved = {name: pad(value[..., -width:], (prefix.length, 0)) for name, value in sequences.items()}
+    moved = {
+        name: pad(value[..., -width:], (prefix.length, 0)) for name, value in sequences.items()
+    }
     before = prefix.inputs["attention_mask"][prefix.group]
     moved["attention_mask"] = torch.cat([before, prefix.rest.to(before.dtype)], 1)
-    return torch.cat([prefix.inputs["input_ids"][prefix.group], input_ids[:, -width:]], 1), kwargs | moved
+    return torch.cat(
+        [prefix.inputs["input_ids"][prefix.group], input_ids[:, -width:]], 1
+    ), kwargs | moved
 
 
 def _has_rows(value: Any, rows: int) -> bool:
     return isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == rows
 
 
-def _cut_back(layer: Any, rows: torch.Tensor, total: int, shift: torch.Tensor | None) -> CachedLayer:
+def _cut_back(
+    layer: Any, rows: torch.Tensor, total: int, shift: torch.Tensor | None
+) -> CachedLayer:
     """Keys and values of these of all rows, each moved by its shift if given; copied where that changes something."""
     if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
         raise UnsupportedError(f"a {type(layer).__name__} cannot be cut back row by row")
@@ -220,4 +248,8 @@ def _moved(states: torch.Tensor, rows: torch.Tensor, shift: torch.Tensor) -> tor
     _, heads, length, width = states.shape
     first = (rows[:, None] * heads + torch.arange(heads, device=rows.device)) * length
     index = first[:, :, None] + _sources(length, shift)[:, None, :]
-    return states.reshape(-1, width).index_select(0, index.flatten()).view(len(rows), heads, length, width)
+    return (
+        states.reshape(-1, width)
+        .index_select(0, index.flatten())
+        .view(len(rows), heads, length, width)
+    )

@@ -59,8 +59,14 @@ class Work:
         encoding = self.costs.encoding * rows
         for combination, tokens in answers.items():
             steps = max(map(len, tokens))
-            kept = sum(cost for index, cost in self.costs.blocks.items() if index not in combination.removed)
-            self.plain += encoding + kept * (batch.prompt_tokens + rows * (steps - 1)) + self.costs.head * rows * steps
+            kept = sum(
+                cost for index, cost in self.costs.blocks.items() if index not in combination.blocks
+            )
+            self.plain += (
+                encoding
+                + kept * (batch.prompt_tokens + rows * (steps - 1))
+                + self.costs.head * rows * steps
+            )
         nodes = cache(lambda combinations: self._nodes(combinations, num_blocks))
         self.bound += encoding * batch.distinct_images
         self.bound += nodes(frozenset(answers)) * batch.distinct_prompt_tokens
@@ -75,22 +81,26 @@ class Work:
     def _nodes(self, combinations: frozenset[Combination], num_blocks: int) -> float:
         """FLOPs a token of the trie of combinations: a node is a kept block and what is removed below it."""
         distinct = {
-            (index, tuple(removed for removed in combination.removed if removed < index))
+            (index, tuple(removed for removed in combination.blocks if removed < index))
             for combination in combinations
             for index in range(num_blocks)
-            if index not in combination.removed
+            if index not in combination.blocks
         }
         return sum(self.costs.blocks[index] for index, _ in distinct)
 
 
 @contextmanager
-def measured(blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module], rows: int) -> Iterator[Costs]:
+def measured(
+    blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module], rows: int
+) -> Iterator[Costs]:
     """Measure costs while a model answers `rows` prompts with one token each; complete when the context ends."""
     costs, total, spent = Costs(), 0.0, 0.0
     with FlopCounterMode(display=False, custom_mapping=EXTRA_FLOPS) as counter:
 
         def meter(table: dict[int, float], size: Any) -> Any:
-            def handler(index: int, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            def handler(
+                index: int, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+            ) -> Any:
                 nonlocal spent
                 if costs.blocks and table is not costs.blocks:  # the head, after the blocks
                     return forward(*args, **kwargs)
@@ -114,7 +124,9 @@ def measured(blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module],
     costs.head = (total - spent) / rows
 
 
-def _attention_on_cpu(query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
+def _attention_on_cpu(
+    query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any
+) -> int:
     return int(sdpa_flop_count(query, key, value))
 
 

@@ -45,30 +45,46 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
         name=pl.format("{} removed, {}", "size", "position"),
         about=pl.format("n = {}", "combinations"),
     )
-    alone = groups.filter(pl.col("size") == 1).with_columns(name=pl.format("{} ({})", "position", "blocks"))
+    alone = groups.filter(pl.col("size") == 1).with_columns(
+        name=pl.format("{} ({})", "position", "blocks")
+    )
     together = groups.filter(pl.col("size") > 1)
     panels = []
     if len(alone):
         y = rows_axis("name", alone["name"].to_list())
-        panels.append(estimates(alone, drop_axis(scale, "mean"), y, "Single blocks: mean, 95 % interval", "about"))
+        panels.append(
+            estimates(
+                alone, drop_axis(scale, "mean"), y, "Single blocks: mean, 95 % interval", "about"
+            )
+        )
     if len(together):
         y = rows_axis("name", together["name"].to_list())
         heading = "Combinations by size and position: "
-        panels.append(estimates(together, drop_axis(scale, "mean"), y, heading + "mean, 95 % interval", "about"))
+        panels.append(
+            estimates(
+                together, drop_axis(scale, "mean"), y, heading + "mean, 95 % interval", "about"
+            )
+        )
         panels.append(boxes(together, wide_axis(scale), y, heading + "distribution", "about"))
     datasets = counted(len(table["datasets"][0]), "dataset")
-    subtitle = (
-        f"mean over {datasets}; combinations that every dataset has; n counts combinations; mixed: of several thirds"
+    subtitle = f"mean over {datasets}; combinations that every dataset has; n counts combinations; mixed: of several thirds"
+    parts = ([_strip(singles, scale)] if len(singles) else []) + (
+        [grid(panels, columns=3)] if panels else []
     )
-    parts = ([_strip(singles, scale)] if len(singles) else []) + ([grid(panels, columns=3)] if panels else [])
     return titled(alt.vconcat(*parts, spacing=34), TITLE, [subtitle])
 
 
 def _strip(singles: pl.DataFrame, scale: Scale) -> Any:
     blocks = singles["combination"].to_list()
-    x = alt.X("combination:N", title="removed block", scale=alt.Scale(domain=blocks)).axis(grid=False, labelAngle=0)
+    x = alt.X("combination:N", title="removed block", scale=alt.Scale(domain=blocks)).axis(
+        grid=False, labelAngle=0
+    )
     low, high = ends(singles["low"], singles["high"], singles["drops"].explode())
-    symlog = alt.Scale(type="symlog", constant=LINEAR, domain=[low - 0.5 - abs(low) / 5, high + 0.5 + abs(high) / 5])
+    symlog = alt.Scale(
+        type="symlog",
+        constant=LINEAR,
+        domain=[low - 0.5 - abs(low) / 5, high + 0.5 + abs(high) / 5],
+    )
     title = f"{UNITS[scale]}, {LOGARITHMIC}"
     axis: dict[str, Any] = {"values": TICKS, "gridColor": ZERO_LINE}
     each = singles.select("combination", "drops").explode("drops")
@@ -86,7 +102,9 @@ def _strip(singles: pl.DataFrame, scale: Scale) -> Any:
         alt.Chart(means)
         .mark_point(filled=True, size=52, opacity=1)
         .encode(x=x, y=alt.Y("mean:Q", title=title, scale=symlog).axis(**axis), **looks),
-        title=panel_title("Every block alone: mean with 95 % interval; small circles: single datasets"),
+        title=panel_title(
+            "Every block alone: mean with 95 % interval; small circles: single datasets"
+        ),
         width=max(STRIP_WIDTH, BLOCK_WIDTH * len(blocks)),
         height=STRIP_HEIGHT,
     )

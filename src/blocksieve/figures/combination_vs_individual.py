@@ -50,8 +50,12 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
         top = found.head(TOP)
         title = f"{kind} (cost {less} than the sum): top {len(top)} of {len(found)}, 95 % interval"
         y = rows_axis("combination", top["combination"].to_list())
-        none = sentence(kind, f"No combination that every dataset has costs {less} than the sum of its blocks.")
-        panels.append(none if top.is_empty() else estimates(top, axis, y, title, "about", **_looks(None)))
+        none = sentence(
+            kind, f"No combination that every dataset has costs {less} than the sum of its blocks."
+        )
+        panels.append(
+            none if top.is_empty() else estimates(top, axis, y, title, "about", **_looks(None))
+        )
     subtitle = [
         f"interaction = measured - summed, on the same datasets; {counted(len(rows), 'combination')};"
         f" {counts['synergy']} synergistic, {counts['antagonism']} antagonistic at a 5 % false discovery rate",
@@ -69,16 +73,24 @@ def _looks(legend: alt.Legend | None) -> dict[str, Any]:
 
 def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
     line = ends(rows["summed"], rows["measured"])
-    diagonal = alt.Chart(pl.DataFrame({"summed": line, "measured": line})).mark_line(color=SUBDUED, strokeDash=[4, 3])
+    diagonal = alt.Chart(pl.DataFrame({"summed": line, "measured": line})).mark_line(
+        color=SUBDUED, strokeDash=[4, 3]
+    )
     shown = alt.Scale(domain=SHOWN)
     x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}", scale=shown)
     y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}", scale=shown)
     # Of points too close to be told apart one is drawn: large searches have tens of thousands.
     step = max(line[1] - line[0], ROUNDING) * APART / WIDTH
-    places = [(pl.col(name) / step).round().alias(f"{name} place") for name in ("summed", "measured")]
+    places = [
+        (pl.col(name) / step).round().alias(f"{name} place") for name in ("summed", "measured")
+    ]
     distinct = rows.select("label", "summed", "measured").with_columns(places)
-    distinct = distinct.unique(["label", "summed place", "measured place"], keep="first", maintain_order=True)
-    order = distinct.select("label", "summed", "measured").sort(pl.col("label") != "none", maintain_order=True)
+    distinct = distinct.unique(
+        ["label", "summed place", "measured place"], keep="first", maintain_order=True
+    )
+    order = distinct.select("label", "summed", "measured").sort(
+        pl.col("label") != "none", maintain_order=True
+    )
     dots = alt.Chart(order).mark_point(filled=True, size=26, opacity=0.75)
     return alt.layer(
         diagonal.encode(x=x, y=y),

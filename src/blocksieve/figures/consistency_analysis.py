@@ -41,8 +41,12 @@ def _most_consistent(known: pl.DataFrame) -> Any:
     best = full.head(TOP)
     if best.is_empty():
         return sentence("Most consistent", "No such combination was evaluated on every dataset.")
-    title = f"Most consistent: {len(best)} of {len(full)} on every dataset; mean drop, 95 % interval"
-    return bars(best, "cv", CV, rows_axis("combination", best["combination"].to_list()), title, text="about")
+    title = (
+        f"Most consistent: {len(best)} of {len(full)} on every dataset; mean drop, 95 % interval"
+    )
+    return bars(
+        best, "cv", CV, rows_axis("combination", best["combination"].to_list()), title, text="about"
+    )
 
 
 def _grouped(known: pl.DataFrame, key: str, word: str, axis: alt.X, title: str) -> Any:

@@ -49,8 +49,12 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
 
 
 def _within_across(known: pl.DataFrame) -> Any:
-    groups = known.with_columns(kind=pl.col("same_task_type").replace_strict(KINDS, return_dtype=pl.String))
-    counts = groups.group_by("kind", maintain_order=True).agg(number=pl.len(), mean=pl.mean("pearson"))
+    groups = known.with_columns(
+        kind=pl.col("same_task_type").replace_strict(KINDS, return_dtype=pl.String)
+    )
+    counts = groups.group_by("kind", maintain_order=True).agg(
+        number=pl.len(), mean=pl.mean("pearson")
+    )
     labels = counts.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
     rows = groups.join(labels, on="kind")
     order = labels.sort("kind", descending=True)["row"].to_list()
@@ -69,14 +73,23 @@ def _within_across(known: pl.DataFrame) -> Any:
 
 def _type_pairs(table: pl.DataFrame, scale: Scale) -> Any:
     pairs = table.drop_nulls("mean_difference").with_columns(
-        first=pl.min_horizontal("task_type_a", "task_type_b"), second=pl.max_horizontal("task_type_a", "task_type_b")
+        first=pl.min_horizontal("task_type_a", "task_type_b"),
+        second=pl.max_horizontal("task_type_a", "task_type_b"),
     )
-    cells = pairs.group_by("first", "second").agg(difference=pl.mean("mean_difference"), number=pl.len())
-    cells = cells.with_columns(text=pl.format("{} (n = {})", pl.col("difference").round(1), "number"))
+    cells = pairs.group_by("first", "second").agg(
+        difference=pl.mean("mean_difference"), number=pl.len()
+    )
+    cells = cells.with_columns(
+        text=pl.format("{} (n = {})", pl.col("difference").round(1), "number")
+    )
     order = sorted({*cells["first"], *cells["second"]})
     x = alt.X("second:N", title=None, scale=alt.Scale(domain=order)).axis(labelAngle=-30)
     y = alt.Y("first:N", title=None, scale=alt.Scale(domain=order))
-    shade = alt.Color("difference:Q", title=["mean absolute", "difference of", UNITS[scale]], scale=_light("oranges"))
+    shade = alt.Color(
+        "difference:Q",
+        title=["mean absolute", "difference of", UNITS[scale]],
+        scale=_light("oranges"),
+    )
     base = alt.Chart(cells.sort("first", "second")).encode(x=x, y=y)
     return alt.layer(
         base.mark_rect(stroke="white").encode(color=shade),
@@ -95,16 +108,24 @@ def _light(scheme: str) -> alt.Scale:
 def _matrix(known: pl.DataFrame, kind: str) -> Any:
     order = list(dict.fromkeys([*known["dataset_a"], *known["dataset_b"]]))
     mirrored = known.rename({"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
-    cells = pl.concat([known, mirrored], how="diagonal").select("dataset_a", "dataset_b", "combinations", value=kind)
+    cells = pl.concat([known, mirrored], how="diagonal").select(
+        "dataset_a", "dataset_b", "combinations", value=kind
+    )
     x = alt.X("dataset_b:N", title=None, scale=alt.Scale(domain=order)).axis(labelAngle=-40)
     y = alt.Y("dataset_a:N", title=None, scale=alt.Scale(domain=order))
     shade = alt.Scale(domain=[-1, 0, 1], range=["#f2b48a", "#ffffff", "#8fc1de"], interpolate="rgb")
     base = alt.Chart(cells.sort("dataset_a", "dataset_b")).encode(x=x, y=y)
     return alt.layer(
-        base.mark_rect(stroke="white").encode(color=alt.Color("value:Q", title="correlation", scale=shade)),
-        base.mark_text(fontSize=10, dy=-5, color=INK).encode(text=alt.Text("value:Q", format=".2f")),
+        base.mark_rect(stroke="white").encode(
+            color=alt.Color("value:Q", title="correlation", scale=shade)
+        ),
+        base.mark_text(fontSize=10, dy=-5, color=INK).encode(
+            text=alt.Text("value:Q", format=".2f")
+        ),
         base.mark_text(fontSize=7.5, dy=8, color=INK).encode(text="combinations:Q"),
-        title=panel_title(f"{kind.capitalize()}'s correlation; below it the number of combinations"),
+        title=panel_title(
+            f"{kind.capitalize()}'s correlation; below it the number of combinations"
+        ),
         width=alt.Step(CELL),
         height=alt.Step(CELL - 10),
     )
@@ -115,8 +136,14 @@ def _ends(order: pl.DataFrame, which: str) -> Any:
         value="pearson", low="pearson_low", high="pearson_high",
         pair=pl.format("{} / {}", "dataset_a", "dataset_b"), about=pl.format("n = {}", "combinations"),
     )  # fmt: skip
-    x = alt.X("value:Q", title="Pearson's correlation, 95 % interval", scale=alt.Scale(domain=[-1, 1]))
+    x = alt.X(
+        "value:Q", title="Pearson's correlation, 95 % interval", scale=alt.Scale(domain=[-1, 1])
+    )
     y = rows_axis("pair", rows["pair"].to_list())
     return estimates(
-        rows, x.axis(tickCount=5), y, f"The {which} correlated pairs: {len(rows)} of {len(order)}", "about"
+        rows,
+        x.axis(tickCount=5),
+        y,
+        f"The {which} correlated pairs: {len(rows)} of {len(order)}",
+        "about",
     )

@@ -38,11 +38,15 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     y = rows_axis("dataset", rows["dataset"].to_list())
     shared = counted(rows["combinations"][0], "combination")
     panels = [
-        estimates(rows, drop_axis(scale, "mean"), y, "Mean sensitivity, 95 % interval", "about", **looks),
+        estimates(
+            rows, drop_axis(scale, "mean"), y, "Mean sensitivity, 95 % interval", "about", **looks
+        ),
         boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest"),
         _by_type(rows, types, scale),
     ]
-    return figure(panels, TITLE, [f"over the {shared} that every dataset has; n counts samples"], columns=3)
+    return figure(
+        panels, TITLE, [f"over the {shared} that every dataset has; n counts samples"], columns=3
+    )
 
 
 def _by_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> Any:
@@ -54,7 +58,9 @@ def _by_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> Any:
         alt.Chart(means).mark_tick(color=INK, thickness=2, height=14).encode(x=x, y=y),
         alt.Chart(plain)
         .mark_point(filled=True, size=46, opacity=0.85)
-        .encode(x=x, y=y, color=colour("task_type", types, None), shape=shape("task_type", types, None)),
+        .encode(
+            x=x, y=y, color=colour("task_type", types, None), shape=shape("task_type", types, None)
+        ),
         title=panel_title("By task type: every dataset, bar at their mean"),
         width=WIDTH,
         height=alt.Step(ROW),

@@ -32,7 +32,9 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
         return figure([sentence("Drops", "No combination was evaluated.")], TITLE, [])
     rows = table.with_columns(
         name=pl.format("{} removed", "size"),
-        about=pl.format("n = {}, {} % below 0", "drops_measured", (100 * pl.col("negative")).round(1)),
+        about=pl.format(
+            "n = {}, {} % below 0", "drops_measured", (100 * pl.col("negative")).round(1)
+        ),
     )
     everything = table["drops"].explode()
     y = rows_axis("name", rows["name"].to_list())
@@ -40,7 +42,13 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     total, gains = len(everything), (everything < 0).sum() / len(everything)
     panels = [
         histogram(everything, axis, "drops measured", "Overall"),
-        _lines(_frequencies(rows), rows, "share of the size's drops (%)", "By number of removed blocks", scale),
+        _lines(
+            _frequencies(rows),
+            rows,
+            "share of the size's drops (%)",
+            "By number of removed blocks",
+            scale,
+        ),
         _lines(_cumulative(rows), rows, "drops at most so large (%)", "Cumulative", scale),
         boxes(rows, wide_axis(scale), y, "Least, middle half, median, greatest", "about"),
     ]
@@ -53,12 +61,21 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
 
 def _frequencies(rows: pl.DataFrame) -> pl.DataFrame:
     """How many of each size's drops lie in bins that are equally wide on the axis: rows name, value (middle), share."""
-    drawn = {row["name"]: np.sign(row["drops"]) * np.log1p(np.abs(row["drops"]) / LINEAR) for row in rows.to_dicts()}
+    drawn = {
+        row["name"]: np.sign(row["drops"]) * np.log1p(np.abs(row["drops"]) / LINEAR)
+        for row in rows.to_dicts()
+    }
     edges = bin_edges(np.concatenate(list(drawn.values())))
     middles = (edges[1:] + edges[:-1]) / 2
     values = np.sign(middles) * LINEAR * np.expm1(np.abs(middles))
     return pl.concat(
-        pl.DataFrame({"name": name, "value": values, "share": 100 * np.histogram(found, edges)[0] / len(found)})
+        pl.DataFrame(
+            {
+                "name": name,
+                "value": values,
+                "share": 100 * np.histogram(found, edges)[0] / len(found),
+            }
+        )
         for name, found in drawn.items()
     )
 
@@ -68,7 +85,11 @@ def _cumulative(rows: pl.DataFrame) -> pl.DataFrame:
     shares = np.linspace(0, 100, 101)
     return pl.concat(
         pl.DataFrame(
-            {"name": row["name"], "value": np.percentile(row["drops"], shares, method="inverted_cdf"), "share": shares}
+            {
+                "name": row["name"],
+                "value": np.percentile(row["drops"], shares, method="inverted_cdf"),
+                "share": shares,
+            }
         )
         for row in rows.to_dicts()
     )
@@ -79,11 +100,17 @@ def _lines(points: pl.DataFrame, rows: pl.DataFrame, y: str, title: str, scale: 
     names = rows["name"].to_list()
     dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
     rising = title == "Cumulative"
-    chart = alt.Chart(points).mark_line(strokeWidth=1.6, interpolate="step-after" if rising else "step")
+    chart = alt.Chart(points).mark_line(
+        strokeWidth=1.6, interpolate="step-after" if rising else "step"
+    )
     return chart.encode(
         x=wide_axis(scale),
         y=alt.Y("share:Q", title=y),
-        color=alt.Color("name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, scheme="viridis")),
-        strokeDash=alt.StrokeDash("name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, range=dashes)),
+        color=alt.Color(
+            "name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, scheme="viridis")
+        ),
+        strokeDash=alt.StrokeDash(
+            "name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, range=dashes)
+        ),
         order="share:Q" if rising else "value:Q",
     ).properties(title=panel_title(title), width=WIDTH, height=200)

@@ -43,7 +43,10 @@ def draw(document: Mapping[str, Any], scale: Scale) -> Any:
 
 def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
     return _against(
-        rows.filter(method="beam"), scale, "Winners of each dataset's own beam, on that dataset", "one a size"
+        rows.filter(method="beam"),
+        scale,
+        "Winners of each dataset's own beam, on that dataset",
+        "one a size",
     )
 
 
@@ -57,12 +60,23 @@ def _against(rows: pl.DataFrame, scale: Scale, title: str, what: str) -> Any:
     x = alt.X("search:Q", title=f"search: {UNITS[scale]}").axis(tickCount=6)
     y = alt.Y("holdout:Q", title=f"holdout: {UNITS[scale]}").axis(tickCount=6)
     size = alt.Shape("size:O", title="blocks removed", sort="ascending")
-    dots = alt.Chart(rows.select("search", "holdout", "size")).mark_point(size=34, color=FULL, opacity=0.8)
+    dots = alt.Chart(rows.select("search", "holdout", "size")).mark_point(
+        size=34, color=FULL, opacity=0.8
+    )
     diagonal = alt.Chart(line).mark_line(color=SUBDUED, strokeDash=[4, 3]).encode(x=x, y=y)
     bars = alt.Chart(rows.drop_nulls("holdout_low").select("search", "holdout_low", "holdout_high"))
-    whiskers = bars.mark_rule(color=FULL, opacity=0.25).encode(x=x, y=alt.Y("holdout_low:Q"), y2="holdout_high:Q")
+    whiskers = bars.mark_rule(color=FULL, opacity=0.25).encode(
+        x=x, y=alt.Y("holdout_low:Q"), y2="holdout_high:Q"
+    )
     heading = panel_title(f"{title} (n = {len(rows)}, 95 % intervals; dashed: equal)")
-    return alt.layer(diagonal, whiskers, dots.encode(x=x, y=y, shape=size), title=heading, width=WIDTH, height=240)
+    return alt.layer(
+        diagonal,
+        whiskers,
+        dots.encode(x=x, y=y, shape=size),
+        title=heading,
+        width=WIDTH,
+        height=240,
+    )
 
 
 def _optimism(by_size: pl.DataFrame, scale: Scale) -> Any:
@@ -72,4 +86,6 @@ def _optimism(by_size: pl.DataFrame, scale: Scale) -> Any:
         about=pl.format("{} of {} still tied with the best", "still_tied", "winners"),
     ).sort("scope", "method", "size")  # fmt: skip
     title = f"Optimism of {counted(int(by_size['winners'].sum()), 'winner')}, 95 % interval"
-    return estimates(rows, drop_axis(scale, "optimism:"), rows_axis("row", rows["row"].to_list()), title, "about")
+    return estimates(
+        rows, drop_axis(scale, "optimism:"), rows_axis("row", rows["row"].to_list()), title, "about"
+    )

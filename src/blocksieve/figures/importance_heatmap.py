@@ -19,7 +19,9 @@ LIGHT = ["#8fc1de", "#ffffff", "#ee9a62"]
 def draw(table: pl.DataFrame, scale: Scale) -> Any:
     """Draw the table of `importance_heatmap`, in % of the baseline or pp."""
     if table.is_empty():
-        return titled(alt.hconcat(sentence("Importance", "No single block was removed.")), TITLE, [])
+        return titled(
+            alt.hconcat(sentence("Importance", "No single block was removed.")), TITLE, []
+        )
     blocks = table["block"].unique().sort().to_list()
     datasets = table["dataset"].unique(maintain_order=True).to_list()
     with_numbers = len(blocks) <= NUMBERS_UP_TO
@@ -33,7 +35,9 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     )
     # Colour saturates where nine tenths of the drops lie, so that one vital block does not bleach all others.
     bound = max(float(np.quantile(table["drop"].abs().to_numpy(), 0.9)), 1.0)
-    x = alt.X("block:O", title="block", scale=alt.Scale(domain=blocks)).axis(labelAngle=0, grid=False)
+    x = alt.X("block:O", title="block", scale=alt.Scale(domain=blocks)).axis(
+        labelAngle=0, grid=False
+    )
     y = alt.Y("dataset:N", title=None, scale=alt.Scale(domain=datasets)).axis(grid=False)
     shades = alt.Scale(domain=[-bound, 0, bound], range=LIGHT, interpolate="rgb", clamp=True)
     shade = alt.Color("drop:Q", title=[UNITS[scale], "(darkest beyond the ends)"], scale=shades)
@@ -41,17 +45,23 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     layers = [base.mark_rect(stroke="#cccccc", strokeWidth=0.5).encode(color=shade)]
     if with_numbers:
         layers.append(base.mark_text(fontSize=9, color=INK, dy=2).encode(text="text:N"))
-    layers.append(base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 3).encode(text="mark:N"))
+    layers.append(
+        base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 3).encode(text="mark:N")
+    )
     significant = int(table["significant"].sum())
     chart = alt.layer(
         *layers,
-        title=panel_title("Drop of every block on every dataset: * loss, + gain, at a 5 % false discovery rate"),
+        title=panel_title(
+            "Drop of every block on every dataset: * loss, + gain, at a 5 % false discovery rate"
+        ),
         width=alt.Step(CELL if with_numbers else SMALL_CELL),
         height=alt.Step(CELL - 6),
     )
     smallest, largest = map(round, ends(table["n"]))
     samples = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
-    subtitle = [f"{samples} samples a dataset; {significant} of {counted(len(table), 'cell')} differ from 0"]
+    subtitle = [
+        f"{samples} samples a dataset; {significant} of {counted(len(table), 'cell')} differ from 0"
+    ]
     return titled(alt.hconcat(chart), TITLE, subtitle)
 
 

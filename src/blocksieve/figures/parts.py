@@ -12,9 +12,21 @@ from blocksieve.evidence import Scale
 from blocksieve.figures.theme import CATEGORIES, FULL, GRID, INK, SUBDUED
 from blocksieve.statistics import ROUNDING
 
-UNITS: dict[Scale, str] = {"relative": "relative drop (% of baseline)", "points": "drop (percentage points)"}
+UNITS: dict[Scale, str] = {
+    "relative": "relative drop (% of baseline)",
+    "points": "drop (percentage points)",
+}
 WIDTH, ROW = 330, 20
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+SHAPES = [
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+]
 BAR_INK = "#9fb8c8"
 ZERO_LINE: Any = {"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID}
 NOTE_LETTERS = 62
@@ -23,7 +35,9 @@ LABEL_PADDING = 7
 # Where one vital block would flatten all others, drops are drawn on an axis that is logarithmic beyond this.
 LINEAR = 2
 LOGARITHMIC = f"logarithmic beyond ±{LINEAR}"
-TICKS = sorted(sign * value for sign in (-1, 1) for value in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)) + [0]
+TICKS = sorted(
+    sign * value for sign in (-1, 1) for value in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+) + [0]
 # At least so much of an axis is shown, so that it has a scale where all drops are 0.
 SHOWN = alt.DomainUnionWith(unionWith=[0, 1])
 
@@ -66,17 +80,23 @@ def colour(field: str, order: Sequence[Any], title: str | None) -> alt.Color:
     """A colour a name, in the given order; a legend if there is a title."""
     colours = [CATEGORIES[place % len(CATEGORIES)] for place in range(len(order))]
     legend = alt.Legend(title=title, symbolOpacity=1) if title else None
-    return alt.Color(f"{field}:N", legend=legend, scale=alt.Scale(domain=list(order), range=colours))
+    return alt.Color(
+        f"{field}:N", legend=legend, scale=alt.Scale(domain=list(order), range=colours)
+    )
 
 
 def shape(field: str, order: Sequence[Any], title: str | None) -> alt.Shape:
     """A shape a name, in the given order; with `colour` readable without colours, up to 64 names."""
-    shapes = [SHAPES[(place + place // len(CATEGORIES)) % len(SHAPES)] for place in range(len(order))]
+    shapes = [
+        SHAPES[(place + place // len(CATEGORIES)) % len(SHAPES)] for place in range(len(order))
+    ]
     legend = alt.Legend(title=title) if title else None
     return alt.Shape(f"{field}:N", legend=legend, scale=alt.Scale(domain=list(order), range=shapes))
 
 
-def estimates(rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None = None, **encoding: Any) -> Any:
+def estimates(
+    rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None = None, **encoding: Any
+) -> Any:
     """A panel of dots with intervals: columns value, low, high (unknown ends: no bar), and a text at the right."""
     bars = alt.Chart(rows.drop_nulls(["low", "high"])).mark_rule(strokeWidth=2.5, color=FULL)
     dots = alt.Chart(rows).mark_point(filled=True, size=48, opacity=1, color=FULL)
@@ -95,7 +115,10 @@ def boxes(rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None = N
     quantiles = {"least": 0, "lower": 0.25, "value": 0.5, "upper": 0.75, "greatest": 1}
     drops = pl.col("drops").list
     table = rows.filter(drops.len() > 0).with_columns(
-        **{name: drops.eval(pl.element().quantile(level, "linear")).list.first() for name, level in quantiles.items()}
+        **{
+            name: drops.eval(pl.element().quantile(level, "linear")).list.first()
+            for name, level in quantiles.items()
+        }
     )
     base = alt.Chart(table.drop("drops"))
     layers = [
@@ -109,7 +132,13 @@ def boxes(rows: pl.DataFrame, x: alt.X, y: Any, title: str, text: str | None = N
 
 
 def bars(
-    rows: pl.DataFrame, value: str, axis: str, y: Any, title: str, form: str = ".2f", text: str | None = None
+    rows: pl.DataFrame,
+    value: str,
+    axis: str,
+    y: Any,
+    title: str,
+    form: str = ".2f",
+    text: str | None = None,
 ) -> Any:
     """A panel of bars with their numbers, a number of things where the form has no decimals; text at the right."""
     known = rows.drop_nulls(value)
@@ -118,8 +147,12 @@ def bars(
     whole: Any = {"tickMinStep": 1} if form.endswith("d") else {}
     # Room for the number of the longest bar.
     scale = alt.Scale(domain=[0, 1.15 * (ends(known[value])[1] or 1)])
-    base = alt.Chart(known).encode(y=y, x=alt.X(f"{value}:Q", title=axis, scale=scale).axis(tickCount=5, **whole))
-    numbers = base.mark_text(align="left", dx=4, fontSize=9).encode(text=alt.Text(f"{value}:Q", format=form))
+    base = alt.Chart(known).encode(
+        y=y, x=alt.X(f"{value}:Q", title=axis, scale=scale).axis(tickCount=5, **whole)
+    )
+    numbers = base.mark_text(align="left", dx=4, fontSize=9).encode(
+        text=alt.Text(f"{value}:Q", format=form)
+    )
     layers = [base.mark_bar(color=BAR_INK, height=11), numbers]
     if text is not None:
         layers.append(_beside(base, y, text))
@@ -139,8 +172,12 @@ def histogram(values: Any, x: alt.X, count: str, title: str, height: int = 200) 
     table = pl.DataFrame({"value": edges[:-1], "end": edges[1:], "count": heights})
     drawn = alt.Chart(table).mark_rect(color=BAR_INK, stroke="white", strokeWidth=0.5)
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3])
-    encoded = drawn.encode(x=x, x2="end:Q", y=alt.Y("count:Q", title=count).axis(tickMinStep=1), y2=alt.datum(0))
-    return alt.layer(encoded, zero.encode(x=x), title=panel_title(title), width=WIDTH, height=height)
+    encoded = drawn.encode(
+        x=x, x2="end:Q", y=alt.Y("count:Q", title=count).axis(tickMinStep=1), y2=alt.datum(0)
+    )
+    return alt.layer(
+        encoded, zero.encode(x=x), title=panel_title(title), width=WIDTH, height=height
+    )
 
 
 def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,7 +201,9 @@ def sentence(title: str, text: str, width: int = WIDTH) -> Any:
         align="left", baseline="top", fontSize=11, color=SUBDUED, text=lines, lineHeight=15
     )
     place = {"x": alt.value(0), "y": alt.value(8)}
-    return chart.encode(**place).properties(title=panel_title(title), width=width, height=20 + 15 * len(lines))
+    return chart.encode(**place).properties(
+        title=panel_title(title), width=width, height=20 + 15 * len(lines)
+    )
 
 
 def panel_title(text: str) -> alt.TitleParams:

@@ -18,7 +18,10 @@ SPREAD_BELOW = 5.5
 HEADING_ROW = " "
 PARTIAL_HEADING = "not evaluated on every dataset, unranked"
 INTERVAL, SPREAD = "95 % interval of the mean", "± standard deviation over datasets"
-UNITS = {"relative": "mean relative drop (% of baseline)", "points": "mean drop (percentage points)"}
+UNITS = {
+    "relative": "mean relative drop (% of baseline)",
+    "points": "mean drop (percentage points)",
+}
 BARS = alt.Scale(domain=[INTERVAL, SPREAD], range=[3, 1])
 
 
@@ -40,7 +43,9 @@ def draw(ranking: pl.DataFrame, across_datasets: Scale) -> alt.ConcatChart:
         for (size,), panel in shown.group_by("size", maintain_order=True)
     ]
     figure: alt.ConcatChart = (
-        alt.concat(*panels, columns=COLUMNS, spacing={"column": 45, "row": 28}, title=_title(ranking))
+        alt.concat(
+            *panels, columns=COLUMNS, spacing={"column": 45, "row": 28}, title=_title(ranking)
+        )
         .resolve_scale(x="independent", y="independent", color="shared", strokeWidth="shared")
         .configure_legend(orient="bottom", direction="horizontal", titleOrient="left")
     )
@@ -62,7 +67,10 @@ def _shown(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
             spread_high=pl.col(f"{scale}_mean") + pl.col(f"{scale}_spread"),
             covered=pl.format("{}/{}", "coverage", "num_datasets"),
             beside=pl.format(
-                "{}/{}{}", "coverage", "num_datasets", pl.when("tied").then(pl.lit(" =")).otherwise(pl.lit(""))
+                "{}/{}{}",
+                "coverage",
+                "num_datasets",
+                pl.when("tied").then(pl.lit(" =")).otherwise(pl.lit("")),
             ),
         )
     )
@@ -71,14 +79,19 @@ def _shown(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
 def _coverage_colour(coverages: pl.DataFrame, num_datasets: int) -> alt.Color:
     """Blue for all datasets, for fewer a grey that lightens with their number."""
     labels = [f"{coverage}/{num_datasets}" for coverage in coverages["coverage"]]
-    levels = [0x77 + round(0x44 * (1 - coverage / num_datasets)) for coverage in coverages["coverage"]]
+    levels = [
+        0x77 + round(0x44 * (1 - coverage / num_datasets)) for coverage in coverages["coverage"]
+    ]
     colours = [
         FULL if full else f"#{level:02x}{level:02x}{level:02x}"
         for full, level in zip(coverages["full"], levels, strict=True)
     ]
     ends = labels if len(labels) <= 4 else [*labels[:2], labels[-1]]
     return alt.Color("covered:N", scale=alt.Scale(domain=labels, range=colours)).legend(
-        title="datasets evaluated (at the right of each row)", values=ends, symbolType="circle", symbolSize=60
+        title="datasets evaluated (at the right of each row)",
+        values=ends,
+        symbolType="circle",
+        symbolSize=60,
     )
 
 
@@ -108,13 +121,24 @@ def _panel(panel: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, scale: 
 
 
 def _bars(
-    panel: pl.DataFrame, low: str, high: str, meaning: str, colour: alt.Color, y: alt.Y, scale: Scale
+    panel: pl.DataFrame,
+    low: str,
+    high: str,
+    meaning: str,
+    colour: alt.Color,
+    y: alt.Y,
+    scale: Scale,
 ) -> alt.Chart:
     """Horizontal bars of one meaning; a row whose ends are unknown has none."""
-    x = alt.X(f"{low}:Q", title=f"{UNITS[scale]}, 95 % interval", scale=alt.Scale(domain=SHOWN)).axis(
-        gridColor={"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID}, tickCount=6
+    x = alt.X(
+        f"{low}:Q", title=f"{UNITS[scale]}, 95 % interval", scale=alt.Scale(domain=SHOWN)
+    ).axis(
+        gridColor={"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID},
+        tickCount=6,
     )
-    width = alt.StrokeWidth("bar:N", scale=BARS).legend(title=None, symbolStrokeColor=INK, symbolSize=400)
+    width = alt.StrokeWidth("bar:N", scale=BARS).legend(
+        title=None, symbolStrokeColor=INK, symbolSize=400
+    )
     bars: alt.Chart = (
         alt.Chart(panel.drop_nulls([low, high]).with_columns(bar=pl.lit(meaning)))
         .mark_rule(opacity=1, yOffset=0 if meaning == INTERVAL else SPREAD_BELOW)
@@ -126,7 +150,9 @@ def _bars(
 def _heading(y: alt.Y) -> alt.Chart:
     heading: alt.Chart = (
         alt.Chart(pl.DataFrame({"combination": [HEADING_ROW]}))
-        .mark_text(align="left", fontSize=10, fontStyle="italic", color=SUBDUED, text=PARTIAL_HEADING)
+        .mark_text(
+            align="left", fontSize=10, fontStyle="italic", color=SUBDUED, text=PARTIAL_HEADING
+        )
         .encode(x=alt.value(4), y=y)
     )
     return heading
@@ -135,7 +161,13 @@ def _heading(y: alt.Y) -> alt.Chart:
 def _panel_title(panel: pl.DataFrame, ranked: pl.DataFrame) -> str:
     """Count what is shown of the ranked combinations, and those of partial coverage."""
     shown, total, size = panel["full"].sum(), ranked["full"].sum(), panel["size"][0]
-    selection = f"top {shown} of {total:,}" if shown < total else f"all {total}" if total else "none on every dataset"
+    selection = (
+        f"top {shown} of {total:,}"
+        if shown < total
+        else f"all {total}"
+        if total
+        else "none on every dataset"
+    )
     partly = f", {len(ranked) - total:,} partly covered" if total < len(ranked) else ""
     return f"{size} block{'' if size == 1 else 's'} removed: {selection}{partly}"
 
@@ -145,7 +177,9 @@ def _title(ranking: pl.DataFrame) -> alt.TitleParams:
     low, high = ranking.select(pl.min("n_min"), pl.max("n_total")).row(0)
     role, ranked_by, num_datasets = ranking.select("role", "ranked_by", "num_datasets").row(0)
     datasets = "dataset" if num_datasets == 1 else "datasets"
-    samples = f"{role} samples: {low:,} or more per dataset, {high:,} in all; {num_datasets} {datasets}"
+    samples = (
+        f"{role} samples: {low:,} or more per dataset, {high:,} in all; {num_datasets} {datasets}"
+    )
     order = f"ranked by {UNITS[ranked_by]}; = tied with the first (not shown to be worse, on the same samples)"
     if ranking["size"].n_unique() > 1:
         order += "; every panel has its own axis"

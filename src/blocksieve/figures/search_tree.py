@@ -40,21 +40,29 @@ def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> Any:
     inside = rest.filter(pl.col("drop") <= top)
     sizes = rows["size"].unique().sort().to_list()
     beyond = len(rest) - len(inside)
-    heading = f"{scope}: {len(kept)} of {len(rows)} kept" + (f", {beyond} beyond the axis" if beyond else "")
-    span = alt.Scale(domain=[sizes[0] - 0.3, sizes[-1] + 0.7], nice=False)
-    x = alt.X("size:Q", title="blocks removed", scale=span).axis(values=sizes, format="d", grid=False)
-    y = alt.Y("drop:Q", title=UNITS[scale], scale=alt.Scale(domain=[low - 0.15 * height, top], nice=False)).axis(
-        tickCount=5
+    heading = f"{scope}: {len(kept)} of {len(rows)} kept" + (
+        f", {beyond} beyond the axis" if beyond else ""
     )
+    span = alt.Scale(domain=[sizes[0] - 0.3, sizes[-1] + 0.7], nice=False)
+    x = alt.X("size:Q", title="blocks removed", scale=span).axis(
+        values=sizes, format="d", grid=False
+    )
+    y = alt.Y(
+        "drop:Q", title=UNITS[scale], scale=alt.Scale(domain=[low - 0.15 * height, top], nice=False)
+    ).axis(tickCount=5)
     return alt.layer(
         alt.Chart(inside.select("size", "drop"))
         .mark_tick(color="#bbbbbb", orient="horizontal", width=14)
         .encode(x=x, y=y),
-        alt.Chart(_edges(kept)).mark_rule(color=FULL, opacity=0.6).encode(x=x, y=y, x2="to_size:Q", y2="to_drop:Q"),
+        alt.Chart(_edges(kept))
+        .mark_rule(color=FULL, opacity=0.6)
+        .encode(x=x, y=y, x2="to_size:Q", y2="to_drop:Q"),
         alt.Chart(best.select("size", "low", "high").drop_nulls())
         .mark_rule(strokeWidth=2.5, opacity=0.35, color=FULL, clip=True)
         .encode(x=x, y=like(y, "low"), y2="high:Q"),
-        alt.Chart(kept.select("size", "drop")).mark_point(filled=True, size=34, opacity=1, color=FULL).encode(x=x, y=y),
+        alt.Chart(kept.select("size", "drop"))
+        .mark_point(filled=True, size=34, opacity=1, color=FULL)
+        .encode(x=x, y=y),
         alt.Chart(best.select("size", "drop", "combination"))
         .mark_text(align="left", dx=5, dy=11, fontSize=9, color=SUBDUED)
         .encode(x=x, y=y, text="combination:N"),
@@ -66,5 +74,11 @@ def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> Any:
 
 def _edges(kept: pl.DataFrame) -> pl.DataFrame:
     """From every kept combination to the kept ones that extend it."""
-    ends = kept.select("parents", to_size="size", to_drop="drop").explode("parents").drop_nulls("parents")
-    return ends.join(kept.select("size", "drop", "combination"), left_on="parents", right_on="combination")
+    ends = (
+        kept.select("parents", to_size="size", to_drop="drop")
+        .explode("parents")
+        .drop_nulls("parents")
+    )
+    return ends.join(
+        kept.select("size", "drop", "combination"), left_on="parents", right_on="combination"
+    )

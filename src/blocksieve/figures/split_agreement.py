@@ -6,7 +6,17 @@ import altair as alt
 import polars as pl
 
 from blocksieve.evidence import Scale
-from blocksieve.figures.parts import UNITS, counted, ends, estimates, grid, panel_title, rows_axis, sentence, titled
+from blocksieve.figures.parts import (
+    UNITS,
+    counted,
+    ends,
+    estimates,
+    grid,
+    panel_title,
+    rows_axis,
+    sentence,
+    titled,
+)
 from blocksieve.figures.theme import FULL, SUBDUED
 
 TITLE = "Splits: do train and validation samples agree on which blocks matter?"
@@ -28,13 +38,24 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
         value="spearman", low="spearman_low", high="spearman_high",
         about=pl.format("n = {} and {}", "samples_a", "samples_b"),
     )  # fmt: skip
-    x = alt.X("value:Q", title="Spearman's correlation over blocks, 95 % interval", scale=alt.Scale(domain=[-1, 1]))
+    x = alt.X(
+        "value:Q",
+        title="Spearman's correlation over blocks, 95 % interval",
+        scale=alt.Scale(domain=[-1, 1]),
+    )
     title = "Agreement of the two orders of blocks; dashed: 0.9"
     known = pairs.drop_nulls("value")
-    ranks = estimates(known, x.axis(tickCount=5), rows_axis("pair", pairs["pair"].to_list()), title, "about")
-    line = alt.Chart(pl.DataFrame({"value": [AGREEMENT]})).mark_rule(color=SUBDUED, strokeDash=[4, 3])
+    ranks = estimates(
+        known, x.axis(tickCount=5), rows_axis("pair", pairs["pair"].to_list()), title, "about"
+    )
+    line = alt.Chart(pl.DataFrame({"value": [AGREEMENT]})).mark_rule(
+        color=SUBDUED, strokeDash=[4, 3]
+    )
     ranks.layer.append(line.encode(x=x))
-    scatters = [_scatter(rows, str(name), scale) for (name,), rows in named.group_by("pair", maintain_order=True)]
+    scatters = [
+        _scatter(rows, str(name), scale)
+        for (name,), rows in named.group_by("pair", maintain_order=True)
+    ]
     subtitle = [
         f"importance: {UNITS[scale]} of removing a block alone; n counts samples of either split; no interval for 1"
     ]
@@ -48,7 +69,9 @@ def _scatter(rows: pl.DataFrame, name: str, scale: Scale) -> Any:
     same = alt.Scale(domain=[min(line[0], 0.0), max(line[1], 1.0)])
     x = alt.X("drop_a:Q", title=f"{first} (drop, {unit})", scale=same).axis(tickCount=4)
     y = alt.Y("drop_b:Q", title=f"{second} (drop, {unit})", scale=same).axis(tickCount=4)
-    diagonal = alt.Chart(pl.DataFrame({"drop_a": line, "drop_b": line})).mark_line(color=SUBDUED, strokeDash=[4, 3])
+    diagonal = alt.Chart(pl.DataFrame({"drop_a": line, "drop_b": line})).mark_line(
+        color=SUBDUED, strokeDash=[4, 3]
+    )
     dots = alt.Chart(rows.select("block", "drop_a", "drop_b")).mark_point(size=30, color=FULL)
     vital = rows.top_k(1, by=pl.max_horizontal("drop_a", "drop_b"))
     label = alt.Chart(vital).encode(x=x, y=y, text="block:N")

@@ -13,7 +13,11 @@ from blocksieve.figures.theme import CATEGORIES, INK
 TITLE = "Stability: would other data choose the same?"
 METHOD = "beam"
 CELL, SMALL_CELL, NUMBERS_UP_TO = 30, 14, 20
-SCHEMES = {"samples": "other samples (bootstrap)", "halves": "the other half", "datasets": "other datasets (bootstrap)"}
+SCHEMES = {
+    "samples": "other samples (bootstrap)",
+    "halves": "the other half",
+    "datasets": "other datasets (bootstrap)",
+}
 
 
 def draw(document: Mapping[str, Any], scale: Scale) -> Any:
@@ -22,7 +26,12 @@ def draw(document: Mapping[str, Any], scale: Scale) -> Any:
     if not rows:
         text = "The evaluations were given as a table, without the samples that a choice under other data needs."
         return figure([sentence("Stability", text)], TITLE, [])
-    table = pl.DataFrame([{key: value for key, value in row.items() if key not in ("top", "removed")} for row in rows])
+    table = pl.DataFrame(
+        [
+            {key: value for key, value in row.items() if key not in ("top", "removed")}
+            for row in rows
+        ]
+    )
     generic = [row for row in rows if row["scope"] == "generic" and row["scheme"] == "samples"]
     draws = max(row["draws"] for row in rows)
     subtitle = [
@@ -42,7 +51,9 @@ def _again(rows: pl.DataFrame) -> Any:
     words = SCHEMES | {name: f"the other split ({name.removeprefix('splits ')})" for name in splits}
     order = {name: place for place, name in enumerate(words)}
     ordered = rows.sort("size", pl.col("scheme").replace_strict(order))
-    named = ordered.with_columns(row=pl.format("{} removed: {}", "size", pl.col("scheme").replace_strict(words)))
+    named = ordered.with_columns(
+        row=pl.format("{} removed: {}", "size", pl.col("scheme").replace_strict(words))
+    )
     long = pl.concat(
         named.select("row", what=pl.lit(what), share=column)
         for what, column in (("same list", "same"), ("blocks in common", "overlap"))
@@ -52,11 +63,13 @@ def _again(rows: pl.DataFrame) -> Any:
     )
     kinds = ["same list", "blocks in common"]
     colour = alt.Color("what:N", title=None, scale=alt.Scale(domain=kinds, range=CATEGORIES[1:3]))
-    shape = alt.Shape("what:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"]))
-    dots = alt.Chart(long).mark_point(filled=True, size=48, opacity=1)
-    return dots.encode(x=x, y=rows_axis("row", named["row"].to_list()), color=colour, shape=shape).properties(
-        title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW)
+    shape = alt.Shape(
+        "what:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"])
     )
+    dots = alt.Chart(long).mark_point(filled=True, size=48, opacity=1)
+    return dots.encode(
+        x=x, y=rows_axis("row", named["row"].to_list()), color=colour, shape=shape
+    ).properties(title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW))
 
 
 def _datasets(rows: pl.DataFrame) -> Any:
@@ -81,7 +94,9 @@ def _blocks(rows: list[dict[str, Any]]) -> Any:
         ]
     ).sort("size", "block")
     blocks = cells["block"].unique().sort().to_list()
-    x = alt.X("block:O", title="block", scale=alt.Scale(domain=blocks)).axis(labelAngle=0, grid=False)
+    x = alt.X("block:O", title="block", scale=alt.Scale(domain=blocks)).axis(
+        labelAngle=0, grid=False
+    )
     y = alt.Y("size:O", title="blocks removed").axis(grid=False)
     title = "How often the generic choice removes a block, other samples; others never"
     return _heat(cells, x, y, title, len(blocks) <= NUMBERS_UP_TO)
@@ -89,11 +104,15 @@ def _blocks(rows: list[dict[str, Any]]) -> Any:
 
 def _heat(cells: pl.DataFrame, x: alt.X, y: alt.Y, title: str, with_numbers: bool) -> Any:
     shade = alt.Color(
-        "share:Q", title="share", scale=alt.Scale(domain=[0, 1], range=["#ffffff", "#8fc1de"], interpolate="rgb")
+        "share:Q",
+        title="share",
+        scale=alt.Scale(domain=[0, 1], range=["#ffffff", "#8fc1de"], interpolate="rgb"),
     ).legend(format="%")
     base = alt.Chart(cells).encode(x=x, y=y)
     layers = [base.mark_rect(stroke="#cccccc", strokeWidth=0.5).encode(color=shade)]
     if with_numbers:
-        layers.append(base.mark_text(fontSize=9, color=INK).encode(text=alt.Text("share:Q", format=".0%")))
+        layers.append(
+            base.mark_text(fontSize=9, color=INK).encode(text=alt.Text("share:Q", format=".0%"))
+        )
     cell = CELL if with_numbers else SMALL_CELL
     return alt.layer(*layers, title=panel_title(title), width=alt.Step(cell), height=alt.Step(22))

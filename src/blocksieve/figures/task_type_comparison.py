@@ -5,7 +5,17 @@ from typing import Any
 import polars as pl
 
 from blocksieve.evidence import Scale
-from blocksieve.figures.parts import bars, boxes, counted, drop_axis, estimates, figure, rows_axis, sentence, wide_axis
+from blocksieve.figures.parts import (
+    bars,
+    boxes,
+    counted,
+    drop_axis,
+    estimates,
+    figure,
+    rows_axis,
+    sentence,
+    wide_axis,
+)
 
 TITLE = "Task types: what removing blocks costs on their datasets"
 
@@ -24,8 +34,21 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     panels = [
         estimates(rows, drop_axis(scale, "mean"), y, f"Mean over {shared}, 95 % interval", "about"),
         boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest"),
-        bars(rows, "std", f"standard deviation of the {_unit(scale)}", y, "Stability over combinations (low: stable)"),
-        bars(counts, "evaluated", "combinations evaluated on any dataset of the type", y, "Combinations", ",d"),
+        bars(
+            rows,
+            "std",
+            f"standard deviation of the {_unit(scale)}",
+            y,
+            "Stability over combinations (low: stable)",
+        ),
+        bars(
+            counts,
+            "evaluated",
+            "combinations evaluated on any dataset of the type",
+            y,
+            "Combinations",
+            ",d",
+        ),
     ]
     return figure(panels, TITLE, [f"compared over the {shared} that every dataset has", *subtitle])
 

@@ -11,7 +11,16 @@ SUBDUED = "#6b6b6b"
 GRID = "#e4e4e4"
 FULL = "#0072b2"
 # Okabe and Ito, "Color Universal Design", 2008, from dark to light.
-CATEGORIES = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442"]
+CATEGORIES = [
+    "#000000",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#f0e442",
+]
 # Altair's limit of 5,000 rows is for notebooks, which keep all data of all figures.
 alt.data_transformers.disable_max_rows()
 
@@ -19,7 +28,12 @@ alt.data_transformers.disable_max_rows()
 @alt.theme.register("blocksieve", enable=True)
 def theme() -> alt.theme.ThemeConfig:
     """Give the theme, in force for every chart once this module is imported."""
-    labels: dict[str, Any] = {"labelFontSize": 10, "titleFontSize": 10, "labelColor": INK, "titleColor": INK}
+    labels: dict[str, Any] = {
+        "labelFontSize": 10,
+        "titleFontSize": 10,
+        "labelColor": INK,
+        "titleColor": INK,
+    }
     config: Any = {
         "font": FONT,
         "background": "white",

@@ -27,7 +27,8 @@ def draw(table: pl.DataFrame, scale: Scale) -> Any:
     datasets = rows.sort("source_place")["source"].unique(maintain_order=True).to_list()
     bound = max(float(np.quantile(rows["regret"].abs().to_numpy(), 0.95)), 1.0)
     panels = [
-        _panel(own, int(size), datasets, bound, scale) for (size,), own in rows.group_by("size", maintain_order=True)
+        _panel(own, int(size), datasets, bound, scale)
+        for (size,), own in rows.group_by("size", maintain_order=True)
     ]
     fewest, most = map(round, ends(rows["n"]))
     samples = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
@@ -44,7 +45,9 @@ def _panel(rows: pl.DataFrame, size: int, datasets: list[str], bound: float, sca
     text = pl.when(other).then(pl.col("regret").round(1).cast(pl.String)).otherwise(pl.lit(""))
     mark = pl.col("verdict").replace_strict(MARKS, default="")
     cells = rows.select("source", "target", "regret", text=text, mark=mark)
-    x = alt.X("target:N", title="used on", scale=alt.Scale(domain=datasets)).axis(labelAngle=-40, grid=False)
+    x = alt.X("target:N", title="used on", scale=alt.Scale(domain=datasets)).axis(
+        labelAngle=-40, grid=False
+    )
     y = alt.Y("source:N", title="chosen for", scale=alt.Scale(domain=datasets)).axis(grid=False)
     shades = alt.Scale(domain=[-bound, 0, bound], range=SHADES, interpolate="rgb", clamp=True)
     shade = alt.Color("regret:Q", title=["regret in", UNITS[scale]], scale=shades)
@@ -52,7 +55,14 @@ def _panel(rows: pl.DataFrame, size: int, datasets: list[str], bound: float, sca
     layers = [base.mark_rect(stroke="#cccccc", strokeWidth=0.5).encode(color=shade)]
     if with_numbers:
         layers.append(base.mark_text(fontSize=9, color=INK, dy=4).encode(text="text:N"))
-    layers.append(base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 2).encode(text="mark:N"))
+    layers.append(
+        base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 2).encode(text="mark:N")
+    )
     cell = CELL if with_numbers else SMALL_CELL
     title = panel_title(f"{counted(size, 'block')} removed")
-    return alt.layer(*layers, title=title, width=alt.Step(cell), height=alt.Step(cell - (10 if with_numbers else 0)))
+    return alt.layer(
+        *layers,
+        title=title,
+        width=alt.Step(cell),
+        height=alt.Step(cell - (10 if with_numbers else 0)),
+    )

@@ -5,14 +5,23 @@ import re
 # What the tokenizer of the official evaluation writes for brackets and special characters, and the tokens it drops.
 SPELLINGS = str.maketrans(
     {"(": " -lrb- ", ")": " -rrb- ", "[": " -lsb- ", "]": " -rsb- ", "{": " -lcb- ", "}": " -rcb- "}
-    | {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": " - ", "\u2014": " - ", "\u2026": " "}
+    | {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": " - ",
+        "\u2014": " - ",
+        "\u2026": " ",
+    }
     | {"\u00ab": '"', "\u00bb": '"', "\u00bc": " 1/4 ", "\u00bd": " 1/2 ", "\u00be": " 3/4 "}
     | {"\u00a2": " cents ", "\u00a3": "#", "\u20ac": "$"}
 )
 DELETED = re.compile("[\u200b\ufeff\U00010000-\U0010ffff]")
 DROPPED = frozenset("\"'`.?!,:;-")
 JOINED = re.compile(
-    r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b|\b(gim|lem)(me)\b|\b(y')(all)\b|('t)(is|was)\b", re.IGNORECASE
+    r"\b(can)(not)\b|\b(gon|wan)(na)\b|\b(got)(ta)\b|\b(gim|lem)(me)\b|\b(y')(all)\b|('t)(is|was)\b",
+    re.IGNORECASE,
 )
 CLITIC = re.compile(r"(?<=\w)(?=n't\b|'(?:s|m|d|re|ve|ll)\b)", re.IGNORECASE)
 ABBREVIATIONS = """
@@ -51,6 +60,9 @@ def tokenize(text: str) -> list[str]:
     code) 8 % are, which moves 5.644 by 0.015. What differs: emoticons, paths, underscores, phone numbers, some slang.
     """
     spelled = JOINED.sub(
-        lambda match: " ".join(filter(None, match.groups())), DELETED.sub(" ", text).translate(SPELLINGS)
+        lambda match: " ".join(filter(None, match.groups())),
+        DELETED.sub(" ", text).translate(SPELLINGS),
     )
-    return [token.lower() for token in TOKEN.findall(CLITIC.sub(" ", spelled)) if token not in DROPPED]
+    return [
+        token.lower() for token in TOKEN.findall(CLITIC.sub(" ", spelled)) if token not in DROPPED
+    ]

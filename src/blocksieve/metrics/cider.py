@@ -17,7 +17,9 @@ SCALE = 10.0
 
 def ngrams(tokens: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield every n-gram of the tokens for n = 1 to 4, with repeats."""
-    return (tuple(tokens[start : start + n]) for n in ORDERS for start in range(len(tokens) - n + 1))
+    return (
+        tuple(tokens[start : start + n]) for n in ORDERS for start in range(len(tokens) - n + 1)
+    )
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Vector:
     length: int
 
 
-def weigh(tokens: Sequence[str], document_frequency: Counter[tuple[str, ...]], corpus_size: int) -> Vector:
+def weigh(
+    tokens: Sequence[str], document_frequency: Counter[tuple[str, ...]], corpus_size: int
+) -> Vector:
     """Weigh each n-gram by its count x log(corpus size / number of targets whose references contain it).
 
     An n-gram in no reference counts as being in one. The length is the number of bigrams, as in the official scorer.
@@ -52,7 +56,10 @@ def similarity(candidate: Vector, reference: Vector) -> float:
         candidate.weights, candidate.norms, reference.weights, reference.norms, strict=True
     ):
         if norm and other_norm:
-            clipped = sum(min(weight, other.get(ngram, 0.0)) * other.get(ngram, 0.0) for ngram, weight in order.items())
+            clipped = sum(
+                min(weight, other.get(ngram, 0.0)) * other.get(ngram, 0.0)
+                for ngram, weight in order.items()
+            )
             total += clipped / (norm * other_norm)
     penalty = math.exp(-((candidate.length - reference.length) ** 2) / (2 * SIGMA**2))
     return penalty * total / len(ORDERS)
@@ -66,11 +73,15 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     there are no targets.
     """
     if not targets:
-        raise DataError("CIDEr needs the references of the whole dataset, and there are none: give it targets")
+        raise DataError(
+            "CIDEr needs the references of the whole dataset, and there are none: give it targets"
+        )
     document_frequency = Counter(
         ngram
         for target in targets
-        for ngram in {ngram for reference in target.references for ngram in ngrams(tokenize(reference))}
+        for ngram in {
+            ngram for reference in target.references for ngram in ngrams(tokenize(reference))
+        }
     )
 
     def vector(text: str) -> Vector:
@@ -83,7 +94,11 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     def score(prediction: str, target: Target) -> float:
         candidate = vector(prediction)
         references = reference_vectors(target)
-        return SCALE * sum(similarity(candidate, reference) for reference in references) / len(references)
+        return (
+            SCALE
+            * sum(similarity(candidate, reference) for reference in references)
+            / len(references)
+        )
 
     return score
 

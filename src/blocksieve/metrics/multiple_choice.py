@@ -12,7 +12,9 @@ LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 LETTERED = re.compile(r"[(\[]?([A-Za-z])[)\].:]+(?=\s|$)(.*)", re.DOTALL)
-CAPITAL = re.compile(r"\b([A-Z])\b(?!\s+[a-z])")  # a capital before a lower-case word is the article or the pronoun
+CAPITAL = re.compile(
+    r"\b([A-Z])\b(?!\s+[a-z])"
+)  # a capital before a lower-case word is the article or the pronoun
 
 
 def simplify(text: str) -> str:
@@ -28,13 +30,19 @@ def without_article(text: str) -> str:
 
 def exact(text: str, choices: Sequence[str]) -> set[int]:
     """Read the whole text as a choice's text or letter, as written."""
-    return {index for index, choice in enumerate(choices) if text in (choice.strip(), ascii_lowercase[index].upper())}
+    return {
+        index
+        for index, choice in enumerate(choices)
+        if text in (choice.strip(), ascii_lowercase[index].upper())
+    }
 
 
 def simplified(text: str, choices: Sequence[str]) -> set[int]:
     """Read the whole text, simplified, as a choice's letter, its text, or its letter and text."""
     plain = simplify(text)
-    answer = plain if LETTERED.match(text) else without_article(plain)  # "A: red" is marked: no article
+    answer = (
+        plain if LETTERED.match(text) else without_article(plain)
+    )  # "A: red" is marked: no article
     found = set()
     for index, choice in enumerate(choices):
         letter, meaning = ascii_lowercase[index], simplify(choice)
@@ -50,7 +58,9 @@ def lettered(text: str, choices: Sequence[str]) -> set[int]:
         return set()
     letters = {match[1].lower(), *CAPITAL.findall(match[2].strip())}
     positions = {ascii_lowercase.index(letter.lower()) for letter in letters}
-    return {position for position in positions if position < len(choices)} | simplified(match[2], choices)
+    return {position for position in positions if position < len(choices)} | simplified(
+        match[2], choices
+    )
 
 
 READINGS: tuple[Callable[[str, Sequence[str]], set[int]], ...] = (exact, simplified, lettered)
@@ -74,7 +84,10 @@ def parse_choice(prediction: str, choices: Sequence[str]) -> int | None:
 def score(prediction: str, target: Target) -> float:
     """Score 1 where the prediction names the same choice as a reference (a letter or a choice's text), else 0."""
     answer = parse_choice(prediction, target.choices)
-    return float(answer is not None and answer in {parse_choice(each, target.choices) for each in target.references})
+    return float(
+        answer is not None
+        and answer in {parse_choice(each, target.choices) for each in target.references}
+    )
 
 
 def parses(prediction: str, target: Target) -> bool:
@@ -89,7 +102,9 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     """
     for target in targets:
         if not 1 <= len(target.choices) <= len(ascii_lowercase):
-            raise DataError(f"multiple choice needs 1 to 26 choices, not {len(target.choices)}: check {target}")
+            raise DataError(
+                f"multiple choice needs 1 to 26 choices, not {len(target.choices)}: check {target}"
+            )
         for reference in target.references:
             if parse_choice(reference, target.choices) is None:
                 raise DataError(

@@ -9,8 +9,22 @@ from blocksieve.metrics import Metric, Scorer, Target
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 FULL_STOP = re.compile(r"\.(?!\d)")
-FULL_STOPS_REMOVED = 32  # the script passes re.UNICODE, which is 32, where re.sub takes the largest count
-NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+FULL_STOPS_REMOVED = (
+    32  # the script passes re.UNICODE, which is 32, where re.sub takes the largest count
+)
+NUMBER_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 DIGITS = {"none": "0"} | {word: str(number) for number, word in enumerate(NUMBER_WORDS)}
 ARTICLES = frozenset({"a", "an", "the"})
 
@@ -78,7 +92,10 @@ def score(prediction: str, target: Target) -> float:
     references differ: where all annotators gave the same answer, "Yes" is wrong against ten times "yes". The metric
     `vqa_normalized` has not this trap.
     """
-    answer, references = on_one_line(prediction), [on_one_line(reference) for reference in target.references]
+    answer, references = (
+        on_one_line(prediction),
+        [on_one_line(reference) for reference in target.references],
+    )
     if len(set(references)) > 1:
         answer, references = normalize(answer), [normalize(reference) for reference in references]
     return agreement(answer, references)
@@ -88,7 +105,9 @@ def check(targets: Sequence[Target]) -> None:
     """DataError where a target has a single reference: leaving it out leaves none, so that no answer could score."""
     for target in targets:
         if len(target.references) < 2:
-            raise DataError(f"VQA accuracy needs several references, not only {target.references}: use exact_match")
+            raise DataError(
+                f"VQA accuracy needs several references, not only {target.references}: use exact_match"
+            )
 
 
 def prepare(targets: Sequence[Target]) -> Scorer:

@@ -20,7 +20,9 @@ def score(prediction: str, target: Target) -> float:
     evaluation of TextVQA and OK-VQA in EvolvingLMMs-Lab/lmms-eval uses it. Differs from `vqa` where all annotators gave
     the same answer: there `vqa` compares the raw text, which a model that writes "Yes." never meets.
     """
-    return agreement(normalize(prediction), [normalize(reference) for reference in target.references])
+    return agreement(
+        normalize(prediction), [normalize(reference) for reference in target.references]
+    )
 
 
 def prepare(targets: Sequence[Target]) -> Scorer:

@@ -44,7 +44,8 @@ class BlockList:
         if len(types) != len(self.blocks):
             types = [_kind(block) for block in self.blocks]
         return tuple(
-            kind + (" MoE" if _has_experts(block) else "") for kind, block in zip(types, self.blocks, strict=True)
+            kind + (" MoE" if _has_experts(block) else "")
+            for kind, block in zip(types, self.blocks, strict=True)
         )
 
 
@@ -85,7 +86,11 @@ def _at(model: nn.Module, path: str) -> BlockList:
     modules = dict(model.named_modules(remove_duplicate=False))
     blocks = modules.get(path)
     if not isinstance(blocks, nn.ModuleList) or not len(blocks):
-        there = [f"{key} ({len(value)})" for key, value in modules.items() if isinstance(value, nn.ModuleList)]
+        there = [
+            f"{key} ({len(value)})"
+            for key, value in modules.items()
+            if isinstance(value, nn.ModuleList)
+        ]
         raise ModelError(
             f"config: model.blocks: {path!r} is no list of modules in this model; it has {', '.join(there)}"
         )
@@ -94,7 +99,9 @@ def _at(model: nn.Module, path: str) -> BlockList:
 
 def _kind(block: nn.Module) -> str:
     names = dict(block.named_children())
-    return next((kind for name, kind in KINDS_BY_MODULE.items() if name in names), type(block).__name__)
+    return next(
+        (kind for name, kind in KINDS_BY_MODULE.items() if name in names), type(block).__name__
+    )
 
 
 def _has_experts(block: nn.Module) -> bool:

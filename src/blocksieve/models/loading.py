@@ -21,6 +21,7 @@ from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.checkpoint import fetch, first_line
 from blocksieve.models.molmo import adapt
 from blocksieve.models.processor import load_processor
+from blocksieve.specs import ModelSpec
 
 logger = logging.getLogger("blocksieve")
 
@@ -59,7 +60,9 @@ def choose_device(wanted: str, weights_bytes: int = 0) -> str:
     """
     given = allotted_gpus(os.environ)
     if given and wanted == "cpu":
-        logger.warning("this job was given a GPU (%s) but model.device is cpu; set it to auto to use it", given)
+        logger.warning(
+            "this job was given a GPU (%s) but model.device is cpu; set it to auto to use it", given
+        )
     elif given and not torch.cuda.is_available():
         raise ModelError(
             f"this job was given a GPU ({given}) but torch {torch.__version__} sees none; "
@@ -83,12 +86,17 @@ def choose_device(wanted: str, weights_bytes: int = 0) -> str:
 def allotted_gpus(environment: Mapping[str, str]) -> str:
     """The GPUs that an environment says this job was given, such as CUDA_VISIBLE_DEVICES=0; empty for none."""
     given = {name: environment.get(name, "") for name in ALLOTTED}
-    return ", ".join(f"{name}={gpus}" for name, gpus in given.items() if gpus not in ("", "-1", "NoDevFiles"))
+    return ", ".join(
+        f"{name}={gpus}" for name, gpus in given.items() if gpus not in ("", "-1", "NoDevFiles")
+    )
 
 
 def fitting(free: dict[int, int], weights_bytes: int) -> list[int]:
     """The GPUs on which weights of a size fit with room for work, most free memory first. `free`: bytes a GPU."""
-    return sorted((gpu for gpu in free if weights_bytes <= WEIGHTS_SHARE * free[gpu]), key=lambda gpu: -free[gpu])
+    return sorted(
+        (gpu for gpu in free if weights_bytes <= WEIGHTS_SHARE * free[gpu]),
+        key=lambda gpu: -free[gpu],
+    )
 
 
 def claim(names: dict[int, str], folder: Path) -> int:
@@ -112,23 +120,23 @@ def _opened(path: Path) -> IO[str]:
     return path.open()
 
 
-def auto_options(config: dict[str, Any]) -> dict[str, Any]:
+def auto_options(config: ModelSpec) -> dict[str, Any]:
     """What the config says of a checkpoint beside its place, as keyword arguments of `from_pretrained`."""
-    given = {"gguf_file": config["gguf_file"]} if config["gguf_file"] is not None else {}
-    return given | {"trust_remote_code": config["trust_remote_code"]}
+    given = {"gguf_file": config.gguf_file} if config.gguf_file is not None else {}
+    return given | {"trust_remote_code": config.trust_remote_code}
 
 
-def auto_class(config: dict[str, Any], own: Any) -> Any:
+def auto_class(config: ModelSpec, own: Any) -> Any:
     """The auto class of the model's kind; where its own code (`own`: its config) offers but the other one, that."""
     kinds = [AutoModelForImageTextToText, AutoModelForCausalLM]
-    usual = kinds[0] if config["kind"] == "vlm" else kinds[1]
+    usual = kinds[0] if config.kind == "vlm" else kinds[1]
     offered = getattr(own, "auto_map", None) or {}
-    remote = [kind for kind in kinds if config["trust_remote_code"] and kind.__name__ in offered]
+    remote = [kind for kind in kinds if config.trust_remote_code and kind.__name__ in offered]
     return usual if usual in remote or type(own) in usual._model_mapping else (remote or [usual])[0]
 
 
 @contextmanager
-def readable(config: dict[str, Any]) -> Iterator[None]:
+def readable(config: ModelSpec) -> Iterator[None]:
     """Whatever keeps transformers from reading the checkpoint becomes a ModelError of one line."""
     try:
         yield
@@ -139,57 +147,71 @@ def readable(config: dict[str, Any]) -> Iterator[None]:
                 "it comes with code of its own; read that, then set model.trust_remote_code to true, or use a "
                 "checkpoint that transformers knows"
             )
-        raise ModelError(f"config: model.path: cannot load {config['path']!r}: {reason}") from error
+        raise ModelError(f"config: model.path: cannot load {config.path!r}: {reason}") from error
 
 
-def read_config(config: dict[str, Any], folder: str) -> Any:
+def read_config(config: ModelSpec, folder: str) -> Any:
     """The checkpoint's own config. Names the code that may run, where the config trusts any."""
     own = AutoConfig.from_pretrained(folder, **auto_options(config))
-    if config["trust_remote_code"]:
-        elsewhere = (str(name) for name in (getattr(own, "auto_map", None) or {}).values() if "--" in str(name))
+    if config.trust_remote_code:
+        elsewhere = (
+            str(name)
+            for name in (getattr(own, "auto_map", None) or {}).values()
+            if "--" in str(name)
+        )
         code = sorted({*(file.name for file in Path(folder).rglob("*.py")), *elsewhere})
         logger.warning(
-            "model.trust_remote_code: code that comes with %s may run: %s", config["path"], ", ".join(code) or "none"
+            "model.trust_remote_code: code that comes with %s may run: %s",
+            config.path,
+            ", ".join(code) or "none",
         )
         adapt(own, folder)
     return own
 
 
-def empty_model(config: dict[str, Any]) -> Any:
+def empty_model(config: ModelSpec) -> Any:
     """The model of a checkpoint without its weights; ModelError if its config cannot be read."""
-    folder, trusted = str(fetch(config)), config["trust_remote_code"]
+    folder, trusted = str(fetch(config)), config.trust_remote_code
     with readable(config):
         own = read_config(config, folder)
         with torch.device("meta"):
             kind = auto_class(config, own)
-            return kind.from_config(own, dtype=getattr(torch, config["dtype"]), trust_remote_code=trusted)
+            return kind.from_config(
+                own, dtype=getattr(torch, config.dtype), trust_remote_code=trusted
+            )
 
 
-def weights_bytes(config: dict[str, Any]) -> int:
+def weights_bytes(config: ModelSpec) -> int:
     """Memory that the weights of a checkpoint take in the config's number format."""
-    itemsize = getattr(torch, config["dtype"]).itemsize
+    itemsize = getattr(torch, config.dtype).itemsize
     numbers: int = sum(weight.numel() for weight in empty_model(config).parameters())
     return numbers * int(itemsize)
 
 
-def load_model(config: dict[str, Any]) -> LoadedModel:
+def load_model(config: ModelSpec) -> LoadedModel:
     """Load `config` (the config's `model`) onto its device; prompts are padded left, an encoder's right."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     folder = fetch(config)
-    options, dtype = auto_options(config), getattr(torch, config["dtype"])
-    device = choose_device(config["device"], weights_bytes(config) if torch.cuda.is_available() else 0)
+    options, dtype = auto_options(config), getattr(torch, config.dtype)
+    device = choose_device(config.device, weights_bytes(config) if torch.cuda.is_available() else 0)
     placed = {"device_map": "auto"} if device == "auto" else {}
     with readable(config):
         own = read_config(config, str(folder))
-        processor = load_processor(config["kind"], str(folder), **options)
-        model = auto_class(config, own).from_pretrained(str(folder), dtype=dtype, **placed, **options)
+        processor = load_processor(config.kind, str(folder), **options)
+        model = auto_class(config, own).from_pretrained(
+            str(folder), dtype=dtype, **placed, **options
+        )
     model = model if device == "auto" else model.to(device)
-    loaded = LoadedModel(model.eval(), processor, model.device, find_blocks(model, config["blocks"]), config["prompt"])
+    loaded = LoadedModel(
+        model.eval(), processor, model.device, find_blocks(model, config.blocks), config.prompt
+    )
     loaded.tokenizer.padding_side = "right" if model.config.is_encoder_decoder else "left"
     if loaded.tokenizer.pad_token_id is None:
         loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(loaded.blocks.kinds).items())
-    logger.info("loaded %s (%s) as %s on %s", config["path"], type(model).__name__, config["dtype"], device)
+    logger.info(
+        "loaded %s (%s) as %s on %s", config.path, type(model).__name__, config.dtype, device
+    )
     logger.info("%d blocks in %s: %s", len(loaded.blocks.blocks), loaded.blocks.path, kinds)
     return loaded

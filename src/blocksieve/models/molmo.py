@@ -23,10 +23,15 @@ class MolmoProcessor:
     def __init__(self, processor: Any) -> None:
         self.processor, self.tokenizer = processor, processor.tokenizer
 
-    def __call__(self, text: list[str], images: list[list[Any]] | None = None, **_: Any) -> dict[str, torch.Tensor]:
+    def __call__(
+        self, text: list[str], images: list[list[Any]] | None = None, **_: Any
+    ) -> dict[str, torch.Tensor]:
         """Tensors with a row a text, shorter rows and rows with fewer crops filled up."""
         shown: list[Any] = [pictures or None for pictures in images or [[]] * len(text)]
-        made = [self.processor.process(text=one, images=pictures) for one, pictures in zip(text, shown, strict=True)]
+        made = [
+            self.processor.process(text=one, images=pictures)
+            for one, pictures in zip(text, shown, strict=True)
+        ]
         like = {name: value for row in made for name, value in row.items()}
         return {name: filled([row.get(name, like[name][:0]) for row in made]) for name in like}
 
@@ -45,15 +50,24 @@ def adapt(own: Any, folder: str) -> None:
     name = (getattr(own, "auto_map", None) or {}).get("AutoModelForCausalLM")
     model_class: Any = get_class_from_dynamic_module(name, folder) if name else None
     if hasattr(model_class, "generate_from_batch"):
-        for function in (generate, tie_weights, _supports_default_dynamic_cache, _update_model_kwargs_for_generation):
+        for function in (
+            generate,
+            tie_weights,
+            _supports_default_dynamic_cache,
+            _update_model_kwargs_for_generation,
+        ):
             setattr(model_class, function.__name__, function)
-        model_class.prepare_inputs_for_generation = with_mask(model_class.prepare_inputs_for_generation)
+        model_class.prepare_inputs_for_generation = with_mask(
+            model_class.prepare_inputs_for_generation
+        )
         model_class.all_tied_weights_keys = {}  # set by post_init, which it does not call
         if not issubclass(model_class, GenerationMixin):
             model_class.__bases__ += (GenerationMixin,)
 
 
-def generate(model: Any, input_ids: torch.Tensor, max_new_tokens: int, **batch: Any) -> torch.Tensor:
+def generate(
+    model: Any, input_ids: torch.Tensor, max_new_tokens: int, **batch: Any
+) -> torch.Tensor:
     """Greedy answers behind the prompts. TypeError for ways of decoding that this model does not offer."""
     unknown = [name for name, value in batch.items() if callable(value)]
     if unknown:
@@ -61,7 +75,10 @@ def generate(model: Any, input_ids: torch.Tensor, max_new_tokens: int, **batch: 
     tensors = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor)}
     usual = model.generation_config
     settings = GenerationConfig(
-        max_new_tokens=max_new_tokens, use_cache=True, eos_token_id=usual.eos_token_id, pad_token_id=usual.pad_token_id
+        max_new_tokens=max_new_tokens,
+        use_cache=True,
+        eos_token_id=usual.eos_token_id,
+        pad_token_id=usual.pad_token_id,
     )
     answers: torch.Tensor = model.generate_from_batch({"input_ids": input_ids, **tensors}, settings)
     return answers

@@ -32,5 +32,7 @@ def do_without_torchvision() -> None:
 def load_processor(kind: str, location: str, **options: Any) -> Any:
     """The processor of a VLM or the tokenizer of a text model (`kind`)."""
     do_without_torchvision()
-    processor = (AutoProcessor if kind == "vlm" else AutoTokenizer).from_pretrained(location, **options)
+    processor = (AutoProcessor if kind == "vlm" else AutoTokenizer).from_pretrained(
+        location, **options
+    )
     return MolmoProcessor(processor) if hasattr(processor, "process") else processor

@@ -17,7 +17,15 @@ from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
 
 # Where the model or its config counts the blocks, holds an entry a block, or names blocks by their numbers.
-COUNTS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "layers", "_num_layers")
+COUNTS = (
+    "num_hidden_layers",
+    "n_layer",
+    "n_layers",
+    "num_layers",
+    "decoder_layers",
+    "layers",
+    "_num_layers",
+)
 ENTRIES = (
     "layer_types",
     "mlp_layer_types",
@@ -108,7 +116,7 @@ def without_blocks(model: Any, combination: Combination, path: str | None = None
 
 def refusal(model: Any, found: BlockList, combination: Combination) -> str | None:
     """Why the model cannot run without these blocks, as far as its structure tells; None if it seems to be able to."""
-    total, removed = len(found.blocks), combination.removed
+    total, removed = len(found.blocks), combination.blocks
     if max(removed, default=0) >= total:
         return f"the model has blocks 0 to {total - 1} only"
     if len(removed) == total:
@@ -127,7 +135,7 @@ def refusal(model: Any, found: BlockList, combination: Combination) -> str | Non
 
 
 def _kept(total: int, combination: Combination) -> list[int]:
-    return [index for index in range(total) if index not in combination.removed]
+    return [index for index in range(total) if index not in combination.blocks]
 
 
 def _sources(found: BlockList) -> dict[int, int]:
@@ -137,15 +145,21 @@ def _sources(found: BlockList) -> dict[int, int]:
     if listed is not None:
         return {block: source for block, source in enumerate(listed) if block != source}
     modes = getattr(config, "kv_sharing_modes", None) or []
-    stores = {config.layer_types[block]: block for block, mode in enumerate(modes) if mode == "store"}
-    return {block: stores[config.layer_types[block]] for block, mode in enumerate(modes) if mode == "reuse"}
+    stores = {
+        config.layer_types[block]: block for block, mode in enumerate(modes) if mode == "store"
+    }
+    return {
+        block: stores[config.layer_types[block]]
+        for block, mode in enumerate(modes)
+        if mode == "reuse"
+    }
 
 
 def _edits(model: Any, found: BlockList, combination: Combination) -> Iterator[Edit]:
     reason = refusal(model, found, combination)
     if reason is not None:
         raise ModelError(f"combination {combination} cannot be removed: {reason}")
-    if not combination.removed:
+    if not combination.blocks:
         return
     owner, total = found.owner, len(found.blocks)
     kept = _kept(total, combination)
@@ -171,7 +185,10 @@ def _edits(model: Any, found: BlockList, combination: Combination) -> Iterator[E
 def _configs(model: Any, owner: nn.Module) -> list[Any]:
     """The configs that the decoder or its cache reads."""
     holders = [getattr(module, "config", None) for module in (owner, model.get_decoder())]
-    return [model.config.get_text_config(decoder=True), *(config for config in holders if config is not None)]
+    return [
+        model.config.get_text_config(decoder=True),
+        *(config for config in holders if config is not None),
+    ]
 
 
 def _config_edits(config: Any, kept: list[int], total: int) -> Iterator[Edit]:
@@ -181,20 +198,42 @@ def _config_edits(config: Any, kept: list[int], total: int) -> Iterator[Edit]:
         yield values, "num_kv_shared_layers", sum(block >= first for block in kept)
     if values.get("kv_source_layers"):
         place = {block: position for position, block in enumerate(kept)}
-        yield values, "kv_source_layers", [place[values["kv_source_layers"][block]] for block in kept]
-    properties = [name for name in ENTRIES if isinstance(getattr(type(config), name, None), property)]
-    computed = {name: entries for name in properties if len(entries := getattr(config, name)) == total}
+        yield (
+            values,
+            "kv_source_layers",
+            [place[values["kv_source_layers"][block]] for block in kept],
+        )
+    properties = [
+        name for name in ENTRIES if isinstance(getattr(type(config), name, None), property)
+    ]
+    computed = {
+        name: entries for name in properties if len(entries := getattr(config, name)) == total
+    }
     if computed:
         computed = {name: [entries[block] for block in kept] for name, entries in computed.items()}
-        yield _Attributes(config), "__class__", type(type(config).__name__, (type(config),), computed)
+        yield (
+            _Attributes(config),
+            "__class__",
+            type(type(config).__name__, (type(config),), computed),
+        )
     if "_heterogeneity_spec" in values:
         spec = values["_heterogeneity_spec"]
-        overrides = {p: spec.per_layer_overrides[b] for p, b in enumerate(kept) if b in spec.per_layer_overrides}
-        yield values, "_heterogeneity_spec", dataclasses.replace(spec, per_layer_overrides=overrides)
+        overrides = {
+            p: spec.per_layer_overrides[b]
+            for p, b in enumerate(kept)
+            if b in spec.per_layer_overrides
+        }
+        yield (
+            values,
+            "_heterogeneity_spec",
+            dataclasses.replace(spec, per_layer_overrides=overrides),
+        )
     yield from _table_edits(values, lambda name: names.get(name, name), kept, total)
 
 
-def _table_edits(values: dict[str, Any], real: Callable[[str], str], kept: list[int], total: int) -> Iterator[Edit]:
+def _table_edits(
+    values: dict[str, Any], real: Callable[[str], str], kept: list[int], total: int
+) -> Iterator[Edit]:
     """Edits of what the tables above name; `real` is what a config stores an attribute under."""
     for name in dict.fromkeys(map(real, COUNTS)):
         if values.get(name) == total and type(values[name]) is int:
@@ -207,7 +246,11 @@ def _table_edits(values: dict[str, Any], real: Callable[[str], str], kept: list[
     for name in dict.fromkeys(map(real, NUMBERS)):
         numbers = values.get(name)
         if isinstance(numbers, (list, tuple, set)):
-            yield values, name, type(numbers)(place[number] for number in numbers if number in place)
+            yield (
+                values,
+                name,
+                type(numbers)(place[number] for number in numbers if number in place),
+            )
 
 
 def _per_layer_inputs(owner: Any, kept: list[int]) -> Iterator[Edit]:
@@ -219,7 +262,10 @@ def _per_layer_inputs(owner: Any, kept: list[int]) -> Iterator[Edit]:
     def at_full_depth(method: Callable[..., Any], take: Callable[[Any], Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
-            depth, owner.config.__dict__["num_hidden_layers"] = owner.config.num_hidden_layers, total
+            depth, owner.config.__dict__["num_hidden_layers"] = (
+                owner.config.num_hidden_layers,
+                total,
+            )
             try:
                 return take(method(*args, **kwargs))
             finally:
@@ -227,7 +273,11 @@ def _per_layer_inputs(owner: Any, kept: list[int]) -> Iterator[Edit]:
 
         return call
 
-    yield vars(owner), "get_per_layer_inputs", at_full_depth(owner.get_per_layer_inputs, lambda inputs: inputs)
+    yield (
+        vars(owner),
+        "get_per_layer_inputs",
+        at_full_depth(owner.get_per_layer_inputs, lambda inputs: inputs),
+    )
     yield (
         vars(owner),
         "project_per_layer_inputs",

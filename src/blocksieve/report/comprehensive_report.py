@@ -9,7 +9,13 @@ import polars as pl
 from blocksieve.analysis.power import GAPS
 from blocksieve.evidence import Scale
 from blocksieve.report.findings import findings
-from blocksieve.report.lists import held_out, scenarios, stability, task_specific_vs_generic, transfer
+from blocksieve.report.lists import (
+    held_out,
+    scenarios,
+    stability,
+    task_specific_vs_generic,
+    transfer,
+)
 from blocksieve.report.numbers import bracket, number
 from blocksieve.report.routing import routing
 from blocksieve.report.section import Section
@@ -34,7 +40,16 @@ SETTINGS = {
 GIVEN = ("run", "evaluations", "seed", "analysis")
 UNITS: dict[Scale, str] = {"relative": "%", "points": "pp"}
 RANKING_HEADER = (
-    *("rank", "combination", "drop %", "95 % interval", "spread", "drop pp", "95 % interval", "spread"),
+    *(
+        "rank",
+        "combination",
+        "drop %",
+        "95 % interval",
+        "spread",
+        "drop pp",
+        "95 % interval",
+        "spread",
+    ),
     *("coverage", "samples"),
 )
 NOTES = (
@@ -54,7 +69,9 @@ NOTES = (
 )
 
 
-def compose(evaluations: pl.DataFrame, tables: Mapping[str, Any], run: Mapping[str, Any]) -> list[Section]:
+def compose(
+    evaluations: pl.DataFrame, tables: Mapping[str, Any], run: Mapping[str, Any]
+) -> list[Section]:
     """Put the report together, the same for the same input.
 
     `tables`: what every analysis gave, by its name. `run` says what was run, under the keys of `SETTINGS` (text, number
@@ -95,8 +112,16 @@ def compose(evaluations: pl.DataFrame, tables: Mapping[str, Any], run: Mapping[s
 
 def _settings(run: Mapping[str, Any]) -> Section:
     """One row a setting that is known."""
-    run = {**run, "model": _with_counted_kinds(run["model"])} if "kinds" in run.get("model", {}) else run
-    known = [key for key in (SETTINGS if run.get("evaluations") is None else GIVEN) if run.get(key) is not None]
+    run = (
+        {**run, "model": _with_counted_kinds(run["model"])}
+        if "kinds" in run.get("model", {})
+        else run
+    )
+    known = [
+        key
+        for key in (SETTINGS if run.get("evaluations") is None else GIVEN)
+        if run.get(key) is not None
+    ]
     rows = [(SETTINGS[key], _setting(run[key])) for key in known]
     return Section("What was run", header=("setting", "value"), rows=rows, left=2)
 
@@ -110,7 +135,9 @@ def _with_counted_kinds(model: Mapping[str, Any]) -> dict[str, Any]:
 def _setting(value: Any) -> str:
     """Spell a setting in words, a group of them as its keys and values."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_setting(part)}" for key, part in value.items() if part is not None)
+        return ", ".join(
+            f"{key} {_setting(part)}" for key, part in value.items() if part is not None
+        )
     return str(value)
 
 
@@ -119,30 +146,52 @@ def _work(jobs: Sequence[Mapping[str, Any]], seconds: float | None) -> Section:
     computed = [job for job in jobs if "flops" in job]
     if not computed:
         return Section("Work of the evaluation jobs")
-    flops = {name: sum(job["flops"][name] for job in computed) for name in ("done", "plain", "bound")}
-    rows = [("jobs", f"{len(computed)} of {len(jobs)} had anything to compute that was not in the cache")]
+    flops = {
+        name: sum(job["flops"][name] for job in computed) for name in ("done", "plain", "bound")
+    }
+    rows = [
+        (
+            "jobs",
+            f"{len(computed)} of {len(jobs)} had anything to compute that was not in the cache",
+        )
+    ]
     if seconds is not None:
         rows.append(("time", f"{seconds:,.0f} s, all jobs together, loading the model included"))
     if flops["done"]:
         rows += [
             ("done", f"{flops['done']:.3e} FLOPs"),
-            ("plain loop", f"{flops['plain']:.3e} FLOPs to evaluate the same combinations one by one"),
-            ("saved", f"{100 * (1 - flops['done'] / flops['plain']):.1f} % of the plain loop's work"),
+            (
+                "plain loop",
+                f"{flops['plain']:.3e} FLOPs to evaluate the same combinations one by one",
+            ),
+            (
+                "saved",
+                f"{100 * (1 - flops['done'] / flops['plain']):.1f} % of the plain loop's work",
+            ),
             ("distinct work", f"{flops['bound']:.3e} FLOPs, the least that gives the same answers"),
         ]
     ways = Counter((job["rung"], job["reason"]) for job in computed)
-    rows += [("rung", f"{rung}: {count} jobs ({reason})") for (rung, reason), count in sorted(ways.items())]
+    rows += [
+        ("rung", f"{rung}: {count} jobs ({reason})")
+        for (rung, reason), count in sorted(ways.items())
+    ]
     return Section("Work of the evaluation jobs", header=("what", "how much"), rows=rows, left=2)
 
 
 def _cautions(evaluations: pl.DataFrame) -> list[str]:
     """Name what could not be evaluated, what gave no numbers, and how many answers hung on a rounding."""
-    refused = evaluations.filter(pl.col("not_evaluable").is_not_null()).unique(["combination", "not_evaluable"])
+    refused = evaluations.filter(pl.col("not_evaluable").is_not_null()).unique(
+        ["combination", "not_evaluable"]
+    )
     broken = evaluations.filter(pl.col("non_finite") > 0).sort("size", "removed", "dataset", "role")
-    counted = evaluations.group_by("dataset").agg(pl.sum("near_ties", "unparsable", "n")).sort("dataset")
+    counted = (
+        evaluations.group_by("dataset").agg(pl.sum("near_ties", "unparsable", "n")).sort("dataset")
+    )
     lines = [
         f"Combination {combination} cannot be evaluated: {reason}."
-        for combination, reason in refused.sort("size", "removed").select("combination", "not_evaluable").iter_rows()
+        for combination, reason in refused.sort("size", "removed")
+        .select("combination", "not_evaluable")
+        .iter_rows()
     ]
     lines += [
         f"Combination {row['combination']} gave NaN or infinite logits on {row['non_finite']} of {row['n']} samples of"
@@ -165,10 +214,17 @@ def _cautions(evaluations: pl.DataFrame) -> list[str]:
 
 def _baselines(evaluations: pl.DataFrame, described: Mapping[str, Mapping[str, str]]) -> Section:
     """List the baselines, a row a dataset and role, and a note on those without a relative drop."""
-    rows = evaluations.filter(pl.col("size") == 0).sort(pl.col("role") != "search", "role", "dataset")
+    rows = evaluations.filter(pl.col("size") == 0).sort(
+        pl.col("role") != "search", "role", "dataset"
+    )
     cells = [
         (
-            *(row["dataset"], row["task_type"], described.get(row["dataset"], {}).get("metric", "-"), row["role"]),
+            *(
+                row["dataset"],
+                row["task_type"],
+                described.get(row["dataset"], {}).get("metric", "-"),
+                row["role"],
+            ),
             *(f"{row['n']:,}", f"{row['n_clusters']:,}", f"{row['baseline']:.4f}"),
         )
         for row in rows.iter_rows(named=True)
@@ -199,13 +255,24 @@ def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
     ]
     path = [
         (
-            *(str(len(step["removed"])), str(step["added_block"]), step["combination"], *_drop(step)),
+            *(
+                str(len(step["removed"])),
+                str(step["added_block"]),
+                step["combination"],
+                *_drop(step),
+            ),
             *(number(step["increment"]), bracket(step["increment_low"], step["increment_high"])),
         )
         for step in chosen["path"]
     ]
-    apart = [] if chosen["paired"] else ["Without samples, drops count as independent where combinations are compared."]
-    chosen_on = f"Chosen on the {chosen['role']} samples, where drops of winners are on average too small."
+    apart = (
+        []
+        if chosen["paired"]
+        else ["Without samples, drops count as independent where combinations are compared."]
+    )
+    chosen_on = (
+        f"Chosen on the {chosen['role']} samples, where drops of winners are on average too small."
+    )
     if any(entry["holdout"] for entry in chosen["sizes"]):
         chosen_on += " Holdout samples were never used to choose."
     added = ("increment", "95 % interval")
@@ -221,7 +288,11 @@ def _recommendations(chosen: Mapping[str, Any]) -> list[Section]:
             *(("removed", "combination", *drop, "robustness", "tied with it"), sizes, 2),
         ),
         Section(
-            "Recommendations: one block after the other", (), ("removed", "add", "combination", *drop, *added), path, 3
+            "Recommendations: one block after the other",
+            (),
+            ("removed", "add", "combination", *drop, *added),
+            path,
+            3,
         ),
     ]
 
@@ -230,7 +301,9 @@ def _drop(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The drop on the holdout samples first."""
     again = entry["holdout"] or dict.fromkeys(("drop", "low", "high"))
     both = (again, entry)
-    return tuple(text for one in both for text in (number(one["drop"]), bracket(one["low"], one["high"])))
+    return tuple(
+        text for one in both for text in (number(one["drop"]), bracket(one["low"], one["high"]))
+    )
 
 
 def _rankings(ranking: pl.DataFrame) -> list[Section]:
@@ -241,7 +314,10 @@ def _rankings(ranking: pl.DataFrame) -> list[Section]:
     for (size,), group in ranking.group_by("size", maintain_order=True):
         blocks = "1 block removed" if size == 1 else f"{size} blocks removed"
         role, ranked_by = group.select("role", "ranked_by").row(0)
-        for full, kind in ((True, f"by {ranked_by} drop, {role} samples"), (False, "partial coverage, not ranked")):
+        for full, kind in (
+            (True, f"by {ranked_by} drop, {role} samples"),
+            (False, "partial coverage, not ranked"),
+        ):
             found = group.filter(pl.col("full") == full)
             title = f"{blocks}, {kind}: {min(TOP, found.height)} of {found.height}"
             rows = [_ranking_cells(row) for row in found.head(TOP).iter_rows(named=True)]
@@ -253,17 +329,29 @@ def _ranking_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     scales = [
         text
         for scale in UNITS
-        for text in (number(row[f"{scale}_mean"]), _interval(row, scale), number(row[f"{scale}_spread"], sign=""))
+        for text in (
+            number(row[f"{scale}_mean"]),
+            _interval(row, scale),
+            number(row[f"{scale}_spread"], sign=""),
+        )
     ]
     place = "-" if row["rank"] is None else f"{row['rank']}{' =' if row['tied'] else ''}"
-    return (place, row["combination"], *scales, f"{row['coverage']}/{row['num_datasets']}", f"{row['n_total']:,}")
+    return (
+        place,
+        row["combination"],
+        *scales,
+        f"{row['coverage']}/{row['num_datasets']}",
+        f"{row['n_total']:,}",
+    )
 
 
 def _task_types(table: pl.DataFrame, unit: str) -> Section:
     cells = [(row["task_type"], *_type_cells(row)) for row in table.to_dicts()]
     return Section(
         "Task types",
-        ["Over the combinations that every dataset has; std, min, median and max describe these combinations."],
+        [
+            "Over the combinations that every dataset has; std, min, median and max describe these combinations."
+        ],
         *(("task type", *_type_header(unit)), cells, 1),
     )
 
@@ -271,17 +359,36 @@ def _task_types(table: pl.DataFrame, unit: str) -> Section:
 def _task_types_by_size(table: pl.DataFrame, unit: str) -> Section:
     cells = [(str(row["size"]), row["task_type"], *_type_cells(row)) for row in table.to_dicts()]
     return Section(
-        "Task types by number of removed blocks", (), ("removed", "task type", *_type_header(unit)), cells, 2
+        "Task types by number of removed blocks",
+        (),
+        ("removed", "task type", *_type_header(unit)),
+        cells,
+        2,
     )
 
 
 def _type_header(unit: str) -> tuple[str, ...]:
-    return (f"mean {unit}", "95 % interval", "std", "combinations", "min", "max", "median", "evaluated", "samples")
+    return (
+        f"mean {unit}",
+        "95 % interval",
+        "std",
+        "combinations",
+        "min",
+        "max",
+        "median",
+        "evaluated",
+        "samples",
+    )
 
 
 def _type_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        *(number(row["mean"]), bracket(row["low"], row["high"]), number(row["std"], ""), f"{row['combinations']:,}"),
+        *(
+            number(row["mean"]),
+            bracket(row["low"], row["high"]),
+            number(row["std"], ""),
+            f"{row['combinations']:,}",
+        ),
         *(number(row[name]) for name in ("min", "max", "median")),
         *(f"{row['evaluated']:,}", f"{row['samples']:,}"),
     )
@@ -291,7 +398,13 @@ def _blocks(table: pl.DataFrame, unit: str) -> Section:
     """Single blocks, the least important first."""
     rows = table.filter(level="combination", size=1).sort("mean", maintain_order=True)
     cells = [
-        (str(place), row["combination"], row["position"], number(row["mean"]), bracket(row["low"], row["high"]))
+        (
+            str(place),
+            row["combination"],
+            row["position"],
+            number(row["mean"]),
+            bracket(row["low"], row["high"]),
+        )
         for place, row in enumerate(rows.to_dicts(), 1)
     ]
     none = [] if cells else ["No single block was removed on every dataset."]
@@ -320,16 +433,32 @@ def _interactions(table: pl.DataFrame, unit: str) -> list[Section]:
             "Synergies: combinations that cost less than the sum of their blocks",
             full.filter(pl.col("interaction") < -ROUNDING),
         ),
-        ("Antagonisms: combinations that cost more", full.reverse().filter(pl.col("interaction") > ROUNDING)),
+        (
+            "Antagonisms: combinations that cost more",
+            full.reverse().filter(pl.col("interaction") > ROUNDING),
+        ),
     ):
         cells = [
             (
-                *(row["combination"], number(row["measured"]), number(row["summed"]), number(row["interaction"])),
+                *(
+                    row["combination"],
+                    number(row["measured"]),
+                    number(row["summed"]),
+                    number(row["interaction"]),
+                ),
                 *(bracket(row["low"], row["high"]), number(row["q"], "", 3), row["label"]),
             )
             for row in found.head(TOP_INTERACTIONS).to_dicts()
         ]
-        header = ("combination", f"measured {unit}", f"summed {unit}", "interaction", "95 % interval", "q", "label")
+        header = (
+            "combination",
+            f"measured {unit}",
+            f"summed {unit}",
+            "interaction",
+            "95 % interval",
+            "q",
+            "label",
+        )
         sections.append(Section(f"{title}: {len(cells)} of {len(found)}", (), header, cells))
     return sections if len(full) else []
 
@@ -338,7 +467,12 @@ def _consistency(table: pl.DataFrame, unit: str) -> Section:
     known = table.drop_nulls("cv")
     rows = known.filter("full").sort("cv", maintain_order=True).head(TOP)
     cells = [
-        (row["combination"], number(row["cv"], ""), number(row["mean"]), bracket(row["low"], row["high"]))
+        (
+            row["combination"],
+            number(row["cv"], ""),
+            number(row["mean"]),
+            bracket(row["low"], row["high"]),
+        )
         + (number(row["spread"], ""), f"{row['coverage']}/{row['num_datasets']}")
         for row in rows.to_dicts()
     ]
@@ -350,7 +484,12 @@ def _consistency(table: pl.DataFrame, unit: str) -> Section:
 def _responses(table: pl.DataFrame, unit: str) -> Section:
     cells = [
         (
-            *(row["dataset"], row["task_type"], number(row["mean"]), bracket(row["low"], row["high"])),
+            *(
+                row["dataset"],
+                row["task_type"],
+                number(row["mean"]),
+                bracket(row["low"], row["high"]),
+            ),
             *(number(row["std"], ""), *(number(row[name]) for name in ("min", "median", "max"))),
             *(f"{row['combinations']:,}", f"{row['samples']:,}"),
         )
@@ -368,13 +507,21 @@ def _responses(table: pl.DataFrame, unit: str) -> Section:
         "combinations",
         "samples",
     )
-    return Section("Dataset responses, over the combinations that every dataset has", (), header, cells, 2)
+    return Section(
+        "Dataset responses, over the combinations that every dataset has", (), header, cells, 2
+    )
 
 
 def _pairs(table: pl.DataFrame, unit: str) -> Section:
     """The most and the least correlated pairs."""
-    known = table.drop_nulls("pearson").sort("pearson", "dataset_a", "dataset_b", descending=[True, False, False])
-    shown = known if len(known) <= 2 * TOP_PAIRS else pl.concat([known.head(TOP_PAIRS), known.tail(TOP_PAIRS)])
+    known = table.drop_nulls("pearson").sort(
+        "pearson", "dataset_a", "dataset_b", descending=[True, False, False]
+    )
+    shown = (
+        known
+        if len(known) <= 2 * TOP_PAIRS
+        else pl.concat([known.head(TOP_PAIRS), known.tail(TOP_PAIRS)])
+    )
     cells = [
         (
             *(row["dataset_a"], row["dataset_b"], "same" if row["same_task_type"] else "different"),
@@ -396,7 +543,11 @@ def _splits(table: pl.DataFrame) -> Section:
     rows = table.unique(["dataset", "split_a", "split_b"], maintain_order=True)
     cells = [
         (
-            *(row["dataset"], f"{row['split_a']}/{row['split_b']}", f"{row['samples_a']:,}/{row['samples_b']:,}"),
+            *(
+                row["dataset"],
+                f"{row['split_a']}/{row['split_b']}",
+                f"{row['samples_a']:,}/{row['samples_b']:,}",
+            ),
             *(number(row["spearman"]), bracket(row["spearman_low"], row["spearman_high"])),
         )
         for row in rows.to_dicts()
@@ -415,8 +566,16 @@ def _distributions(table: pl.DataFrame, unit: str) -> Section:
         )
         for row in table.to_dicts()
     ]
-    header = ("removed", "drops", "combinations", *(name.replace("_", " ") for name in names), "below 0 %")
-    return Section(f"All drops measured, in {unit}, one a dataset and combination", (), header, cells)
+    header = (
+        "removed",
+        "drops",
+        "combinations",
+        *(name.replace("_", " ") for name in names),
+        "below 0 %",
+    )
+    return Section(
+        f"All drops measured, in {unit}, one a dataset and combination", (), header, cells
+    )
 
 
 def _power(table: pl.DataFrame) -> Section:

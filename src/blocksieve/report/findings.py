@@ -20,7 +20,18 @@ Tables = Mapping[str, Any]
 
 def findings(tables: Tables, unit: str) -> list[str]:
     """All findings that hold, from the tables and documents of the analyses, by their names; `unit` is % or pp."""
-    makers = (_removable, _blocks, _task_types, _positions, _interactions, _pairs, _splits, _lists, _curse, _routing)
+    makers = (
+        _removable,
+        _blocks,
+        _task_types,
+        _positions,
+        _interactions,
+        _pairs,
+        _splits,
+        _lists,
+        _curse,
+        _routing,
+    )
     return [sentence for maker in makers for sentence in maker(tables, unit)]
 
 
@@ -30,7 +41,9 @@ def _removable(tables: Tables, unit: str) -> Iterator[str]:
     for name, strategy in chosen["strategies"].items():
         if strategy["size"]:
             again = strategy["holdout"]
-            measured = f"{again['drop']:+.2f} {unit} on samples never used to choose, " if again else ""
+            measured = (
+                f"{again['drop']:+.2f} {unit} on samples never used to choose, " if again else ""
+            )
             yield (
                 f"{name.capitalize()}: removing {strategy['combination']} ({_blocks_of(strategy['size'])}) costs"
                 f" {measured}{strategy['drop']:+.2f} {unit} on those that chose it, there at most"
@@ -42,7 +55,9 @@ def _removable(tables: Tables, unit: str) -> Iterator[str]:
                 f"{name.capitalize()}: the best combination of no size is shown to lose at most"
                 f" {strategy['max_drop']:g} {unit}."
             )
-    crowded = [entry for entry in chosen["sizes"] if len(entry["tied"]) > 1 and entry["low"] is not None]
+    crowded = [
+        entry for entry in chosen["sizes"] if len(entry["tied"]) > 1 and entry["low"] is not None
+    ]
     for entry in crowded:
         yield (
             f"With {_blocks_of(entry['size'])} removed, {len(entry['tied'])} of {entry['candidates']} combinations are"
@@ -52,7 +67,11 @@ def _removable(tables: Tables, unit: str) -> Iterator[str]:
 
 def _blocks(tables: Tables, unit: str) -> Iterator[str]:
     """The most important block, if it is one beyond doubt."""
-    rows = tables["block_position_analysis"].filter(level="combination", size=1).sort("mean", descending=True)
+    rows = (
+        tables["block_position_analysis"]
+        .filter(level="combination", size=1)
+        .sort("mean", descending=True)
+    )
     if len(rows) < 2 or rows["low"].null_count():
         return
     first, others = rows.row(0, named=True), rows[1:]
@@ -73,11 +92,16 @@ def _task_types(tables: Tables, unit: str) -> Iterator[str]:
     """Pairs of task types whose means differ (independent samples, adjusted for the number of pairs)."""
     rows = tables["task_type_comparison"].drop_nulls("low").sort("mean")
     # From the intervals, since those know how few clusters there may be.
-    errors = rows.with_columns(error=(pl.col("high") - pl.col("low")) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
+    errors = rows.with_columns(
+        error=(pl.col("high") - pl.col("low")) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2))
+    )
     pairs = list(combinations(errors.to_dicts(), 2))
     if not pairs:
         return
-    z = [(more["mean"] - less["mean"]) / max(np.hypot(less["error"], more["error"]), ROUNDING) for less, more in pairs]
+    z = [
+        (more["mean"] - less["mean"]) / max(np.hypot(less["error"], more["error"]), ROUNDING)
+        for less, more in pairs
+    ]
     q = false_discovery(2 * stats.norm.sf(np.abs(z)))
     apart = [pair for pair, value in zip(pairs, q, strict=True) if value <= SIGNIFICANT]
     if apart:
@@ -117,7 +141,11 @@ def _interactions(tables: Tables, unit: str) -> Iterator[str]:
         f"Of {len(table):,} combinations, {counts['synergy']} cost less than the sum of their blocks (synergy) and"
         f" {counts['antagonism']} cost more (antagonism), at a 5 % false discovery rate."
     )
-    beyond = table.filter(pl.col("label") == "synergy", pl.col("summed") > PERCENT).height if unit == "%" else 0
+    beyond = (
+        table.filter(pl.col("label") == "synergy", pl.col("summed") > PERCENT).height
+        if unit == "%"
+        else 0
+    )
     if beyond:
         yield f"Of these synergies {beyond} have sums above 100 %, more than anything can cost."
 
@@ -128,7 +156,9 @@ def _pairs(tables: Tables, unit: str) -> Iterator[str]:
     ends = (known.select(dataset=f"dataset_{end}", task_type=f"task_type_{end}") for end in "ab")
     types = pl.concat(ends).unique().sort("dataset")
     names, labels = types["dataset"].to_list(), types["task_type"].to_numpy()
-    first, second = (np.array([names.index(name) for name in known[f"dataset_{end}"]], dtype=int) for end in "ab")
+    first, second = (
+        np.array([names.index(name) for name in known[f"dataset_{end}"]], dtype=int) for end in "ab"
+    )
     r = known["pearson"].to_numpy()
 
     def gap(labels: Any) -> float:
@@ -146,11 +176,19 @@ def _pairs(tables: Tables, unit: str) -> Iterator[str]:
 
 def _splits(tables: Tables, unit: str) -> Iterator[str]:
     """Datasets whose splits agree or disagree beyond doubt."""
-    pairs = tables["split_agreement"].unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
+    pairs = (
+        tables["split_agreement"]
+        .unique(["dataset", "split_a", "split_b"])
+        .drop_nulls("spearman_low")
+    )
     known = pairs["dataset"].n_unique()
     for word, why, found in (
         ("agree", "", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
-        ("do not agree", ", by noise in the drops or in truth", pairs.filter(pl.col("spearman_high") < AGREEMENT)),
+        (
+            "do not agree",
+            ", by noise in the drops or in truth",
+            pairs.filter(pl.col("spearman_high") < AGREEMENT),
+        ),
     ):
         if names := found["dataset"].unique().sort().to_list():
             yield (
@@ -203,8 +241,14 @@ def _curse(tables: Tables, unit: str) -> Iterator[str]:
 
 def _routing(tables: Tables, unit: str) -> Iterator[str]:
     """Whether a list picked by the prompt loses less than one list for all, on holdout samples."""
-    sizes = tables["routing"]["sizes"] if tables["routing"]["detection"] else []  # else there is nothing to pick by
-    shown = [entry for entry in sizes if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT]
+    sizes = (
+        tables["routing"]["sizes"] if tables["routing"]["detection"] else []
+    )  # else there is nothing to pick by
+    shown = [
+        entry
+        for entry in sizes
+        if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT
+    ]
     for entry in shown:
         gain, seen = entry["gain"], 100 * tables["routing"]["detection"]["seen"]
         yield (

@@ -21,7 +21,9 @@ METHOD = "beam"
 INTERVAL = "95 % interval"
 
 
-def _table(title: str, said: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Section:
+def _table(
+    title: str, said: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]], left: int
+) -> Section:
     """A section that is empty where its table is."""
     return Section(title, said if rows else (), header, rows, left)
 
@@ -30,7 +32,13 @@ def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
     """Which list to use where the task of a request is known, and where it is not."""
     unit, found = chosen["unit"], chosen["scenarios"]
     known = [
-        (str(row["size"]), row["name"], row["combination"], *_measured(row), *_regret(row["given_up"]))
+        (
+            str(row["size"]),
+            row["name"],
+            row["combination"],
+            *_measured(row),
+            *_regret(row["given_up"]),
+        )
         for row in found["known_task"]
     ]
     generic = [
@@ -46,11 +54,23 @@ def scenarios(chosen: Mapping[str, Any]) -> list[Section]:
         (
             str(row["size"]),
             row["generic"],
-            *(text for key in ("holdout", "gain", "possible") for text in estimate(row[key], "drop")),
+            *(
+                text
+                for key in ("holdout", "gain", "possible")
+                for text in estimate(row[key], "drop")
+            ),
         )
         for row in found["mixed"]
     ]
-    numbers = (f"holdout {unit}", INTERVAL, f"search {unit}", INTERVAL, f"given up {unit}", INTERVAL, "shown")
+    numbers = (
+        f"holdout {unit}",
+        INTERVAL,
+        f"search {unit}",
+        INTERVAL,
+        f"given up {unit}",
+        INTERVAL,
+        "shown",
+    )
     routed = (f"holdout {unit}", INTERVAL, f"gain {unit}", INTERVAL, f"possible {unit}", INTERVAL)
     return [
         _table(
@@ -84,7 +104,11 @@ def _measured(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _regret(regret: Mapping[str, Any] | None) -> tuple[str, ...]:
-    return ("-", "-", "-") if regret is None else (*estimate(regret, "regret"), SHOWN[regret["verdict"]])
+    return (
+        ("-", "-", "-")
+        if regret is None
+        else (*estimate(regret, "regret"), SHOWN[regret["verdict"]])
+    )
 
 
 def task_specific_vs_generic(found: Mapping[str, Any]) -> list[Section]:
@@ -92,19 +116,35 @@ def task_specific_vs_generic(found: Mapping[str, Any]) -> list[Section]:
     unit = found["unit"]
     rates = [
         (
-            *(LISTS[row["list"]], row["method"], "all" if row["size"] is None else str(row["size"])),
+            *(
+                LISTS[row["list"]],
+                row["method"],
+                "all" if row["size"] is None else str(row["size"]),
+            ),
             *(f"{row['matches']} of {row['configurations']}", f"{100 * row['rate']:.1f}"),
         )
         for row in found["match_rates"]
     ]
     means = [
-        (LISTS[row["list"]], row["method"], str(row["size"]), f"{row['datasets']}", *estimate(row, "regret"))
+        (
+            LISTS[row["list"]],
+            row["method"],
+            str(row["size"]),
+            f"{row['datasets']}",
+            *estimate(row, "regret"),
+        )
         + (number(row["q"], "", 3), SHOWN[row["verdict"]])
         for row in found["mean_regret"]
     ]
     rows = [
         (
-            *(row["dataset"], str(row["size"]), row["own"], row["combination"], f"{100 * row['overlap']:.0f}"),
+            *(
+                row["dataset"],
+                str(row["size"]),
+                row["own"],
+                row["combination"],
+                f"{100 * row['overlap']:.0f}",
+            ),
             *(number(row["own_drop"]), number(row["drop"])),
             *(*estimate(row, "regret", "regret_"), SHOWN[row["verdict"]]),
         )
@@ -121,8 +161,15 @@ def task_specific_vs_generic(found: Mapping[str, Any]) -> list[Section]:
         ),
         _table(
             "Regret: how much more another list costs than the dataset's own, mean over datasets",
-            ["On the same holdout samples; shown at a 5 % false discovery rate over all these means.", *unmeasured],
-            *(("list", "method", "removed", "datasets", f"regret {unit}", INTERVAL, "q", "shown"), means, 3),
+            [
+                "On the same holdout samples; shown at a 5 % false discovery rate over all these means.",
+                *unmeasured,
+            ],
+            *(
+                ("list", "method", "removed", "datasets", f"regret {unit}", INTERVAL, "q", "shown"),
+                means,
+                3,
+            ),
         ),
         _table(
             "The generic list on every dataset, chosen by the search",
@@ -145,18 +192,34 @@ def transfer(table: pl.DataFrame) -> Section:
     ):
         counts = Counter(group["verdict"])
         rows.append(
-            (str(size), "same" if same else "different", f"{len(group)}", number(group["regret"].mean()))  # type: ignore[arg-type]
+            (
+                str(size),
+                "same" if same else "different",
+                f"{len(group)}",
+                number(group["regret"].mean()),
+            )  # type: ignore[arg-type]
             + tuple(str(counts[word]) for word in words)
         )
     limit = pairs["limit"][0]
-    said = f"Can share: at most {limit:g} more, by the upper end of the interval on holdout samples."
-    return Section(title, [said], ("removed", "task types", "pairs", "mean regret", *words), sorted(rows), 2)
+    said = (
+        f"Can share: at most {limit:g} more, by the upper end of the interval on holdout samples."
+    )
+    return Section(
+        title, [said], ("removed", "task types", "pairs", "mean regret", *words), sorted(rows), 2
+    )
 
 
 def held_out(found: Mapping[str, Any]) -> list[Section]:
     """Winners measured again on samples never used to choose."""
     unit = found["unit"]
-    numbers = (f"search {unit}", INTERVAL, f"holdout {unit}", INTERVAL, f"optimism {unit}", INTERVAL)
+    numbers = (
+        f"search {unit}",
+        INTERVAL,
+        f"holdout {unit}",
+        INTERVAL,
+        f"optimism {unit}",
+        INTERVAL,
+    )
     scopes = {"dataset": "each dataset's own", "generic": "generic"}
     sizes = [
         (
@@ -190,7 +253,11 @@ def held_out(found: Mapping[str, Any]) -> list[Section]:
 
 
 def _three(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(text for name in ("search", "holdout", "optimism") for text in estimate(row, name, f"{name}_"))
+    return tuple(
+        text
+        for name in ("search", "holdout", "optimism")
+        for text in estimate(row, name, f"{name}_")
+    )
 
 
 def stability(found: Mapping[str, Any]) -> Section:
@@ -199,7 +266,12 @@ def stability(found: Mapping[str, Any]) -> Section:
     rows = [
         (
             *(str(row["size"]), words.get(row["scheme"], row["scheme"]), f"{row['draws']:,}"),
-            *(f"{100 * row['same']:.0f}", f"{100 * row['overlap']:.0f}", str(row["distinct"]), _most(row["top"])),
+            *(
+                f"{100 * row['same']:.0f}",
+                f"{100 * row['overlap']:.0f}",
+                str(row["distinct"]),
+                _most(row["top"]),
+            ),
         )
         for row in sorted(found["rows"], key=lambda row: row["size"])
         if row["method"] == METHOD and row["scope"] == "generic"
@@ -208,7 +280,15 @@ def stability(found: Mapping[str, Any]) -> Section:
         "The generic list of every size, chosen again among the combinations evaluated. same: draws with the same list;"
         " in common: the mean share of blocks."
     )
-    header = ("removed", "chosen from", "draws", "same %", "in common %", "distinct", "most frequent")
+    header = (
+        "removed",
+        "chosen from",
+        "draws",
+        "same %",
+        "in common %",
+        "distinct",
+        "most frequent",
+    )
     return _table("Stability: would other data choose the same?", [said], header, rows, 2)
 
 

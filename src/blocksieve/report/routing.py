@@ -13,17 +13,31 @@ def routing(found: Mapping[str, Any]) -> list[Section]:
     types: list[tuple[str, ...]] = []
     if detection:
         types = [
-            (name, str(entry.get("wordings", "-")), *_detected(entry["unseen"]), *_detected(entry["holdout"]))
-            for name, entry in [*((entry["task_type"], entry) for entry in detection["types"]), ("all", detection)]
+            (
+                name,
+                str(entry.get("wordings", "-")),
+                *_detected(entry["unseen"]),
+                *_detected(entry["holdout"]),
+            )
+            for name, entry in [
+                *((entry["task_type"], entry) for entry in detection["types"]),
+                ("all", detection),
+            ]
         ]
         single = [entry["task_type"] for entry in detection["types"] if entry["wordings"] < 2]
         said += _rule(detection) + (
-            [f"Prompts of one wording only, so not tried on unseen ones: {', '.join(single)}."] if single else []
+            [f"Prompts of one wording only, so not tried on unseen ones: {', '.join(single)}."]
+            if single
+            else []
         )
     drops = [
         (
             str(entry["size"]),
-            *(text for name in ("generic", "hybrid", "task") for text in estimate(entry[name], "drop")),
+            *(
+                text
+                for name in ("generic", "hybrid", "task")
+                for text in estimate(entry[name], "drop")
+            ),
             *(*estimate(entry["gain"], "drop"), f"{100 * entry['hybrid']['changed']:.0f}"),
         )
         for entry in found["sizes"]
@@ -37,8 +51,21 @@ def routing(found: Mapping[str, Any]) -> list[Section]:
         ),
         Section(
             f"Routing by the prompt: mean holdout drop, {unit}",
-            ["gain: what the router loses less than the generic list, on the same samples."] if drops else [],
-            ("removed", "generic", *between, "router", *between, "type known", *between, "gain", *between, "changed %"),
+            ["gain: what the router loses less than the generic list, on the same samples."]
+            if drops
+            else [],
+            (
+                "removed",
+                "generic",
+                *between,
+                "router",
+                *between,
+                "type known",
+                *between,
+                "gain",
+                *between,
+                "changed %",
+            ),
             *(drops, 1),
         ),
     ]
@@ -48,7 +75,9 @@ def _rule(detection: Mapping[str, Any]) -> list[str]:
     threshold, unseen = detection["threshold"], detection["unseen"]
     if not unseen["prompts"]:
         return []
-    chosen = "no confidence keeps the errors low enough, so that every prompt takes the generic list"
+    chosen = (
+        "no confidence keeps the errors low enough, so that every prompt takes the generic list"
+    )
     if threshold is not None:
         chosen = (
             f"a prompt takes its task type's list from a confidence of {threshold:.2f}; of unseen wordings"

@@ -43,7 +43,10 @@ def as_markdown(title: str, sections: Iterable[Section]) -> str:
             lines += ["", f"## {section.title}"]
             lines += [line for text in section.sentences for line in ("", text)]
             if section.rows:
-                ends = ["---" if place < section.left else "---:" for place in range(len(section.header))]
+                ends = [
+                    "---" if place < section.left else "---:"
+                    for place in range(len(section.header))
+                ]
                 lines += ["", *(_piped(row) for row in (section.header, ends, *section.rows))]
             lines += [line for text in section.below for line in ("", text)]
     return "\n".join(lines) + "\n"

@@ -27,7 +27,9 @@ UNFAMILIAR = 0.05
 DIGITS = 5
 
 
-def fit_router(prompts: pl.DataFrame, generic: Lists, task_types: Mapping[str, Lists]) -> tuple[Router, pl.DataFrame]:
+def fit_router(
+    prompts: pl.DataFrame, generic: Lists, task_types: Mapping[str, Lists]
+) -> tuple[Router, pl.DataFrame]:
     """Fit a router, and say what it detects on every prompt of `prompts_of`.
 
     Only search samples fit, calibrate, and choose the threshold. Each is detected by a router fitted without its
@@ -48,10 +50,14 @@ def fit_router(prompts: pl.DataFrame, generic: Lists, task_types: Mapping[str, L
         right = np.array([found.task_type == true for found, true in known])
         slope, offset = calibrated(np.array([found.margin for found in detections]), right)
         familiar = float(np.quantile([found.familiarity for found in detections], UNFAMILIAR))
-        router = replace(router, slope=slope, offset=offset, min_familiarity=round(familiar, DIGITS))
+        router = replace(
+            router, slope=slope, offset=offset, min_familiarity=round(familiar, DIGITS)
+        )
         confidences = np.array([router.confidence(found) for found in detections])
         router = replace(router, threshold=least_threshold(confidences, right))
-    return router, _table(router, pl.concat([search, rest]), [*tried, *map(router.detect, rest["text"])])
+    return router, _table(
+        router, pl.concat([search, rest]), [*tried, *map(router.detect, rest["text"])]
+    )
 
 
 def cross_validated(prompts: pl.DataFrame) -> list[Detection | None]:
@@ -90,7 +96,9 @@ def calibrated(margins: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[
         odds = parameters[0] * margins + parameters[1]
         return float((np.logaddexp(0, odds) - targets * odds).mean())
 
-    slope, offset = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0, None), (None, None)]).x
+    slope, offset = minimize(
+        loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0, None), (None, None)]
+    ).x
     return round(float(slope), DIGITS), round(float(offset), DIGITS)
 
 
@@ -118,7 +126,9 @@ def _trained(prompts: pl.DataFrame) -> Router:
     classifier.fit(matrix, counts["task_type"], len(prompts) / len(types) * weights)
     coefficients, intercepts = classifier.coef_, classifier.intercept_
     if len(types) == 2:  # then it has one row, for the second type
-        coefficients, intercepts = (np.concatenate([0 * part, part]) for part in (coefficients, intercepts))
+        coefficients, intercepts = (
+            np.concatenate([0 * part, part]) for part in (coefficients, intercepts)
+        )
     return Router(
         types=tuple(map(str, classifier.classes_)),
         vocabulary=tuple(vectors.get_feature_names_out()),
@@ -129,14 +139,20 @@ def _trained(prompts: pl.DataFrame) -> Router:
     )
 
 
-def _table(router: Router, prompts: pl.DataFrame, found: Sequence[Detection | None]) -> pl.DataFrame:
+def _table(
+    router: Router, prompts: pl.DataFrame, found: Sequence[Detection | None]
+) -> pl.DataFrame:
     confidences = [None if one is None else router.confidence(one) for one in found]
     limit = np.inf if router.threshold is None else router.threshold
     columns = {
         "detected": pl.Series([one and one.task_type for one in found], dtype=pl.String),
         "confidence": pl.Series(confidences, dtype=pl.Float64),
     }
-    return prompts.drop("text").with_columns(**columns).with_columns(routed=pl.col("confidence") >= limit)
+    return (
+        prompts.drop("text")
+        .with_columns(**columns)
+        .with_columns(routed=pl.col("confidence") >= limit)
+    )
 
 
 def lists_of(choices: Iterable[Mapping[str, Any]]) -> tuple[Lists, dict[str, Lists]]:
@@ -147,7 +163,7 @@ def lists_of(choices: Iterable[Mapping[str, Any]]) -> tuple[Lists, dict[str, Lis
     found: dict[tuple[str, str], dict[int, tuple[int, ...]]] = {}
     for choice in choices:
         if choice["method"] == "beam" and choice["scope"] in ("generic", "task_type"):
-            blocks = Combination.parse(choice["combination"]).removed
+            blocks = Combination.parse(choice["combination"]).blocks
             found.setdefault((choice["scope"], choice["name"]), {})[choice["size"]] = blocks
     lists = {
         key: tuple(by_size[size] for size in takewhile(by_size.__contains__, count(1)))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,12 +10,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from blocksieve.datasets.prompts import render_prompt
+from blocksieve.specs import DatasetSpec
 
 PLAIN = "{question}\n{choices}"
 """The template of a dataset without its instructions: what a user asks, choices included."""
 
 
-def prompts_of(samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+def prompts_of(
+    samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, DatasetSpec]
+) -> pl.DataFrame:
     """A row a sample and form of its prompt, from the datasets' samples and definitions; all roles.
 
     Columns dataset, task_type, sample_id, role, form, text, wording, seen. form `plain`: the question and its choices,
@@ -25,9 +27,11 @@ def prompts_of(samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, Ma
     """
     rows = []
     for dataset, table in samples.items():
-        about = {"dataset": dataset, "task_type": definitions[dataset]["task_type"]}
-        for sample_id, role, question, choices in table.select("sample_id", "role", "question", "choices").iter_rows():
-            forms = {"full": render_prompt(definitions[dataset]["prompt"], question, choices)}
+        about = {"dataset": dataset, "task_type": definitions[dataset].task_type}
+        for sample_id, role, question, choices in table.select(
+            "sample_id", "role", "question", "choices"
+        ).iter_rows():
+            forms = {"full": render_prompt(definitions[dataset].prompt, question, choices)}
             forms["plain"] = render_prompt(PLAIN, question, choices)
             if forms["full"] == forms["plain"]:
                 del forms["full"]
@@ -47,7 +51,9 @@ def wordings(questions: Iterable[str]) -> NDArray[np.int32]:
     Two questions are of one wording if they have the same words, or the same but for one, or a chain of such questions
     joins them: "what color is the dog?" and "What color is the cat". Case, punctuation and digits do not count.
     """
-    words = [tuple(re.findall(r"\w+", re.sub(r"\d", "0", question.lower()))) for question in questions]
+    words = [
+        tuple(re.findall(r"\w+", re.sub(r"\d", "0", question.lower()))) for question in questions
+    ]
     distinct = {found: place for place, found in enumerate(dict.fromkeys(words))}
     gaps: dict[tuple[Sequence[str], int], int] = {}
     edges = [

@@ -76,7 +76,9 @@ class Router:
     def route(self, prompt: str, size: int = 1) -> Route:
         """Say which `size` blocks to remove for a prompt. DataError where the router holds no list of this size."""
         if not 1 <= size <= len(self.generic):
-            raise DataError(f"router: no list of {size} blocks; sizes go from 1 to {len(self.generic)}")
+            raise DataError(
+                f"router: no list of {size} blocks; sizes go from 1 to {len(self.generic)}"
+            )
         found = self.detect(prompt)
         if found is None:
             return Route(None, 0.0, self.generic[size - 1], "generic")
@@ -95,11 +97,15 @@ class Router:
         if not self.types:
             return None
         counts = Counter(n_grams(prompt))
-        known = {self._places[gram]: count for gram, count in counts.items() if gram in self._places}
+        known = {
+            self._places[gram]: count for gram, count in counts.items() if gram in self._places
+        }
         places = np.array(list(known), dtype=np.intp)
         weights = np.array(list(known.values()), dtype=np.float64) * self.idf[places]
         unknown = self.unknown_idf * (counts.total() - sum(known.values()))
-        logits = self.intercepts + weights @ self.coefficients[places] / (np.linalg.norm(weights) or 1.0)
+        logits = self.intercepts + weights @ self.coefficients[places] / (
+            np.linalg.norm(weights) or 1.0
+        )
         best = int(np.argmax(logits))
         margin = float(logits[best] - logsumexp(np.delete(logits, best)))
         familiarity = float(weights.sum() / ((weights.sum() + unknown) or 1.0))
@@ -117,7 +123,9 @@ class Router:
 
     def save(self, path: Path | str) -> None:
         """Write the router as JSON, the same bytes for the same router."""
-        arrays = {name: getattr(self, name).tolist() for name in ("idf", "coefficients", "intercepts")}
+        arrays = {
+            name: getattr(self, name).tolist() for name in ("idf", "coefficients", "intercepts")
+        }
         content = {"format": FORMAT, **asdict(replace(self, **arrays))}
         write_text(Path(path), json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -145,7 +153,12 @@ def n_grams(text: str) -> list[str]:
     words = re.findall(r"\w+|\n", lower)
     pairs = [f"{first} {second}" for first, second in pairwise(words)]
     padded = [f" {word} " for word in lower.split()]
-    letters = [f"#{word[at : at + n]}" for word in padded for n in LETTERS for at in range(len(word) - n + 1)]
+    letters = [
+        f"#{word[at : at + n]}"
+        for word in padded
+        for n in LETTERS
+        for at in range(len(word) - n + 1)
+    ]
     return words + pairs + letters
 
 
@@ -165,11 +178,19 @@ def _lists(found: Any) -> Lists:
 
 def _check(router: Router) -> None:
     """ValueError where the parts do not fit together."""
-    numbers = [router.unknown_idf, router.slope, router.offset, router.min_familiarity, router.threshold or 0.0]
+    numbers = [
+        router.unknown_idf,
+        router.slope,
+        router.offset,
+        router.min_familiarity,
+        router.threshold or 0.0,
+    ]
     arrays = router.idf, router.coefficients, router.intercepts
     lists = [router.generic, *router.task_types.values()]
     faults = {
-        "a number is not finite": not all(np.isfinite(part).all() for part in (*arrays, np.array(numbers, float))),
+        "a number is not finite": not all(
+            np.isfinite(part).all() for part in (*arrays, np.array(numbers, float))
+        ),
         "vocabulary and idf differ in length": len(router.vocabulary) != len(router.idf),
         "types and intercepts differ in length": len(router.types) != len(router.intercepts),
         "an n-gram or a type comes twice": any(

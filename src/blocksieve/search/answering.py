@@ -37,14 +37,20 @@ def answer(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Rows of the missing pairs, each batch of a combination put into the cache at once, and how they were computed."""
     loaded = load_model(task.model)
-    prompt = task.definition["prompt"]
+    prompt = task.definition.prompt
     engine = started(task, loaded, samples)
     size = automatic_batch_size(engine, loaded) if task.batch_size == "auto" else task.batch_size
     most_rows = size if task.batch_size == "auto" else max(size, Batch.most_rows)
     size = 1 if engine.one_at_a_time else size
-    lacking = missing.group_by("sample_id", maintain_order=True).agg(pl.col("combination").str.join(" "))
-    groups = samples.join(lacking, on="sample_id", how="inner").sort("combination", "cluster", "sample_id")
-    combinations = [Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)]
+    lacking = missing.group_by("sample_id", maintain_order=True).agg(
+        pl.col("combination").str.join(" ")
+    )
+    groups = samples.join(lacking, on="sample_id", how="inner").sort(
+        "combination", "cluster", "sample_id"
+    )
+    combinations = [
+        Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)
+    ]
     drafts = known_answers(combinations, samples, cache)
     progress, rows, start = Progress(len(missing), "pairs"), [], time.monotonic()
     waiting = deque(
@@ -60,7 +66,9 @@ def answer(
             with culprits_named(loaded, batch, prompt):
                 made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
             given = engine.answer_batch(made, wanted, drafts_of(batch, drafts))
-            for combination, answers in overseen(given, task.batch_timeout, batch["sample_id"].to_list()):
+            for combination, answers in overseen(
+                given, task.batch_timeout, batch["sample_id"].to_list()
+            ):
                 answered = cache_rows(combination, batch["sample_id"].to_list(), answers)
                 cache.append(answered)
                 rows += answered
@@ -77,7 +85,9 @@ def answer(
         waiting.appendleft((batch, wanted))
         torch.cuda.empty_cache()  # here, since the exception held what the batch had in memory
     cache.close()
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), performed(engine, len(rows), time.monotonic() - start)
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), performed(
+        engine, len(rows), time.monotonic() - start
+    )
 
 
 def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
@@ -85,12 +95,15 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
 
     It takes one sample at a time where the model answers otherwise in a batch, so that batches never decide an answer.
     """
-    prompt, length = task.definition["prompt"], task.definition["max_new_tokens"]
+    prompt, length = task.definition.prompt, task.definition.max_new_tokens
     for size in PROBE_ROWS:
         try:
             rows = probe_rows(samples.to_dicts(), size)
             with culprits_named(loaded, samples, prompt):
-                probe, shortest = make_batch(loaded, rows, prompt), make_batch(loaded, rows[-1:], prompt)
+                probe, shortest = (
+                    make_batch(loaded, rows, prompt),
+                    make_batch(loaded, rows[-1:], prompt),
+                )
             probe = probe if size == PROBE_ROWS[0] else replace(probe, most_rows=size)
             engine = start_engine(task.engine, loaded, probe, length)
             changed = padding_matters(loaded, probe, size - 1, shortest, length)
@@ -99,7 +112,9 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
                 raise
         else:
             if changed is not None:
-                logger.warning("one sample at a time, since padding changes this model's answers: %s", changed)
+                logger.warning(
+                    "one sample at a time, since padding changes this model's answers: %s", changed
+                )
             engine.one_at_a_time = changed is not None
             return engine
         logger.warning("out of memory with %d samples to check the engine with", size)
@@ -116,21 +131,32 @@ def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
         room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
     rows = min(LARGEST_BATCH[kind], room // max(1, engine.bytes_per_row))
     size: int = 1 << max(0, int(rows).bit_length() - 1)
-    logger.info("batches of %d samples: %.1f MB each, %.0f MB of room", size, engine.bytes_per_row / 1e6, room / 1e6)
+    logger.info(
+        "batches of %d samples: %.1f MB each, %.0f MB of room",
+        size,
+        engine.bytes_per_row / 1e6,
+        room / 1e6,
+    )
     return size
 
 
-def known_answers(combinations: list[Combination], samples: pl.DataFrame, cache: Cache) -> dict[str, list[int]]:
+def known_answers(
+    combinations: list[Combination], samples: pl.DataFrame, cache: Cache
+) -> dict[str, list[int]]:
     """For each sample the answer that most parents of the combinations gave, as far as the cache knows any."""
     parents = {NONE} | {
-        Combination.of(block for block in combination.removed if block != left)
+        Combination.of(block for block in combination.blocks if block != left)
         for combination in combinations
-        for left in combination.removed
+        for left in combination.blocks
     }
     names = pl.DataFrame({"combination": [str(parent) for parent in sorted(parents)]})
-    known = cache.look_up(names.join(samples.select("sample_id"), how="cross")).sort("sample_id", "combination")
+    known = cache.look_up(names.join(samples.select("sample_id"), how="cross")).sort(
+        "sample_id", "combination"
+    )
     votes: dict[str, Counter[tuple[int, ...]]] = {}
-    for sample, tokens in known.filter(pl.col("tokens").is_not_null()).select("sample_id", "tokens").iter_rows():
+    for sample, tokens in (
+        known.filter(pl.col("tokens").is_not_null()).select("sample_id", "tokens").iter_rows()
+    ):
         votes.setdefault(sample, Counter())[tuple(tokens)] += 1
     return {sample: list(counter.most_common(1)[0][0]) for sample, counter in votes.items()}
 
@@ -138,16 +164,27 @@ def known_answers(combinations: list[Combination], samples: pl.DataFrame, cache:
 def drafts_of(batch: pl.DataFrame, known: dict[str, list[int]]) -> list[list[int]] | None:
     """A draft a row; None if any is unknown, so that the first combination's answers take their place."""
     samples = batch["sample_id"].to_list()
-    return [known[sample] for sample in samples] if all(sample in known for sample in samples) else None
+    return (
+        [known[sample] for sample in samples]
+        if all(sample in known for sample in samples)
+        else None
+    )
 
 
-def cache_rows(combination: Combination, samples: list[str], answers: list[Any] | Refused) -> list[dict[str, Any]]:
+def cache_rows(
+    combination: Combination, samples: list[str], answers: list[Any] | Refused
+) -> list[dict[str, Any]]:
     """Rows as the cache keeps them."""
     if isinstance(answers, Refused):
         known = [{"refused": answers.reason}] * len(samples)
     else:
         known = [
-            {"prediction": a.text, "tokens": a.tokens, "near_tie": a.near_tie, "non_finite": a.non_finite}
+            {
+                "prediction": a.text,
+                "tokens": a.tokens,
+                "near_tie": a.near_tie,
+                "non_finite": a.non_finite,
+            }
             for a in answers
         ]
     return [
@@ -160,10 +197,21 @@ def performed(engine: Engine, pairs: int, seconds: float) -> dict[str, Any]:
     """How the answers were computed, for the log and the shard's metadata."""
     work = engine.work
     flops = {"done": round(work.done), "plain": round(work.plain), "bound": round(work.bound)}
-    logger.info("%d pairs in %.1f s, %.1f/s, on rung %s", pairs, seconds, pairs / max(seconds, 1e-9), engine.rung)
+    logger.info(
+        "%d pairs in %.1f s, %.1f/s, on rung %s",
+        pairs,
+        seconds,
+        pairs / max(seconds, 1e-9),
+        engine.rung,
+    )
     if work.done:
         logger.info(
             "%.1f GFLOPs done; a plain loop does %.1f (%.2f times as many), the distinct work is %.1f",
             *(work.done / 1e9, work.plain / 1e9, work.plain / work.done, work.bound / 1e9),
         )
-    return {"rung": engine.rung, "reason": engine.reason, "ran_on": engine.loaded.device.type, "flops": flops}
+    return {
+        "rung": engine.rung,
+        "reason": engine.reason,
+        "ran_on": engine.loaded.device.type,
+        "flops": flops,
+    }

@@ -39,7 +39,10 @@ class Cache:
 
     def look_up(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """The rows known of `pairs` (columns combination, sample_id), each pair once."""
-        parts = [part.join(pairs, on=PAIR, how="semi") for part in self._read(sorted(self.folder.glob("*.parquet")))]
+        parts = [
+            part.join(pairs, on=PAIR, how="semi")
+            for part in self._read(sorted(self.folder.glob("*.parquet")))
+        ]
         known = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
         return known.unique(PAIR, keep="first", maintain_order=True)
 
@@ -63,8 +66,14 @@ class Cache:
                     yield pl.read_parquet(path)
                 else:
                     set_aside(path)
-                    logger.warning("%s is corrupt; set aside as %s.corrupt, its pairs count as new", path, path.name)
-            except FileNotFoundError:  # merged by its job since the folder was listed; the merged part is read too
+                    logger.warning(
+                        "%s is corrupt; set aside as %s.corrupt, its pairs count as new",
+                        path,
+                        path.name,
+                    )
+            except (
+                FileNotFoundError
+            ):  # merged by its job since the folder was listed; the merged part is read too
                 continue  # or, at worst, its pairs are computed again
 
     def _write(self, rows: pl.DataFrame) -> Path:

@@ -3,20 +3,24 @@
 import itertools
 from typing import Any
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, block_sites
 
 
 def candidates(parents: list[Combination], num_blocks: int) -> list[Combination]:
     """Every one-block extension of the parents, duplicates removed, in lexicographic order."""
-    return sorted({child for parent in parents for child in parent.children(num_blocks)})
+    return sorted(
+        {child for parent in parents for child in parent.children(block_sites(num_blocks))}
+    )
 
 
 def all_combinations(num_blocks: int, size: int) -> list[Combination]:
     """Every combination of a size, in lexicographic order."""
-    return [Combination(removed) for removed in itertools.combinations(range(num_blocks), size)]
+    return [Combination.of(removed) for removed in itertools.combinations(range(num_blocks), size)]
 
 
-def step_candidates(beam: list[dict[str, Any]] | None, num_blocks: int, size: int) -> list[Combination]:
+def step_candidates(
+    beam: list[dict[str, Any]] | None, num_blocks: int, size: int
+) -> list[Combination]:
     """The candidates of one step: extensions of the size before's beam, as read from its file; all without a beam."""
     if beam is None:
         return all_combinations(num_blocks, size)

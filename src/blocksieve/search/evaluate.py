@@ -17,6 +17,7 @@ from blocksieve.combination import Combination
 from blocksieve.files import fingerprint, whole_file
 from blocksieve.metrics import Target, load_metric
 from blocksieve.search.cache import PAIR, Cache
+from blocksieve.specs import DatasetSpec, ModelSpec
 from blocksieve.version import VERSION
 
 logger = logging.getLogger("blocksieve")
@@ -51,8 +52,8 @@ class Task:
     """One dataset under one model: names, definitions, the model's fingerprint, a batch's size and limit in seconds."""
 
     dataset: str
-    definition: dict[str, Any]
-    model: dict[str, Any]
+    definition: DatasetSpec
+    model: ModelSpec
     model_fingerprint: str
     engine: str
     batch_size: int | Literal["auto"]
@@ -64,10 +65,10 @@ class Task:
             {
                 "prediction_version": PREDICTION_VERSION,
                 "model": self.model_fingerprint,
-                "dtype": self.model["dtype"],
-                "prompt": self.definition["prompt"],
-                "prompt_template": self.model["prompt"],
-                "max_new_tokens": self.definition["max_new_tokens"],
+                "dtype": self.model.dtype,
+                "prompt": self.definition.prompt,
+                "prompt_template": self.model.prompt,
+                "max_new_tokens": self.definition.max_new_tokens,
                 "torch": version("torch"),
                 "transformers": version("transformers"),
                 "pictures": "torchvision" if find_spec("torchvision") else "pillow",
@@ -89,41 +90,64 @@ def evaluate(
     and neither prediction nor score. Pairs in the cache are not computed; if all are, no model is loaded.
     """
     wanted = samples.filter(pl.col("role").is_in(roles))
-    order = pl.DataFrame({"combination": [str(c) for c in combinations]}, schema={"combination": pl.String})
+    order = pl.DataFrame(
+        {"combination": [str(c) for c in combinations]}, schema={"combination": pl.String}
+    )
     pairs = order.join(wanted.select("sample_id"), how="cross", maintain_order="left_right")
     cache = Cache(cache_folder, task.context())
     known = cache.look_up(pairs)
     missing = pairs.join(known, on=PAIR, how="anti", maintain_order="left")
-    logger.info("%s: %d pairs: %d cached, %d to evaluate", task.dataset, len(pairs), len(known), len(missing))
+    logger.info(
+        "%s: %d pairs: %d cached, %d to evaluate",
+        task.dataset,
+        len(pairs),
+        len(known),
+        len(missing),
+    )
     computed: dict[str, Any] = {}
     if len(missing):
-        from blocksieve.search.answering import answer  # torch: only if something is left to compute
+        from blocksieve.search.answering import (
+            answer,
+        )  # torch: only if something is left to compute
 
         answered, computed = answer(task, wanted, missing, cache)
         known = pl.concat([known, answered])
     rows = pairs.join(known, on=PAIR, how="left", maintain_order="left")
-    rows = rows.join(wanted.select("sample_id", "cluster", "split", "role"), on="sample_id", maintain_order="left")
+    rows = rows.join(
+        wanted.select("sample_id", "cluster", "split", "role"),
+        on="sample_id",
+        maintain_order="left",
+    )
     name_troubles(task.dataset, rows)
     return judge(task, samples, rows), computed
 
 
 def name_troubles(dataset: str, rows: pl.DataFrame) -> None:
     """Log the combinations that the model cannot run, and those whose scores of tokens were no numbers."""
-    refused = rows.filter(pl.col("refused").is_not_null()).unique("combination", maintain_order=True)
+    refused = rows.filter(pl.col("refused").is_not_null()).unique(
+        "combination", maintain_order=True
+    )
     for combination, reason in refused.select("combination", "refused").iter_rows():
         logger.warning("%s: combination %s is not evaluable: %s", dataset, combination, reason)
     broken = rows.filter("non_finite").group_by("combination", maintain_order=True).len()
     for combination, count in broken.iter_rows():
-        logger.warning("%s: combination %s gives NaN or infinite logits on %d samples", dataset, combination, count)
+        logger.warning(
+            "%s: combination %s gives NaN or infinite logits on %d samples",
+            dataset,
+            combination,
+            count,
+        )
 
 
 def judge(task: Task, samples: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with a score, float32, and whether the metric could not read the answer; null where it was refused."""
     targets = {
         sample_id: Target(tuple(references), tuple(choices))
-        for sample_id, references, choices in samples.select("sample_id", "references", "choices").iter_rows()
+        for sample_id, references, choices in samples.select(
+            "sample_id", "references", "choices"
+        ).iter_rows()
     }
-    metric = load_metric(task.definition["metric"])
+    metric = load_metric(task.definition.metric)
     scorer = metric.prepare(list(targets.values()))
     answers = [
         None if text is None else (text, targets[sample])
@@ -140,7 +164,7 @@ def write_shard(path: Path, task: Task, rows: pl.DataFrame, computed: dict[str, 
 
     `computed`: rung, reason, device and FLOPs of the job, as `evaluate` gives them; empty if all came from the cache.
     """
-    removed = [list(Combination.parse(text).removed) for text in rows["combination"]]
+    removed = [list(Combination.parse(text).blocks) for text in rows["combination"]]
     columns = {
         "dataset": [task.dataset] * len(rows),
         "removed": removed,
@@ -153,8 +177,8 @@ def write_shard(path: Path, task: Task, rows: pl.DataFrame, computed: dict[str, 
                 "schema_version": SHARD_VERSION,
                 "blocksieve_version": VERSION,
                 "fingerprint": task.context(),
-                "device": task.model["device"],
-                "dtype": task.model["dtype"],
+                "device": task.model.device,
+                "dtype": task.model.dtype,
                 "engine": task.engine,
                 **computed,
             },

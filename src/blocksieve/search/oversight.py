@@ -29,7 +29,10 @@ def culprits_named(loaded: LoadedModel, samples: pl.DataFrame, prompt: str) -> I
     except Exception as error:
         if out_of_memory(error):
             raise
-        tried = {row["sample_id"]: attempt(make_inputs, loaded, [row], prompt) for row in samples.to_dicts()}
+        tried = {
+            row["sample_id"]: attempt(make_inputs, loaded, [row], prompt)
+            for row in samples.to_dicts()
+        }
         failed = {sample: found for sample, found in tried.items() if isinstance(found, Exception)}
         if not failed:
             raise

@@ -16,8 +16,15 @@ PATCHES, PIXELS = 4, 12
 class OldConfig(PretrainedConfig):
     model_type = "old_molmo"
 
-    def __init__(self, vocab_size=128, d_model=32, n_heads=4, n_layers=4, use_position_ids=True, **kwargs):
-        self.vocab_size, self.d_model, self.n_heads, self.n_layers = vocab_size, d_model, n_heads, n_layers
+    def __init__(
+        self, vocab_size=128, d_model=32, n_heads=4, n_layers=4, use_position_ids=True, **kwargs
+    ):
+        self.vocab_size, self.d_model, self.n_heads, self.n_layers = (
+            vocab_size,
+            d_model,
+            n_heads,
+            n_layers,
+        )
         self.use_position_ids = use_position_ids
         super().__init__(**kwargs)
 
@@ -29,11 +36,17 @@ class OldBlock(nn.Module):
         self.attn_norm, self.ff_norm = nn.LayerNorm(config.d_model), nn.LayerNorm(config.d_model)
         self.att_proj = nn.Linear(config.d_model, 3 * config.d_model)
         self.attn_out = nn.Linear(config.d_model, config.d_model)
-        self.ff = nn.Sequential(nn.Linear(config.d_model, 64), nn.SiLU(), nn.Linear(64, config.d_model))
+        self.ff = nn.Sequential(
+            nn.Linear(config.d_model, 64), nn.SiLU(), nn.Linear(64, config.d_model)
+        )
 
     def forward(self, x, bias, layer_past=None):
         rows, length, width = x.shape
-        q, k, v = self.att_proj(self.attn_norm(x)).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.att_proj(self.attn_norm(x))
+            .view(rows, length, 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         if layer_past is not None:
             k, v = torch.cat((layer_past[0], k), -2), torch.cat((layer_past[1], v), -2)
         attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
@@ -46,8 +59,13 @@ class OldBody(nn.Module):
         super().__init__()
         self.config = config
         blocks = nn.ModuleList([OldBlock(config) for _ in range(config.n_layers)])
-        parts = {"wte": nn.Embedding(config.vocab_size, config.d_model), "wpe": nn.Embedding(512, config.d_model)}
-        self.transformer = nn.ModuleDict({**parts, "blocks": blocks, "ln_f": nn.LayerNorm(config.d_model)})
+        parts = {
+            "wte": nn.Embedding(config.vocab_size, config.d_model),
+            "wpe": nn.Embedding(512, config.d_model),
+        }
+        self.transformer = nn.ModuleDict(
+            {**parts, "blocks": blocks, "ln_f": nn.LayerNorm(config.d_model)}
+        )
         self.vision_backbone = nn.Linear(PIXELS, config.d_model)
 
 
@@ -78,10 +96,14 @@ class OldMolmo(PreTrainedModel):
             x[row[places >= 0], places[places >= 0]] += features[places >= 0]
         seen = attention_mask[:, None, None, : past + length].bool()
         causal = torch.ones(past + length, past + length).tril().bool()[past:]
-        bias = torch.zeros(rows, 1, length, past + length).masked_fill(~(seen & causal), torch.finfo(x.dtype).min)
+        bias = torch.zeros(rows, 1, length, past + length).masked_fill(
+            ~(seen & causal), torch.finfo(x.dtype).min
+        )
         kept = []
         for number, block in enumerate(parts["blocks"]):
-            x, keys_and_values = block(x, bias, None if past_key_values is None else past_key_values[number])
+            x, keys_and_values = block(
+                x, bias, None if past_key_values is None else past_key_values[number]
+            )
             kept.append(keys_and_values)
         if append_last_valid_logits is not None:
             x = x[torch.arange(rows), append_last_valid_logits][:, None]
@@ -98,7 +120,9 @@ class OldMolmo(PreTrainedModel):
         return super().generate(
             input_ids,
             generation_config,
-            attention_mask=torch.cat([mask, mask.new_ones((len(mask), generation_config.max_new_tokens))], dim=1),
+            attention_mask=torch.cat(
+                [mask, mask.new_ones((len(mask), generation_config.max_new_tokens))], dim=1
+            ),
             images=batch.get("images"),
             image_masks=batch.get("image_masks"),
             image_input_idx=batch.get("image_input_idx"),
@@ -122,9 +146,15 @@ class OldMolmo(PreTrainedModel):
             given |= {name: kwargs.get(name) for name in first_only}
         return given
 
-    def _update_model_kwargs_for_generation(self, outputs, model_kwargs, is_encoder_decoder=False, num_new_tokens=1):
+    def _update_model_kwargs_for_generation(
+        self, outputs, model_kwargs, is_encoder_decoder=False, num_new_tokens=1
+    ):
         name, cache = super()._extract_past_from_model_output(outputs)
-        return {**model_kwargs, name: cache, "cache_position": model_kwargs["cache_position"][-1:] + num_new_tokens}
+        return {
+            **model_kwargs,
+            name: cache,
+            "cache_position": model_kwargs["cache_position"][-1:] + num_new_tokens,
+        }
 
     def can_generate(self):
         return True
@@ -151,7 +181,11 @@ class OldProcessor(ProcessorMixin):
         patch = self.tokenizer.convert_tokens_to_ids("<im_patch>")
         count = len(images) * PATCHES
         pixels = np.stack([np.asarray(image.resize((4, 4)), np.float32) / 255 for image in images])
-        patches = pixels.reshape(-1, 2, 2, 2, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, PATCHES, PIXELS)
+        patches = (
+            pixels.reshape(-1, 2, 2, 2, 2, 3)
+            .transpose(0, 1, 3, 2, 4, 5)
+            .reshape(-1, PATCHES, PIXELS)
+        )
         return {
             "input_ids": torch.tensor([bos, *[patch] * count, *tokens]),
             "images": torch.from_numpy(patches),

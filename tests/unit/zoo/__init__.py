@@ -7,4 +7,14 @@ from zoo.types import BLOCKS, HARDER, IMAGE_TEXT, TEXT
 
 TYPES = [*IMAGE_TEXT, *HARDER, *TEXT]
 
-__all__ = ["BLOCKS", "HARDER", "IMAGE_TEXT", "SEVERAL_IMAGES", "TEXT", "TYPES", "make_inputs", "make_model", "prune"]
+__all__ = [
+    "BLOCKS",
+    "HARDER",
+    "IMAGE_TEXT",
+    "SEVERAL_IMAGES",
+    "TEXT",
+    "TYPES",
+    "make_inputs",
+    "make_model",
+    "prune",
+]

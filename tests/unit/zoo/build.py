@@ -16,8 +16,18 @@ def make_model(name: str, seed: int = 0) -> Any:
     auto = AutoModelForCausalLM if name in TEXT else AutoModelForImageTextToText
     model = randomised(auto.from_config(make_config(name)).float().eval(), seed)
     settings = model.generation_config
-    settings.eos_token_id, settings.pad_token_id, settings.max_length, settings.do_sample = None, 0, None, False
-    for forced in ("forced_bos_token_id", "forced_eos_token_id", "no_repeat_ngram_size", "suppress_tokens"):
+    settings.eos_token_id, settings.pad_token_id, settings.max_length, settings.do_sample = (
+        None,
+        0,
+        None,
+        False,
+    )
+    for forced in (
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "no_repeat_ngram_size",
+        "suppress_tokens",
+    ):
         setattr(settings, forced, None)
     return model
 
@@ -38,9 +48,19 @@ def make_config(name: str) -> Any:
         elif sub is None:
             continue
         text = part.startswith(("text", "decoder", "llm"))
-        sizes = TEXT_SIZES if text else QFORMER_SIZES if "qformer" in part or "perceiver" in part else VISION_SIZES
+        sizes = (
+            TEXT_SIZES
+            if text
+            else QFORMER_SIZES
+            if "qformer" in part or "perceiver" in part
+            else VISION_SIZES
+        )
         values[part] = shrunk(sub_kind, sizes, own)
-    whole = TOKENS if any(part.startswith(("text", "decoder")) for part in kind.sub_configs) else TEXT_SIZES | TOKENS
+    whole = (
+        TOKENS
+        if any(part.startswith(("text", "decoder")) for part in kind.sub_configs)
+        else TEXT_SIZES | TOKENS
+    )
     plain = {key: value for key, value in whole.items() if settable(usual, key)}
     return kind(**plain | values | wanted.get("top", {}))
 
@@ -72,8 +92,20 @@ def randomised(model: Any, seed: int) -> Any:
             noise = torch.randn(weight.shape, generator=generator)
             if weight.dim() > 1:
                 inputs = weight.shape[-1] if weight.dim() < 4 else weight[0].numel()
-                weight.copy_(noise * (0.2 if "embed" in name and weight.dim() == 2 else 1 / math.sqrt(max(inputs, 1))))
+                weight.copy_(
+                    noise
+                    * (
+                        0.2
+                        if "embed" in name and weight.dim() == 2
+                        else 1 / math.sqrt(max(inputs, 1))
+                    )
+                )
             else:
-                usual = torch.where(weight.isfinite() & (weight.abs() < 10), weight, torch.ones_like(weight))
-                weight.copy_(usual + noise * (0.4 if weight.numel() == 1 and bool((weight == 0).all()) else 0.1))
+                usual = torch.where(
+                    weight.isfinite() & (weight.abs() < 10), weight, torch.ones_like(weight)
+                )
+                weight.copy_(
+                    usual
+                    + noise * (0.4 if weight.numel() == 1 and bool((weight == 0).all()) else 0.1)
+                )
     return model

@@ -9,7 +9,16 @@ import torch
 from zoo.types import IMAGE, TEXT, VOCABULARY
 
 # Types that are also tried with two images a row.
-SEVERAL_IMAGES = ("gemma3", "idefics3", "internvl", "llava", "mistral3", "qwen2_vl", "qwen3_vl", "smolvlm")
+SEVERAL_IMAGES = (
+    "gemma3",
+    "idefics3",
+    "internvl",
+    "llava",
+    "mistral3",
+    "qwen2_vl",
+    "qwen3_vl",
+    "smolvlm",
+)
 TEXT_LENGTHS = (5, 9, 7)
 
 
@@ -33,7 +42,11 @@ def prompts(image_tokens: int, rows: int, frames: int = 0) -> dict[str, torch.Te
     made = []
     for row in range(rows):
         text = torch.randint(20, VOCABULARY, (TEXT_LENGTHS[row % 3],), generator=generator).tolist()
-        image = [7, *[IMAGE] * (image_tokens // frames), 8] * frames if frames else [IMAGE] * image_tokens
+        image = (
+            [7, *[IMAGE] * (image_tokens // frames), 8] * frames
+            if frames
+            else [IMAGE] * image_tokens
+        )
         made.append([1, text[0], *image, *text[1:]])
     longest = max(map(len, made))
     ids = torch.tensor([[0] * (longest - len(row)) + row for row in made])
@@ -48,11 +61,21 @@ def noise(*shape: int) -> torch.Tensor:
 
 def features(model: Any, **images: torch.Tensor) -> int:
     """How many image tokens the model makes of these images."""
-    owner = next(part for part in (model, getattr(model, "model", None)) if hasattr(part, "get_image_features"))
+    owner = next(
+        part
+        for part in (model, getattr(model, "model", None))
+        if hasattr(part, "get_image_features")
+    )
     known = inspect.signature(owner.get_image_features).parameters
     with torch.no_grad():
-        found = owner.get_image_features(**{name: value for name, value in images.items() if name in known})
-    found = getattr(found, "pooler_output", None) if getattr(found, "pooler_output", None) is not None else found
+        found = owner.get_image_features(
+            **{name: value for name, value in images.items() if name in known}
+        )
+    found = (
+        getattr(found, "pooler_output", None)
+        if getattr(found, "pooler_output", None) is not None
+        else found
+    )
     found = getattr(found, "last_hidden_state", found)
     parts = found if isinstance(found, (list, tuple)) else [found]
     return sum(int(part.reshape(-1, part.shape[-1]).shape[0]) for part in parts)
@@ -79,16 +102,26 @@ def with_sizes(model: Any, rows: int, images: int) -> dict[str, Any]:
 def in_patches(model: Any, rows: int, images: int) -> dict[str, Any]:
     """Images as an overview and one patch, with their sizes."""
     size = model.config.vision_config.image_size
-    given = {"pixel_values": noise(rows, 2, 3, size, size), "image_sizes": torch.tensor([[size, size]] * rows)}
+    given = {
+        "pixel_values": noise(rows, 2, 3, size, size),
+        "image_sizes": torch.tensor([[size, size]] * rows),
+    }
     return prompts(features(model, **given) // rows, rows) | given
 
 
 def by_grid(model: Any, rows: int, images: int) -> dict[str, Any]:
     """Images as rows of patches of a 4 x 4 grid."""
     vision, count = model.config.vision_config, rows * images
-    channels = next(getattr(vision, key) for key in ("in_channels", "num_channels", "in_chans") if hasattr(vision, key))
+    channels = next(
+        getattr(vision, key)
+        for key in ("in_channels", "num_channels", "in_chans")
+        if hasattr(vision, key)
+    )
     width = channels * getattr(vision, "temporal_patch_size", 1) * vision.patch_size**2
-    given = {"pixel_values": noise(count * 16, width), "image_grid_thw": torch.tensor([[1, 4, 4]] * count)}
+    given = {
+        "pixel_values": noise(count * 16, width),
+        "image_grid_thw": torch.tensor([[1, 4, 4]] * count),
+    }
     return prompts(features(model, **given) // rows, rows, frames=images) | given
 
 
@@ -106,7 +139,9 @@ def mllama(model: Any, rows: int, images: int) -> dict[str, Any]:
         "pixel_values": noise(rows, 1, 2, 3, 28, 28),
         "aspect_ratio_mask": torch.ones(rows, 1, 2, dtype=torch.long),
         "aspect_ratio_ids": torch.full((rows, 1), 2),
-        "cross_attention_mask": text["attention_mask"][:, :, None, None].expand(-1, -1, 1, 2).clone(),
+        "cross_attention_mask": text["attention_mask"][:, :, None, None]
+        .expand(-1, -1, 1, 2)
+        .clone(),
     }
 
 
@@ -143,7 +178,9 @@ def molmo2(model: Any, rows: int, images: int) -> dict[str, Any]:
 
 def gemma4(model: Any, rows: int, images: int) -> dict[str, Any]:
     """Images as patches with their places."""
-    places = torch.stack(torch.meshgrid(torch.arange(4), torch.arange(4), indexing="xy"), -1).reshape(1, 16, 2)
+    places = torch.stack(
+        torch.meshgrid(torch.arange(4), torch.arange(4), indexing="xy"), -1
+    ).reshape(1, 16, 2)
     given = {
         "pixel_values": noise(rows, 16, model.config.vision_config.patch_size**2 * 3).sigmoid(),
         "image_position_ids": places.repeat(rows, 1, 1),
@@ -162,7 +199,8 @@ BUILDERS: dict[str, Callable[[Any, int, int], dict[str, Any]]] = {
     "gemma4": gemma4,
     "git": without_places,
     **dict.fromkeys(
-        ("idefics2", "idefics3", "smolvlm"), lambda m, rows, images: by_pixels(m, rows, images, nested=True)
+        ("idefics2", "idefics3", "smolvlm"),
+        lambda m, rows, images: by_pixels(m, rows, images, nested=True),
     ),
     "kosmos-2": kosmos2,
     "lfm2_vl": lfm2_vl,

@@ -22,7 +22,9 @@ def prune(model: Any, removed: tuple[int, ...]) -> Any:
             if getattr(module, "layer_idx", None) == index:
                 module.layer_idx = position
     if hasattr(owner, "cross_attention_layers"):
-        owner.cross_attention_layers = [kept.index(i) for i in owner.cross_attention_layers if i in kept]
+        owner.cross_attention_layers = [
+            kept.index(i) for i in owner.cross_attention_layers if i in kept
+        ]
     for config in {
         id(c): c for c in (owner.config, copied.config.get_text_config(decoder=True), copied.config)
     }.values():
@@ -34,7 +36,9 @@ def prune(model: Any, removed: tuple[int, ...]) -> Any:
 def decoder_list(model: Any) -> tuple[Any, str]:
     """The module that holds the decoder's blocks, and what it calls them."""
     for path, module in model.named_modules():
-        foreign = any(word in path for word in ("vision", "visual", "vqmodel", "qformer", "image_to_text"))
+        foreign = any(
+            word in path for word in ("vision", "visual", "vqmodel", "qformer", "image_to_text")
+        )
         foreign |= model.config.is_encoder_decoder and "encoder" in path
         for name in LISTS:
             found = getattr(module, name, None)
@@ -46,24 +50,43 @@ def decoder_list(model: Any) -> tuple[Any, str]:
 def adapt(config: Any, kept: list[int]) -> None:
     """Make a config describe the shallower decoder."""
     values = vars(config)
-    for key in ("layer_types", "mlp_layer_types", "layers_block_type", "no_rope_layers", "activation_sparsity_pattern"):
+    for key in (
+        "layer_types",
+        "mlp_layer_types",
+        "layers_block_type",
+        "no_rope_layers",
+        "activation_sparsity_pattern",
+    ):
         if isinstance(values.get(key), list) and len(values[key]) == BLOCKS:
             values[key] = [values[key][index] for index in kept]
     if "cross_attention_layers" in values:
-        values["cross_attention_layers"] = [kept.index(i) for i in values["cross_attention_layers"] if i in kept]
+        values["cross_attention_layers"] = [
+            kept.index(i) for i in values["cross_attention_layers"] if i in kept
+        ]
     if values.get("num_kv_shared_layers"):
         first = BLOCKS - values["num_kv_shared_layers"]
         values["num_kv_shared_layers"] = len([index for index in kept if index >= first])
     if "attn_layer_indices" in values:
-        values["attn_layer_indices"] = [kept.index(i) for i in values["attn_layer_indices"] if i in kept]
+        values["attn_layer_indices"] = [
+            kept.index(i) for i in values["attn_layer_indices"] if i in kept
+        ]
     if "attn_layer_period" in values:  # no period describes what is left
-        config.__class__ = type("Pruned", (type(config),), {"layers_block_type": pick(config.layers_block_type, kept)})
+        config.__class__ = type(
+            "Pruned", (type(config),), {"layers_block_type": pick(config.layers_block_type, kept)}
+        )
     overrides = getattr(values.get("_heterogeneity_spec"), "per_layer_overrides", None)
     if overrides is not None:
         moved = {kept.index(index): value for index, value in overrides.items() if index in kept}
         overrides.clear()
         overrides.update(moved)
-    for key in ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers", "decoder_layers"):
+    for key in (
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+        "layers",
+        "decoder_layers",
+    ):
         if isinstance(values.get(key), int) and values[key] == BLOCKS:
             values[key] = len(kept)
 
@@ -83,4 +106,6 @@ def narrow_tables(owner: Any, kept: list[int]) -> None:
     table.weight = nn.Parameter(table.weight.data[:, columns])
     projection.weight = nn.Parameter(projection.weight.data[columns])
     if hasattr(owner, "first_kv_shared_layer_idx"):
-        owner.first_kv_shared_layer_idx = len([index for index in kept if index < owner.first_kv_shared_layer_idx])
+        owner.first_kv_shared_layer_idx = len(
+            [index for index in kept if index < owner.first_kv_shared_layer_idx]
+        )

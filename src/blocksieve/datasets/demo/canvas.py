@@ -49,7 +49,9 @@ class Thing:
     def place(self) -> str:
         """The quarter of the picture it stands in."""
         row, column = divmod(self.cell, GRID)
-        return f"{'top' if row < GRID // 2 else 'bottom'} {'left' if column < GRID // 2 else 'right'}"
+        return (
+            f"{'top' if row < GRID // 2 else 'bottom'} {'left' if column < GRID // 2 else 'right'}"
+        )
 
 
 @dataclass
@@ -66,7 +68,9 @@ class Canvas:
 
     def put_thing(self, thing: Thing) -> None:
         """Draw a scene's object into its tile, in one of three sizes."""
-        self._stencil(thing.cell, shape_mask(thing.shape, self.rng.randrange(3)), COLORS[thing.color])
+        self._stencil(
+            thing.cell, shape_mask(thing.shape, self.rng.randrange(3)), COLORS[thing.color]
+        )
 
     def put_word(self, word: str, cell: int, ink: str, plate: str | None = None) -> None:
         """Write a word, one letter a tile, from `cell` on; with `plate`, on a coloured ground."""
@@ -78,7 +82,9 @@ class Canvas:
     def put_label(self, label: str, cell: int) -> None:
         """Write a small label, two letters a tile, in black."""
         for offset in range(0, len(label), 2):
-            self._stencil(cell + offset // 2, letter_mask(label[offset : offset + 2]), COLORS["black"])
+            self._stencil(
+                cell + offset // 2, letter_mask(label[offset : offset + 2]), COLORS["black"]
+            )
 
     def put_digit(self, digit: np.ndarray, cell: int) -> None:
         """Paste a handwritten digit, ink [16, 16] from 0 to 1, in near black."""
@@ -114,7 +120,10 @@ def shape_mask(shape: str, size: int) -> np.ndarray:
         outer, inner = (high - low) / 2 + 1, (high - low) / 5
         angles = [np.pi * (i / 5 - 0.5) for i in range(10)]
         radii = [outer, inner] * 5
-        corners = [(middle + r * np.cos(a), middle + r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
+        corners = [
+            (middle + r * np.cos(a), middle + r * np.sin(a))
+            for a, r in zip(angles, radii, strict=True)
+        ]
         draw.polygon(corners, fill=1)
     else:
         raise ValueError(f"unknown shape {shape!r}")
@@ -141,5 +150,7 @@ def digit_images(held_out: bool) -> dict[int, np.ndarray]:
     part = slice(FIRST_HELD_OUT_DIGIT, None) if held_out else slice(None, FIRST_HELD_OUT_DIGIT)
     ink = np.zeros((len(digits.images[part]), TILE, TILE))
     for i, image in enumerate(digits.images[part]):
-        ink[i, 1:-1, 1:-1] = np.asarray(Image.fromarray((image * 15.9).astype(np.uint8)).resize((TILE - 2, TILE - 2)))
+        ink[i, 1:-1, 1:-1] = np.asarray(
+            Image.fromarray((image * 15.9).astype(np.uint8)).resize((TILE - 2, TILE - 2))
+        )
     return {value: ink[digits.target[part] == value] / 255 for value in range(10)}

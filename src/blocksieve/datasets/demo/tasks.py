@@ -41,8 +41,28 @@ USE = {
     "cross": ("hospital", "pharmacy"),
     "diamond": ("kite", "jewel"),
 }
-SYNONYMS = {"purple": "violet", "square": "box", "diamond": "rhombus", "cross": "plus", "yes": "yeah", "no": "nope"}
-LABELS = ("AREA", "CODE", "COST", "DATE", "ITEM", "PAGE", "RATE", "ROOM", "SIZE", "TIME", "UNIT", "YEAR")
+SYNONYMS = {
+    "purple": "violet",
+    "square": "box",
+    "diamond": "rhombus",
+    "cross": "plus",
+    "yes": "yeah",
+    "no": "nope",
+}
+LABELS = (
+    "AREA",
+    "CODE",
+    "COST",
+    "DATE",
+    "ITEM",
+    "PAGE",
+    "RATE",
+    "ROOM",
+    "SIZE",
+    "TIME",
+    "UNIT",
+    "YEAR",
+)
 ORDINALS = ("first", "second", "third", "fourth")
 CHOICE_LETTERS = "ABCD"
 CAPTION_STYLES = (
@@ -80,7 +100,9 @@ def scene(rng: random.Random, count: int, distinct: bool = True) -> list[Thing]:
         picked = rng.sample(kinds, count)
     else:
         few = rng.sample(kinds, 2) + [(rng.choice(SHAPES), rng.choice(tuple(COLORS)))]
-        picked = [rng.choice(few) if rng.random() < 0.7 else rng.choice(kinds) for _ in range(count)]
+        picked = [
+            rng.choice(few) if rng.random() < 0.7 else rng.choice(kinds) for _ in range(count)
+        ]
     cells = sorted(rng.sample(range(GRID * GRID), count))
     return [Thing(shape, color, cell) for (shape, color), cell in zip(picked, cells, strict=True)]
 
@@ -125,7 +147,9 @@ def is_there(rng: random.Random, things: list[Thing]) -> tuple[str, str]:
     if rng.random() < 0.5:
         return f"is there a {rng.choice(sorted(names))}?", "yes"
     thing = rng.choice(things)
-    candidates = [f"{thing.color} {shape}" for shape in SHAPES] + [f"{color} {thing.shape}" for color in COLORS]
+    candidates = [f"{thing.color} {shape}" for shape in SHAPES] + [
+        f"{color} {thing.shape}" for color in COLORS
+    ]
     return f"is there a {rng.choice([name for name in candidates if name not in names])}?", "no"
 
 
@@ -137,7 +161,9 @@ def vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
         asked = question_about(rng, things, kind)
         if asked:
             question, answer = asked
-            questions.append(Question(question, annotators(rng, answer, SYNONYMS.get(answer, "unknown")), kind))
+            questions.append(
+                Question(question, annotators(rng, answer, SYNONYMS.get(answer, "unknown")), kind)
+            )
     if level > 0 or not questions:
         question, answer = is_there(rng, things)
         questions.append(Question(question, annotators(rng, answer, SYNONYMS[answer]), "yes/no"))
@@ -171,13 +197,23 @@ def text_vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
     count = rng.randrange(1 + (level > 0), 2 + level)
     rows = sorted(rng.sample(range(GRID), count))
     inks = rng.sample(INKS, count)
-    words = [random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5)) for _ in rows]
+    words = [
+        random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5)) for _ in rows
+    ]
     for row, ink, word in zip(rows, inks, words, strict=True):
         canvas.put_word(word, row * GRID + rng.randrange(GRID - len(word) + 1), ink)
     pick = rng.randrange(count)
-    questions = [Question(f"what is the {inks[pick]} word?", annotators(rng, words[pick], "unknown"), "color")]
+    questions = [
+        Question(
+            f"what is the {inks[pick]} word?", annotators(rng, words[pick], "unknown"), "color"
+        )
+    ]
     pick = rng.randrange(count)
-    questions.append(Question(f"what is the {ORDINALS[pick]} word?", annotators(rng, words[pick], "unknown"), "order"))
+    questions.append(
+        Question(
+            f"what is the {ORDINALS[pick]} word?", annotators(rng, words[pick], "unknown"), "order"
+        )
+    )
     return Picture(canvas.pixels, questions)
 
 
@@ -186,8 +222,13 @@ def st_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     canvas = Canvas(rng)
     lines = 1 if level < 2 else rng.randrange(1, 3)
     row = rng.randrange(GRID - lines + 1)
-    plate, ink = rng.choice([("blue", "white"), ("green", "white"), ("black", "yellow"), ("white", "black")])
-    words = [random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5)) for _ in range(lines)]
+    plate, ink = rng.choice(
+        [("blue", "white"), ("green", "white"), ("black", "yellow"), ("white", "black")]
+    )
+    words = [
+        random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5))
+        for _ in range(lines)
+    ]
     for line, word in enumerate(words):
         canvas.put_word(word, (row + line) * GRID + rng.randrange(GRID - len(word) + 1), ink, plate)
     free = [cell for cell in range(GRID * GRID) if not row <= cell // GRID < row + lines]
@@ -206,9 +247,13 @@ def doc_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     for row, label, value in zip(rows, labels, values, strict=True):
         canvas.put_label(label, row * GRID)
         for offset, digit in enumerate(value):
-            canvas.put_digit(rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset)
+            canvas.put_digit(
+                rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset
+            )
     asked = rng.sample(range(count), min(2, count))
-    questions = [Question(f"what is the {labels[i].lower()}?", (values[i],), "lookup") for i in asked]
+    questions = [
+        Question(f"what is the {labels[i].lower()}?", (values[i],), "lookup") for i in asked
+    ]
     return Picture(canvas.pixels, questions)
 
 
@@ -236,7 +281,10 @@ def tally_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     complex_questions = [
         (f"how many {about.shape}s are there?", sum(t.shape == about.shape for t in things)),
         (f"how many {about.color} objects are there?", sum(t.color == about.color for t in things)),
-        (f"how many {about.color} {about.shape}s are there?", sum(t.name == about.name for t in things)),
+        (
+            f"how many {about.color} {about.shape}s are there?",
+            sum(t.name == about.name for t in things),
+        ),
     ]
     questions = [Question("how many objects are there?", (str(len(things)),), "simple")]
     for question, count in rng.sample(complex_questions, min(level, 2)):

@@ -1,0 +1,146 @@
+"""What a run's config says, typed: built once by `config.resolve`, passed on as it is.
+
+`RunSpec.content()` gives back the merged config; each spec is `Spec(**content)` of its part of it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypedDict
+
+from blocksieve.combination import Combination
+from blocksieve.units import Scale
+
+Content = dict[str, Any]
+"""A part of the config as YAML and JSON hold it."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The config's `model`: where the checkpoint lies and how it runs; see config/schema.yaml."""
+
+    kind: Literal["vlm", "text"]
+    path: str
+    revision: str | None
+    gguf_file: str | None
+    blocks: str | None
+    prompt: str | None
+    dtype: str
+    device: Literal["auto", "cpu", "cuda"]
+    trust_remote_code: bool
+
+
+class Source(TypedDict, total=False):
+    """A dataset's `source`: `kind` decides which of the other keys it takes; see config/schema.yaml."""
+
+    kind: Literal["columns", "demo", "facts"]
+    task: str
+    path: str
+    name: str
+    revision: str
+    files: dict[str, str | list[str]]
+    streaming: bool
+    image_folder: str
+    each: str
+    where: dict[str, str | int | float | bool]
+    question: str
+    images: str | list[str]
+    references: str
+    choices: str | list[str]
+    cluster: str
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One file of config/datasets/: where samples come from, how they are asked and scored."""
+
+    task_type: str
+    source: Source
+    splits: list[str]
+    prompt: str
+    metric: str
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """The config's `samples`: how many a dataset gives, by role; the share that may be unusable."""
+
+    search: int
+    holdout: int
+    max_bad_samples: float
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """The config's `evaluation`: how candidates are evaluated; `batch_timeout` in seconds."""
+
+    engine: Literal["shared", "reference"]
+    batch_size: int | Literal["auto"]
+    batch_timeout: float
+
+
+@dataclass(frozen=True)
+class ResourceSpec:
+    """The config's `resources`: what a job that runs the model asks for; MB, minutes, GPUs."""
+
+    mem_mb: int
+    runtime: int
+    gpu: int
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """The config's `search`: how far and how wide the beam search goes."""
+
+    max_removed: int
+    beam_width: int
+    exhaustive_sizes: list[int]
+    jobs_per_step: int
+
+
+@dataclass(frozen=True)
+class MaxDrop:
+    """What each strategy may lose, in the unit of the run's scale."""
+
+    conservative: float
+    balanced: float
+    aggressive: float
+
+
+@dataclass(frozen=True)
+class AnalysisSpec:
+    """The config's `analysis`: the scale of means over datasets, and the strategies' limits."""
+
+    across_datasets: Scale
+    max_drop: MaxDrop
+
+    @classmethod
+    def of(cls, across_datasets: Scale, max_drop: dict[str, float]) -> "AnalysisSpec":
+        """Build it from the config's `analysis`."""
+        return cls(across_datasets, MaxDrop(**max_drop))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: one model and one configuration. `evaluations`: a given table's path, None to search."""
+
+    run: str
+    seed: int
+    model: ModelSpec
+    datasets: dict[str, DatasetSpec]
+    samples: SampleSpec
+    evaluation: EvaluationSpec
+    resources: ResourceSpec
+    search: SearchSpec
+    finalists: list[Combination]
+    analysis: AnalysisSpec
+    evaluations: str | None
+
+    def content(self) -> Content:
+        """Return the merged config, each dataset's definition in place of its name."""
+        return asdict(self) | {"finalists": [str(combination) for combination in self.finalists]}
+
+
+def read_definitions(text: str) -> dict[str, DatasetSpec]:
+    """Read datasets' definitions by name from JSON, as a rule's parameter holds them."""
+    return {name: DatasetSpec(**content) for name, content in json.loads(text).items()}
