@@ -1,15 +1,16 @@
 # Write the report, as plain text and as Markdown.
 # in: evaluations and all analyses   out: results/{run}/report/comprehensive_report.txt, .md
 
+from blocksieve.report import SECTIONS
+
 
 rule write_report:
     input:
-        code=code("write_report.py"),
+        code=code("write_report.py", *[f"report.{name}" for name in SECTIONS]),
         evaluations="results/{run}/evaluations.parquet",
         tables=results("analysis/{analysis}.parquet", analysis=TABLES),
         documents=results("analysis/{analysis}.json", analysis=DOCUMENTS),
         model=[] if given_table() else "results/{run}/model.json",
-        shards=[] if given_table() else every_shard(),
     output:
         text=report("results/{run}/report/comprehensive_report.txt", category="Report"),
         markdown="results/{run}/report/comprehensive_report.md",
@@ -22,7 +23,6 @@ rule write_report:
         runtime=30,
     params:
         config=lambda w: stable(run_config),
-        benchmarks="results/{run}/benchmarks/evaluate",
     script:
         "../workflow/scripts/write_report.py"
 
