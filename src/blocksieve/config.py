@@ -186,20 +186,22 @@ def _describe(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
         return f"{key}: {_unknown_key(error)}"
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        required: list[str] = error.validator_value  # type: ignore[assignment]
+        missing = next(name for name in required if name not in error.instance)
         return f"{key}: key {missing!r} is missing; add it"
     return f"{key}: {error.instance!r} {_expectation(error)}"
 
 
 def _unknown_key(error: ValidationError) -> str:
-    allowed = list(error.schema["properties"])
+    schema: Content = error.schema  # type: ignore[assignment]
+    allowed = list(schema["properties"])
     unknown = next(name for name in error.instance if name not in allowed)
     return f"unknown key {unknown!r}{_hint(unknown, allowed)}; allowed: {', '.join(allowed)}"
 
 
 def _expectation(error: ValidationError) -> str:
     """Say what a value must be."""
-    rule = error.validator_value
+    rule: Any = error.validator_value
     match error.validator:
         case "enum":
             allowed = [str(value) for value in rule]
