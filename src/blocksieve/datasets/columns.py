@@ -117,8 +117,9 @@ def check_columns(source: Source, row: Row) -> None:
     paths += source.get("where", {})
     for path in paths:
         column = path.split(".")[0]
-        if path not in row and column not in row:
-            raise missing_column(path, row)
+        if path in row or column in row:
+            continue
+        raise missing_column(path, row)
 
 
 def missing_column(path: str, row: Row) -> ConfigError:
@@ -162,7 +163,8 @@ def to_sample(
 
 def question_of(source: Source, row: Row) -> str:
     """Fill the columns into the template of questions."""
-    filled_in = FIELD.sub(lambda field: as_text(cell_at(row, field[1])), source["question"])
+    template = source["question"]
+    filled_in = FIELD.sub(lambda field: as_text(cell_at(row, field[1])), template)
     question = filled_in.strip()
     if not question:
         raise DataError("no question")
@@ -225,13 +227,12 @@ def references_of(cell: Cell, choices: tuple[str, ...]) -> tuple[str, ...]:
     num_choices = len(choices)
     references = []
     for answer in answers:
-        is_index = isinstance(answer, int) and num_choices > 0
-        if not is_index:
+        if num_choices == 0 or not isinstance(answer, int):
             references.append(as_text(answer))
-        elif 0 <= answer < num_choices:
-            references.append(LETTERS[answer])
-        else:
+            continue
+        if not 0 <= answer < num_choices:
             raise DataError(f"answer {cell} is not the index of one of {num_choices} choices")
+        references.append(LETTERS[answer])
     if not any(reference.strip() for reference in references):
         raise DataError("no answer")
     return tuple(references)

@@ -41,7 +41,8 @@ def draw_samples(
                 f"split {split!r} has {num_seen} samples for role {role!r} but {pool.size}"
                 f" are wanted; lower samples.{role} or add a split"
             )
-        drawn += [(role, sample) for sample in pool.samples()]
+        for sample in pool.samples():
+            drawn.append((role, sample))
     return drawn
 
 
@@ -73,8 +74,9 @@ def _empty_pools(counts: Mapping[Role, int], splits: list[str]) -> dict[tuple[Ro
     for role in ROLES:
         per_split, remainder = divmod(counts[role], len(splits))
         for position, split in enumerate(splits):
-            # The first splits give one sample more if the count cannot be divided evenly.
-            size = per_split + 1 if position < remainder else per_split
+            size = per_split
+            if position < remainder:
+                size += 1  # the first splits give one more if the count does not divide evenly
             pools[role, split] = _Pool(size)
     return pools
 

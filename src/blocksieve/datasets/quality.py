@@ -51,14 +51,14 @@ class ReadReport:
             raise self._too_many(max_bad_samples)
 
     def _too_many(self, max_bad_samples: float) -> DataError:
-        share = len(self.bad) / self.read
-        named = "; ".join(_describe(unusable) for unusable in self.bad[:NAMED_IN_ERROR])
-        num_unnamed = len(self.bad) - NAMED_IN_ERROR
-        if num_unnamed > 0:
-            named += f"; and {num_unnamed} more"
+        num_bad = len(self.bad)
+        share = num_bad / self.read
+        named = [_describe(unusable) for unusable in self.bad[:NAMED_IN_ERROR]]
+        if num_bad > NAMED_IN_ERROR:
+            named.append(f"and {num_bad - NAMED_IN_ERROR} more")
         return DataError(
-            f"{len(self.bad)} of {self.read} samples ({share:.1%}) cannot be used, more than"
-            f" samples.max_bad_samples ({max_bad_samples:.1%}) allows: {named};"
+            f"{num_bad} of {self.read} samples ({share:.1%}) cannot be used, more than"
+            f" samples.max_bad_samples ({max_bad_samples:.1%}) allows: {'; '.join(named)};"
             " correct them, or allow more"
         )
 

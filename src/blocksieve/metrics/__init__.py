@@ -71,7 +71,8 @@ def load_metric(name: str) -> Metric:
     Raises ConfigError for any other name.
     """
     if name not in METRICS:
-        raise ConfigError(f"unknown metric {name!r}: use one of {', '.join(METRICS)}")
+        names = ", ".join(METRICS)
+        raise ConfigError(f"unknown metric {name!r}: use one of {names}")
     module = importlib.import_module(f"blocksieve.metrics.{name}")
     metric: Metric = module.METRIC
     return metric

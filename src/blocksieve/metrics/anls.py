@@ -24,7 +24,9 @@ def distance(prediction: str, reference: str) -> float:
     collapsed. Blanks around an answer therefore make its errors count less. Two empty texts have
     distance 0.
     """
-    length = max(len(prediction.upper()), len(reference.upper()))
+    prediction_length = len(prediction.upper())
+    reference_length = len(reference.upper())
+    length = max(prediction_length, reference_length)
     if length == 0:
         return 0.0
     edits = Levenshtein.distance(normalize(prediction), normalize(reference))

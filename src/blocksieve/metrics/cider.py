@@ -97,7 +97,8 @@ def _clipped_product(candidate_weights: Weights, reference_weights: Weights) -> 
     products = []
     for ngram, weight in candidate_weights.items():
         reference_weight = reference_weights.get(ngram, 0.0)
-        products.append(min(weight, reference_weight) * reference_weight)
+        clipped = min(weight, reference_weight)
+        products.append(clipped * reference_weight)
     return sum(products)
 
 

@@ -80,8 +80,8 @@ def remove_punctuation(text: str) -> str:
     result = text
     for mark in PUNCTUATION:
         touches_space = f"{mark} " in text or f" {mark}" in text
-        replacement = "" if touches_space or has_number_with_comma else " "
-        result = result.replace(mark, replacement)
+        is_removed = touches_space or has_number_with_comma
+        result = result.replace(mark, "" if is_removed else " ")
     return FULL_STOP.sub("", result, count=FULL_STOPS_REMOVED)
 
 
@@ -91,8 +91,9 @@ def normalize(text: str) -> str:
 
     Source: `processPunctuation`, then `processDigitArticle` of the official script.
     """
+    plain = remove_punctuation(text).lower()
     words = []
-    for raw_word in remove_punctuation(text).lower().split():
+    for raw_word in plain.split():
         word = DIGITS.get(raw_word, raw_word)
         if word not in ARTICLES:
             words.append(CONTRACTIONS.get(word, word))
@@ -122,7 +123,8 @@ def score(prediction: str, target: Target) -> float:
     """
     answer = on_one_line(prediction)
     references = [on_one_line(reference) for reference in target.references]
-    if len(set(references)) > 1:
+    all_agree = len(set(references)) == 1
+    if not all_agree:
         answer = normalize(answer)
         references = [normalize(reference) for reference in references]
     return agreement(answer, references)

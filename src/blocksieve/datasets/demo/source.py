@@ -38,5 +38,6 @@ def read(source: Source, split: str) -> Iterator[Sample]:
 def encode_png(pixels: np.ndarray) -> bytes:
     """Encode uint8 pixels [height, width, 3] as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+    image = Image.fromarray(pixels)
+    image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -7,6 +7,7 @@ training starts), 2 is what the datasets hold. The same functions serve training
 The order of the draws from `rng` decides every picture: a change there changes the datasets.
 """
 
+import itertools
 import random
 import zlib
 from collections.abc import Callable
@@ -105,7 +106,7 @@ def scene(rng: random.Random, count: int, distinct: bool = True) -> list[Thing]:
 
     `distinct`: no two have the same colour and shape. Otherwise most of them are of three kinds.
     """
-    kinds = [(shape, color) for shape in SHAPES for color in COLORS]
+    kinds = list(itertools.product(SHAPES, COLORS))
     if distinct:
         picked = rng.sample(kinds, count)
     else:
@@ -166,10 +167,13 @@ def question_about(rng: random.Random, things: list[Thing], kind: str) -> tuple[
         return None
     thing = rng.choice(candidates)
     if kind == "color":
-        return f"what color is the {thing.shape}?", thing.color
+        question = f"what color is the {thing.shape}?"
+        return question, thing.color
     if kind == "shape":
-        return f"what shape is the {thing.color} object?", thing.shape
-    return f"where is the {thing.name}?", thing.place
+        question = f"what shape is the {thing.color} object?"
+        return question, thing.shape
+    question = f"where is the {thing.name}?"
+    return question, thing.place
 
 
 def is_there(rng: random.Random, things: list[Thing]) -> tuple[str, str]:
