@@ -185,17 +185,19 @@ def _describe(error: ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
     if error.validator == "additionalProperties":
         return f"{key}: {_unknown_key(error)}"
+    rule: Any = error.validator_value
+    value: Any = error.instance
     if error.validator == "required":
-        required: list[str] = error.validator_value  # type: ignore[assignment]
-        missing = next(name for name in required if name not in error.instance)
+        missing = next(name for name in rule if name not in value)
         return f"{key}: key {missing!r} is missing; add it"
-    return f"{key}: {error.instance!r} {_expectation(error)}"
+    return f"{key}: {value!r} {_expectation(error)}"
 
 
 def _unknown_key(error: ValidationError) -> str:
-    schema: Content = error.schema  # type: ignore[assignment]
+    schema: Any = error.schema
+    content: Any = error.instance
     allowed = list(schema["properties"])
-    unknown = next(name for name in error.instance if name not in allowed)
+    unknown = next(name for name in content if name not in allowed)
     return f"unknown key {unknown!r}{_hint(unknown, allowed)}; allowed: {', '.join(allowed)}"
 
 
