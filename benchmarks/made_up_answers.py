@@ -1,6 +1,7 @@
-"""Answers that no model gave: `simulated_search.py` puts this in place of `blocksieve/search/answering.py`.
+"""Answers that no model gave: `simulated_search.py` puts this in place of `search/answering.py`.
 
-Every block costs some answers, in part the same ones on all datasets. What a combination answers is always the same.
+Every block costs some answers, in part the same ones on all datasets. What a combination answers is
+always the same.
 """
 
 import zlib
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.combination import Combination
 from blocksieve.search.cache import SCHEMA, Cache, CacheRow
@@ -15,7 +17,8 @@ from blocksieve.search.task import Task
 from blocksieve.shards import Computed
 
 MOST_BLOCKS = 256
-BASELINE_LOSS, NOISE = 0.1, 0.03
+BASELINE_LOSS = 0.1
+NOISE = 0.03
 
 
 @dataclass(frozen=True)
@@ -28,29 +31,36 @@ class Answered:
 
 
 def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache) -> Answered:
-    """Rows of the missing pairs, each combination's put into the cache at once, as the module that this stands for."""
-    shares = [
-        np.random.default_rng(seed).gamma(0.3, 0.05, MOST_BLOCKS)
-        for seed in (0, zlib.crc32(task.dataset.encode()))
-    ]
+    """Answer the missing pairs, each combination's put into the cache at once."""
+    costs = block_costs(0) + block_costs(zlib.crc32(task.dataset.encode()))
     right = samples.select("sample_id", prediction=pl.col("references").list.first())
+    pairs = missing.join(right, on="sample_id")
     tables = []
-    for (name,), pairs in missing.join(right, on="sample_id").group_by(
-        "combination", maintain_order=True
-    ):
-        loss = BASELINE_LOSS + sum(shares)[list(Combination.parse(str(name)).blocks)].sum()
-        ease = [int(sample, 16) / 16 ** len(sample) for sample in pairs["sample_id"]]
-        luck = np.random.default_rng(zlib.crc32(str(name).encode())).normal(0, NOISE, len(pairs))
-        rows = pairs.with_columns(
-            prediction=pl.when(pl.Series(ease + luck) > loss)
-            .then("prediction")
-            .otherwise(pl.lit("nothing")),
-            tokens=pl.lit([0]),
-            near_tie=pl.lit(False),
-            non_finite=pl.lit(False),
-            refused=pl.lit(None),
-        )
-        tables.append(rows.select(list(SCHEMA)).cast(SCHEMA))
-        cache.append([CacheRow(*row) for row in tables[-1].rows()])
+    for (name,), rows in pairs.group_by("combination", maintain_order=True):
+        answered = with_answers(str(name), rows, costs)
+        tables.append(answered)
+        cache.append([CacheRow(*row) for row in answered.rows()])
     cache.close()
     return Answered(pl.concat(tables), {}, 0.0)
+
+
+def block_costs(seed: int) -> NDArray[np.float64]:
+    """Return the share of answers that each block costs."""
+    costs: NDArray[np.float64] = np.random.default_rng(seed).gamma(0.3, 0.05, MOST_BLOCKS)
+    return costs
+
+
+def with_answers(name: str, rows: pl.DataFrame, costs: NDArray[np.float64]) -> pl.DataFrame:
+    """Let a combination answer: right where a sample is easy enough for what is left."""
+    loss = BASELINE_LOSS + costs[list(Combination.parse(name).blocks)].sum()
+    ease = [int(sample_id, 16) / 16 ** len(sample_id) for sample_id in rows["sample_id"]]
+    luck = np.random.default_rng(zlib.crc32(name.encode())).normal(0, NOISE, len(rows))
+    is_right = pl.Series(ease + luck) > loss
+    answered = rows.with_columns(
+        prediction=pl.when(is_right).then("prediction").otherwise(pl.lit("nothing")),
+        tokens=pl.lit([0]),
+        near_tie=pl.lit(False),
+        non_finite=pl.lit(False),
+        refused=pl.lit(None),
+    )
+    return answered.select(list(SCHEMA)).cast(SCHEMA)

@@ -1,4 +1,7 @@
-"""How long Snakemake plans a large run, and in how much memory: 100 datasets x 6 sizes x 4 parts, in a dry run."""
+"""How long Snakemake plans a large run, and in how much memory.
+
+A dry run of 100 datasets x 6 sizes x 4 parts.
+"""
 
 import argparse
 import json
@@ -15,16 +18,20 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, default=6)
     parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/planning.json"))
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        search = {"max_removed": given.sizes, "jobs_per_step": given.parts}
-        copy_workflow(folder, given.datasets, {"search": search})
-        row = {"datasets": given.datasets, "sizes": given.sizes, "parts": given.parts}
-        row |= snakemake(folder, "-n", "--quiet", "host")
+        search = {"max_removed": options.sizes, "jobs_per_step": options.parts}
+        copy_workflow(folder, options.datasets, {"search": search})
+        row = {
+            "datasets": options.datasets,
+            "sizes": options.sizes,
+            "parts": options.parts,
+            **snakemake(folder, "-n", "--quiet", "host"),
+        }
     print(row)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(row, indent=1) + "\n")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(row, indent=1) + "\n")
 
 
 if __name__ == "__main__":

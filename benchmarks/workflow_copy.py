@@ -15,41 +15,40 @@ PARTS = ("Snakefile", "rules", "workflow", "src", "config", "profiles", "envs", 
 
 
 def copy_workflow(folder: Path, datasets: int, config: dict[str, Any]) -> None:
-    """Copy the workflow, add copies of one dataset's definition each with a prompt of its own, and the config."""
+    """Copy the workflow, with so many copies of one dataset, each with a prompt of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        copied = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copied(ROOT / part, folder / part)
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
     names = [f"dataset_{number}" for number in range(datasets)]
     definition = yaml.safe_load((ROOT / "config/datasets/demo_vqa.yaml").read_text())
     for name in names:
         definition["prompt"] = f"{{question}} ({name})"
         (folder / f"config/datasets/{name}.yaml").write_text(yaml.safe_dump(definition))
-    (folder / "run.yaml").write_text(yaml.safe_dump({"run": "large", "datasets": names} | config))
+    run = {"run": "large", "datasets": names, **config}
+    (folder / "run.yaml").write_text(yaml.safe_dump(run))
 
 
-def snakemake(folder: Path, *arguments: str) -> dict[str, Any]:
-    """Run the copy's config on 2 cores: jobs, seconds of the clock and of cores, peak memory of the largest process."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *arguments,
-        "--configfile",
-        "run.yaml",
-        "--cores",
-        "2",
-    ]
+def snakemake(folder: Path, *arguments: str) -> dict[str, float]:
+    """Run the copy's config on 2 cores.
+
+    Returns jobs, seconds of the clock and of cores, peak memory of the largest process.
+    """
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    command += ["--configfile", "run.yaml", "--cores", "2"]
+    log = folder / "printed"
     start = time.perf_counter()
-    with (folder / "printed").open("w") as printed:
+    with log.open("w") as printed:
         running = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(running.pid, 0)
-    text = (folder / "printed").read_text()
+        _, status, usage = os.wait4(running.pid, 0)
+    seconds = time.perf_counter() - start
+    text = log.read_text()
     if status:
         sys.exit(text[-3000:])
-    jobs = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("total "))
-    seconds = {
-        "seconds": time.perf_counter() - start,
-        "core_seconds": used.ru_utime + used.ru_stime,
+    totals = [line for line in text.splitlines() if line.startswith("total ")]
+    return {
+        "jobs": int(totals[0].split()[1]),
+        "seconds": seconds,
+        "core_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_gib": usage.ru_maxrss / 2**20,
     }
-    return {"jobs": jobs} | seconds | {"peak_gib": used.ru_maxrss / 2**20}
