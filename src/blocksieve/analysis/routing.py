@@ -231,7 +231,7 @@ def _accuracy(rows: pl.DataFrame) -> dict[str, Any]:
     about: dict[str, Any] = {"prompts": len(rows), "wordings": rows["wording"].n_unique()}
     if rows.is_empty():
         return about | dict.fromkeys(("accuracy", "low", "high", "routed", "error"))
-    wrong = clustered_mean(1 - rows["right"].cast(pl.Float64), rows["wording"], change=1)
+    wrong = clustered_mean(1 - rows["right"].cast(pl.Float64), rows["wording"], max_change=1)
     low, high = (
         None if np.isnan(end) else float(np.clip(1 - end, 0, 1)) for end in (wrong.high, wrong.low)
     )
