@@ -1,25 +1,43 @@
-"""Choices: the combination that each way of choosing removes, for a dataset, a task type, or whatever comes."""
+"""Choices: which combination a way of choosing removes, for a dataset, a task type, or all."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypedDict
 
 from blocksieve.combination import Combination
-from blocksieve.evidence import Evidence
-from blocksieve.importance import removal_order
-
-METHODS = ("beam", "scores")
-"""How a combination is chosen: the least drop measured by the search, or the least important blocks taken together."""
-
-SCOPES = ("dataset", "task_type", "generic", "leave_one_out", "same_type")
-"""On which datasets: the dataset's own, its task type's, all, all but the dataset, its type's without the dataset."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a method removes at a size, chosen on search samples; `name`: a dataset, a task type, or generic."""
+class Method(StrEnum):
+    """How a combination is chosen."""
+
+    BEAM = "beam"
+    """The least drop that the search measured."""
+    SCORES = "scores"
+    """The blocks that cost least alone, taken together."""
+    PATH = "path"
+    """One block after the other, each the one that then costs least."""
+
+
+class Scope(StrEnum):
+    """On which datasets a combination is chosen."""
+
+    DATASET = "dataset"
+    """On the dataset itself."""
+    TASK_TYPE = "task_type"
+    """On all datasets of the task type."""
+    GENERIC = "generic"
+    """On all datasets."""
+    LEAVE_ONE_OUT = "leave_one_out"
+    """On all datasets but the dataset."""
+    SAME_TYPE = "same_type"
+    """On the datasets of its task type without the dataset."""
+
+
+class ChoiceRow(TypedDict):
+    """A choice as files hold it."""
 
     method: str
     scope: str
@@ -28,116 +46,50 @@ class Choice:
     combination: str
 
 
-def choices_of(evidence: Evidence) -> list[Choice]:
-    """The choices that the run made; for a given table, which has none, those that it makes."""
-    return [Choice(**entry) for entry in evidence.choices] or choose(evidence)
+@dataclass(frozen=True)
+class Choice:
+    """What a method removes at a size, chosen on search samples.
 
-
-def lists_of(evidence: Evidence) -> Iterator[tuple[str, int, str, dict[str, str]]]:
-    """For every method, size and dataset the combination of each scope that has one: what might be removed there."""
-    known = {
-        (one.method, one.size, one.scope, one.name): one.combination for one in choices_of(evidence)
-    }
-    for method in METHODS:
-        for size in sorted({size for own, size, *_ in known if own == method}):
-            for dataset, task_type in evidence.task_types.items():
-                names = dict.fromkeys(SCOPES, dataset) | {
-                    "task_type": task_type,
-                    "generic": "generic",
-                }
-                keys = {scope: (method, size, scope, name) for scope, name in names.items()}
-                yield (
-                    method,
-                    size,
-                    dataset,
-                    {scope: known[key] for scope, key in keys.items() if key in known},
-                )
-
-
-def overlap(one: str, other: str) -> float:
-    """The share of blocks that two combinations of one size have in common."""
-    first, second = set(one.split("-")), set(other.split("-"))
-    return len(first & second) / len(first)
-
-
-def choose(evidence: Evidence) -> list[Choice]:
-    """Every method's choice for every scope at every size, from the search samples alone.
-
-    beam: the first of the beam of a dataset or of the generic one; for the other scopes, which have no beam, and for a
-    given table the least mean drop among all combinations evaluated on the datasets concerned. scores: the k blocks of
-    least mean drop alone. Equal drops: the first in the combinations' order. path: from the best block alone on all
-    datasets, each step adds the block that then costs least. A scope without datasets or evaluations has no choice.
+    `name` is a dataset, a task type, or generic.
     """
-    found = []
-    for scope, name, datasets in judges(evidence):
-        for method, combinations in (
-            ("beam", _least(evidence, scope, name, datasets)),
-            ("scores", _least_important(evidence, datasets)),
-        ):
-            found += [Choice(method, scope, name, one.size, str(one)) for one in combinations]
-    return found + [
-        Choice("path", "generic", "generic", name.count("-") + 1, name) for name in path(evidence)
-    ]
 
+    method: Method
+    scope: Scope
+    name: str
+    size: int
+    combination: Combination
 
-def judges(evidence: Evidence) -> Iterator[tuple[str, str, list[str]]]:
-    """Each scope and name with the datasets on which its combination is chosen; none without a dataset."""
-    types = evidence.task_types
-    for dataset, task_type in types.items():
-        yield "dataset", dataset, [dataset]
-        others = [other for other in types if other != dataset]
-        if others:
-            yield "leave_one_out", dataset, others
-        if same := [other for other in others if types[other] == task_type]:
-            yield "same_type", dataset, same
-    for task_type in dict.fromkeys(types.values()):
-        yield "task_type", task_type, [dataset for dataset in types if types[dataset] == task_type]
-    yield "generic", "generic", list(types)
-
-
-def _least(
-    evidence: Evidence, scope: str, name: str, datasets: Sequence[str]
-) -> Iterator[Combination]:
-    beam = evidence.beams.get(name, {}) if scope in ("dataset", "generic") else {}
-    by_size: dict[int, list[str]] = {}
-    for one, on in evidence.coverage.items():
-        if set(datasets) <= set(on):
-            by_size.setdefault(one.count("-") + 1, []).append(one)
-    for size, names in sorted(by_size.items()):
-        best = (
-            beam[size][0]
-            if size in beam
-            else names[int(np.argmin(evidence.mean_drops(names, datasets)))]
+    @classmethod
+    def of_row(cls, row: ChoiceRow) -> "Choice":
+        """Read a choice from a file's row."""
+        return cls(
+            method=Method(row["method"]),
+            scope=Scope(row["scope"]),
+            name=row["name"],
+            size=row["size"],
+            combination=Combination.parse(row["combination"]),
         )
-        yield Combination.parse(best)
+
+    def row(self) -> ChoiceRow:
+        """Return the choice as files hold it."""
+        return {
+            "method": str(self.method),
+            "scope": str(self.scope),
+            "name": self.name,
+            "size": self.size,
+            "combination": str(self.combination),
+        }
 
 
-def _least_important(evidence: Evidence, datasets: Sequence[str]) -> Iterator[Combination]:
-    order = removal_order(evidence, datasets)
-    largest = max(name.count("-") + 1 for name in evidence.coverage) if evidence.coverage else 0
-    for size in range(1, min(largest, len(order) - 1) + 1):
-        yield Combination.of(order[:size])
+class FinalistsDocument(TypedDict):
+    """Content of finalists.json: what is measured on every dataset and in both roles, and why."""
+
+    combinations: list[str]
+    named: list[str]
+    choices: list[ChoiceRow]
 
 
-def path(evidence: Evidence) -> list[str]:
-    """One block after the other: from the best block alone, each step adds the one that then costs least on average."""
-    steps: list[str] = []
-    while True:
-        blocks = set(steps[-1].split("-")) if steps else set()
-        names = [name for name in evidence.full(len(blocks) + 1) if blocks < set(name.split("-"))]
-        if not names:
-            return steps
-        steps.append(names[int(np.argmin(evidence.mean_drops(names, list(evidence.names))))])
-
-
-def finalists(evidence: Evidence, named: Sequence[str]) -> dict[str, Any]:
-    """What is measured on every dataset and in both roles: all choices, and the combinations named in the config."""
-    made = choose(evidence)
-    combinations = {
-        Combination.parse(text) for text in (*(choice.combination for choice in made), *named)
-    }
-    return {
-        "combinations": [str(one) for one in sorted(combinations)],
-        "named": list(named),
-        "choices": [asdict(choice) for choice in made],
-    }
+def read_choices(path: Path) -> list[Choice]:
+    """Read the choices of a finalists.json."""
+    document: Mapping[str, list[ChoiceRow]] = json.loads(path.read_text(encoding="utf-8"))
+    return [Choice.of_row(row) for row in document["choices"]]

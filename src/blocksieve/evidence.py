@@ -1,18 +1,20 @@
-"""All that a run leaves for its analyses: drops on one scale, how they vary together, and the beams."""
+"""What a run left for its analyses: drops on one scale, how they vary together, and the beams."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from blocksieve.choices import Choice, read_choices
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.pieces import pieces
+from blocksieve.specs import AnalysisSpec, MaxDrop
 from blocksieve.statistics import (
     Contrasts,
     Drops,
@@ -21,57 +23,100 @@ from blocksieve.statistics import (
     paired_drops,
     student_interval,
 )
+from blocksieve.units import PERCENT, UNITS, Scale
 
-Scale = Literal["relative", "points"]
 Role = Literal["search", "holdout"]
-PERCENT = 100
-NEEDED = (
-    *(
-        "dataset",
-        "task_type",
-        "combination",
-        "removed",
-        "size",
-        "role",
-        "n",
-        "n_clusters",
-        "drop",
-        "se",
-        "ci_low",
-    ),
-    *("ci_high", "relative", "relative_se", "bounded", "wins", "losses"),
+Weights = Mapping[Combination, float]
+"""A contrast: a weighted sum of combinations' drops."""
+
+REQUIRED_COLUMNS = (
+    "dataset",
+    "task_type",
+    "combination",
+    "removed",
+    "size",
+    "role",
+    "n",
+    "n_clusters",
+    "drop",
+    "se",
+    "ci_low",
+    "ci_high",
+    "relative",
+    "relative_se",
+    "bounded",
+    "wins",
+    "losses",
 )
-Weights = Mapping[str, float]
+TABLE_COLUMNS = (
+    "dataset",
+    "task_type",
+    "combination",
+    "removed",
+    "size",
+    "n",
+    "n_clusters",
+    "drop",
+    "se",
+    "low",
+    "high",
+    "wins",
+    "losses",
+)
+
+
+@dataclass(frozen=True)
+class MeanDrop:
+    """A contrast's mean over datasets in % or pp, its 95 % interval, and two-sided p against 0.
+
+    None where a number is not known.
+    """
+
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+    @classmethod
+    def unknown(cls) -> "MeanDrop":
+        """Return the mean of what was not measured."""
+        return cls(None, None, None, None, None)
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What analyses are made from, for the samples of one role.
 
-    `evaluations`: as merged, all roles. `sums`: per cluster, as `sum_clusters` makes them, by dataset, each read when
-    needed; without any (a given table) drops count as independent in every comparison of two. `settings`: the config's
-    `analysis`. `beams`: kept combinations by scope (a dataset, or generic) and size. `num_blocks`: of the model, None
-    if unknown. `choices`: what the run chose, as its finalists' file says (see `blocksieve.choices`).
+    `evaluations`: as merged, all roles.
+    `max_drop`: what the strategies may lose; None where no strategy is asked for.
+    `sums`: for each dataset `shards.by_cluster`, read when needed. Without any (a table from
+    elsewhere) drops count as independent in every comparison of two.
+    `beams`: kept combinations, the best first, by scope (a dataset, or generic) and size.
+    `num_blocks`: of the model, None if unknown.
+    `choices`: what the run chose, empty if it made none.
     """
 
     evaluations: pl.DataFrame
-    settings: Mapping[str, Any]
+    scale: Scale
+    max_drop: MaxDrop | None = None
     sums: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
-    beams: Mapping[str, Mapping[int, list[str]]] = field(default_factory=dict)
+    beams: Mapping[str, Mapping[int, list[Combination]]] = field(default_factory=dict)
     num_blocks: int | None = None
-    choices: Sequence[Mapping[str, Any]] = ()
+    choices: Sequence[Choice] = ()
     role: Role = "search"
 
     @property
-    def scale(self) -> Scale:
-        """Relative drops in %, or drops in percentage points."""
-        scale: Scale = self.settings["across_datasets"]
-        return scale
+    def limits(self) -> MaxDrop:
+        """What the strategies may lose; ValueError where none was given."""
+        if self.max_drop is None:
+            raise ValueError("this evidence has no limits: give max_drop")
+        return self.max_drop
 
     @property
     def unit(self) -> str:
         """The unit of drops: % of the baseline, or percentage points."""
-        return "%" if self.scale == "relative" else "pp"
+        return UNITS[self.scale]
 
     @property
     def paired(self) -> bool:
@@ -80,12 +125,15 @@ class Evidence:
 
     @property
     def depth(self) -> int:
-        """Blocks of the model; where it is not known, those that the combinations show."""
-        return self.num_blocks or 1 + max(max(blocks) for blocks in self.table["removed"].to_list())
+        """Blocks of the model; where that is not known, those that the combinations show."""
+        if self.num_blocks:
+            return self.num_blocks
+        last_blocks = [max(blocks) for blocks in self.table["removed"].to_list()]
+        return 1 + max(last_blocks)
 
     @cached_property
-    def held_out(self) -> "Evidence | None":
-        """The same from the holdout samples, never used to choose; None where none were evaluated."""
+    def holdout(self) -> "Evidence | None":
+        """The same from holdout samples, never used to choose; None where none were evaluated."""
         measured = self.evaluations.filter(
             pl.col("role") == "holdout", pl.col("size") > 0, pl.col("not_evaluable").is_null()
         )
@@ -93,47 +141,22 @@ class Evidence:
 
     @cached_property
     def table(self) -> pl.DataFrame:
-        """A row a dataset and combination of size 1 or more: `drop`, `se`, `low`, `high` in % or pp.
+        """One row per dataset and combination of size 1 or more: drop, se, low, high in % or pp.
 
-        Datasets without this scale (baseline 0; metric not in [0, 1]) have no rows. Ordered by dataset, size, removed.
+        Datasets without this scale (baseline 0; metric not in [0, 1]) have no rows. Ordered by
+        dataset, size, removed.
         """
         rows = rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
-        if self.scale == "relative":
-            rows = rows.filter(pl.col("relative").is_not_null())
-            ends = [
-                student_interval(mean, _number(se), clusters)
-                for mean, se, clusters in rows.select(
-                    "relative", "relative_se", "n_clusters"
-                ).iter_rows()
-            ]
-            numbers = {"drop": "relative", "se": "relative_se"}
-            low, high = ([getattr(end, name) for end in ends] for name in ("low", "high"))
-            rows = rows.with_columns(
-                low=pl.Series(low, dtype=pl.Float64), high=pl.Series(high, dtype=pl.Float64)
-            )
-        else:
-            rows = rows.filter("bounded").with_columns(low="ci_low", high="ci_high")
-            numbers = {"drop": "drop", "se": "se"}
-        scaled = {name: pl.col(source) * PERCENT for name, source in numbers.items()}
-        table = rows.with_columns(
-            **scaled, low=pl.col("low") * PERCENT, high=pl.col("high") * PERCENT
-        )
-        if (
-            rows.is_empty()
-            and not rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0).is_empty()
-        ):
+        relative = self.scale == "relative"
+        scaled = _with_relative_drops(rows) if relative else _with_drops_in_points(rows)
+        if scaled.is_empty() and not rows.is_empty():
             raise DataError(
-                f"{self.role} samples: no dataset has a drop on the scale across_datasets: {self.scale}"
-                " (relative needs a baseline other than 0, points a metric in [0, 1]); choose the other scale"
+                f"{self.role} samples: no dataset has a drop on the scale across_datasets:"
+                f" {self.scale} (relative needs a baseline other than 0, points a metric in"
+                " [0, 1]); choose the other scale"
             )
-        return (
-            table.select(
-                *("dataset", "task_type", "combination", "removed", "size", "n", "n_clusters"),
-                *("drop", "se", "low", "high", "wins", "losses"),
-            )
-            .fill_nan(None)
-            .sort("dataset", "size", "removed")
-        )
+        in_unit = scaled.with_columns(pl.col("drop", "se", "low", "high") * PERCENT)
+        return in_unit.select(TABLE_COLUMNS).fill_nan(None).sort("dataset", "size", "removed")
 
     @cached_property
     def task_types(self) -> dict[str, str]:
@@ -141,30 +164,61 @@ class Evidence:
         order = self.table.select("task_type", "dataset").unique().sort("task_type", "dataset")
         return {dataset: task_type for task_type, dataset in order.iter_rows()}
 
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets by name."""
+        return list(self.row_index)
+
     @cached_property
-    def names(self) -> dict[str, dict[str, int]]:
-        """For each dataset its combinations, numbered."""
-        return {
-            dataset: {name: place for place, name in enumerate(rows["combination"])}
-            for (dataset,), rows in self.table.group_by("dataset", maintain_order=True)
-        }
+    def row_index(self) -> dict[str, dict[Combination, int]]:
+        """For each dataset the combinations that all its samples answered, numbered."""
+        index = {}
+        for (dataset,), rows in self._complete_rows.group_by("dataset", maintain_order=True):
+            combinations = map(Combination.parse, rows["combination"])
+            index[str(dataset)] = {combination: row for row, combination in enumerate(combinations)}
+        return index
+
+    @cached_property
+    def _complete_rows(self) -> pl.DataFrame:
+        """The rows of `table` without combinations that only a part of the samples answered.
+
+        A table from elsewhere does not say which samples its rows have, and is taken as it is.
+        """
+        if not self.paired:
+            return self.table
+        return self.table.filter(pl.col("n") == pl.col("n").max().over("dataset"))
+
+    @cached_property
+    def sample_counts(self) -> dict[Combination, dict[str, int]]:
+        """For each combination, by size and sites, how many samples of each dataset answered it."""
+        return _counts(self.table)
+
+    @cached_property
+    def coverage(self) -> dict[Combination, dict[str, int]]:
+        """The same, of the datasets all of whose samples answered it."""
+        return _counts(self._complete_rows)
 
     @cached_property
     def drops(self) -> dict[str, Drops]:
-        """For each dataset the drops of its combinations, in % or pp, in the order of `names`."""
-        return {dataset: self._drops(dataset, list(names)) for dataset, names in self.names.items()}
+        """For each dataset the drops of its combinations, in % or pp, in the order of row_index."""
+        return {dataset: self._drops(dataset) for dataset in self.row_index}
 
-    def _drops(self, dataset: str, names: list[str]) -> Drops:
+    def _drops(self, dataset: str) -> Drops:
         if dataset in self.sums:
-            return clustered_drops(self.sums_of(dataset), names, self.scale, self.change[dataset])
+            return self._clustered(self.sums_of(dataset), dataset, list(self.row_index[dataset]))
         rows = self.table.filter(pl.col("dataset") == dataset)
         errors = np.array([_number(se) for se in rows["se"]])
-        return Drops(
-            rows["drop"].to_numpy(), np.zeros((len(rows), 0)), errors, min(rows["n_clusters"]) - 1
-        )
+        no_influences = np.zeros((len(rows), 0))
+        freedom = min(rows["n_clusters"]) - 1
+        return Drops(rows["drop"].to_numpy(), no_influences, errors, freedom)
+
+    def _clustered(
+        self, sums: pl.DataFrame, dataset: str, combinations: Sequence[Combination]
+    ) -> Drops:
+        return clustered_drops(sums, combinations, self.scale, self.max_change[dataset])
 
     def sums_of(self, dataset: str) -> pl.DataFrame:
-        """The dataset's sums a cluster, of this role."""
+        """Read the dataset's sums by cluster, of this role."""
         return self.sums[dataset].filter(pl.col("role") == self.role).collect()
 
     @cached_property
@@ -173,102 +227,120 @@ class Evidence:
         return dict(self.table.group_by("dataset").agg(pl.max("n")).iter_rows())
 
     @cached_property
-    def change(self) -> dict[str, float]:
-        """For each dataset how large one change of a score is: 1 for scores in [0, 1], else the mean baseline."""
+    def max_change(self) -> dict[str, float]:
+        """For each dataset the largest change of a score: 1 in [0, 1], else the mean baseline."""
         largest = pl.when(pl.first("bounded")).then(1.0).otherwise(pl.first("baseline"))
-        return dict(
-            rows_of_role(self.evaluations, self.role).group_by("dataset").agg(largest).iter_rows()
-        )
+        rows = rows_of_role(self.evaluations, self.role)
+        return dict(rows.group_by("dataset").agg(largest).iter_rows())
 
-    @cached_property
-    def coverage(self) -> dict[str, list[str]]:
-        """For each combination, by size and removed blocks, the datasets that it was evaluated on."""
-        rows = self.table.group_by("size", "removed", "combination").agg(pl.col("dataset").sort())
-        return dict(rows.sort("size", "removed").select("combination", "dataset").iter_rows())
-
-    def full(self, *sizes: int) -> list[str]:
-        """The combinations evaluated on every dataset, of these sizes or of all."""
+    def with_full_coverage(self, *sizes: int) -> list[Combination]:
+        """Return the combinations that every dataset evaluated, of these sizes or of all."""
         return [
-            name
-            for name, datasets in self.coverage.items()
-            if len(datasets) == len(self.names) and (not sizes or name.count("-") + 1 in sizes)
+            combination
+            for combination, datasets in self.coverage.items()
+            if len(datasets) == len(self.datasets) and (not sizes or combination.size in sizes)
         ]
 
     @property
     def sizes(self) -> list[int]:
         """The sizes of which some combination was evaluated on every dataset."""
-        return sorted({name.count("-") + 1 for name in self.full()})
+        return sorted({combination.size for combination in self.with_full_coverage()})
 
     def average(
         self, contrasts: Sequence[Weights], datasets: Iterable[str] | None = None
-    ) -> pl.DataFrame:
-        """Weighted sums of combinations' drops, averaged over datasets (all of them) with equal weight.
+    ) -> list[MeanDrop]:
+        """Average weighted sums of combinations' drops over datasets of equal weight.
 
-        A row a contrast: `mean`, `se`, `low`, `high` in % or pp, two-sided `p` against 0. All named combinations must
-        have been evaluated on all the datasets.
+        Over all datasets if none are named; one result per contrast. All combinations must have
+        been evaluated on all the datasets, each contrast on the samples that its own have in common.
         """
-        chosen = list(self.names) if datasets is None else list(datasets)
-        names = list(dict.fromkeys(name for contrast in contrasts for name in contrast))
-        places = {name: place for place, name in enumerate(names)}
-        weights = np.zeros((len(contrasts), len(names)))
+        over = self.datasets if datasets is None else list(datasets)
+        combinations = list(dict.fromkeys(_all_keys(contrasts)))
+        if len(contrasts) > 1 and not self._all_complete(combinations, over):
+            return [self.average([contrast], over)[0] for contrast in contrasts]
+        columns = {combination: column for column, combination in enumerate(combinations)}
+        weights = np.zeros((len(contrasts), len(combinations)))  # (contrasts, combinations)
         for row, contrast in enumerate(contrasts):
-            weights[row, [places[name] for name in contrast]] = list(contrast.values())
-        found = macro_contrasts(
-            [self.subset(dataset, names) for dataset in chosen], [weights] * len(chosen)
-        )
-        return _rows(found)
+            weights[row, [columns[key] for key in contrast]] = list(contrast.values())
+        drops = [self.subset(dataset, combinations) for dataset in over]
+        return _mean_drops(macro_contrasts(drops, [weights] * len(over)))
 
-    def subset(self, dataset: str, combinations: Sequence[str]) -> Drops:
-        """Some combinations' drops on a dataset."""
-        return self.drops[dataset].subset([self.names[dataset][name] for name in combinations])
+    def average_of(self, contrasts: Mapping[str, Weights]) -> MeanDrop:
+        """Average a weighted sum over datasets, each of which has one of its own."""
+        drops = [self.subset(dataset, list(weights)) for dataset, weights in contrasts.items()]
+        weights = [np.array([list(contrast.values())]) for contrast in contrasts.values()]
+        return _mean_drops(macro_contrasts(drops, weights))[0]
 
-    def values(self, dataset: str, combinations: Sequence[str]) -> NDArray[np.float64]:
-        """Some combinations' drops on a dataset, in % or pp."""
+    def subset(self, dataset: str, combinations: Sequence[Combination]) -> Drops:
+        """Return some combinations' drops on the samples of a dataset that all of them answered."""
+        index = self.row_index[dataset]
+        if self._all_complete(combinations, [dataset]):
+            return self.drops[dataset].subset([index[each] for each in combinations])
+        sums = _common_samples(self.sums_of(dataset), combinations)
+        return self._clustered(sums, dataset, combinations)
+
+    def _all_complete(self, combinations: Iterable[Combination], datasets: Iterable[str]) -> bool:
+        return all(set(combinations) <= self.row_index[dataset].keys() for dataset in datasets)
+
+    def values(self, dataset: str, combinations: Sequence[Combination]) -> NDArray[np.float64]:
+        """Return some combinations' drops on a dataset, in % or pp."""
         return self.subset(dataset, combinations).means
 
     def mean_drops(
-        self, combinations: Sequence[str], datasets: Iterable[str]
+        self, combinations: Sequence[Combination], datasets: Iterable[str]
     ) -> NDArray[np.float64]:
-        """Their macro-average over datasets, without an interval."""
-        mean: NDArray[np.float64] = np.mean(
-            [self.values(dataset, combinations) for dataset in datasets], axis=0
-        )
+        """Return their macro-average over datasets, without an interval."""
+        by_dataset = [self.values(dataset, combinations) for dataset in datasets]
+        mean: NDArray[np.float64] = np.mean(by_dataset, axis=0)
         return mean
 
-    def average_of(self, contrasts: Mapping[str, Weights]) -> dict[str, Any]:
-        """One row of `average` in which every dataset has a weighted sum of its own."""
-        drops = [self.subset(dataset, list(weights)) for dataset, weights in contrasts.items()]
-        found = macro_contrasts(
-            drops, [np.array([list(weights.values())]) for weights in contrasts.values()]
-        )
-        return _rows(found).row(0, named=True)
+
+def contrast(first: Combination, second: Combination) -> dict[Combination, float]:
+    """Return the contrast that says how much more the first costs; empty for the same one."""
+    return {} if first == second else {first: 1.0, second: -1.0}
 
 
-def clustered_drops(sums: pl.DataFrame, names: Sequence[str], scale: Scale, change: float) -> Drops:
-    """Drops of these combinations in % or pp from sums a cluster; all must have the same samples.
+def averages_if_measured(
+    evidence: Evidence | None,
+    dataset: str,
+    combinations: Iterable[Combination],
+    contrasts: Sequence[Weights],
+) -> list[MeanDrop]:
+    """Return `average` on one dataset, unknown where one of the combinations was not measured."""
+    if evidence is None or not set(combinations) <= evidence.row_index.get(dataset, {}).keys():
+        return [MeanDrop.unknown()] * len(contrasts)
+    return evidence.average(contrasts, [dataset])
 
-    `change`: see `clustered_mean`.
+
+def clustered_drops(
+    sums: pl.DataFrame, combinations: Sequence[Combination | str], scale: Scale, max_change: float
+) -> Drops:
+    """Return drops in % or pp from sums by cluster; all must have the same samples.
+
+    `max_change`: see `clustered_mean`.
     """
     wide = wide_sums(sums)
+    names = [str(combination) for combination in combinations]
     lacking = [name for name in names if name not in wide.columns or wide[name].null_count()]
     if lacking:
         raise DataError(
-            f"combination {lacking[0]} was not evaluated on the same samples as others; rerun its jobs"
+            f"combination {lacking[0]} was not evaluated on the same samples as others;"
+            " rerun its jobs"
         )
-    drops = wide.select(names).to_numpy().T
-    return paired_drops(drops, wide["baseline"], wide["n"], scale == "relative", change).scaled(
-        PERCENT
-    )
+    drops = wide.select(names).to_numpy().T  # (combinations, clusters)
+    relative = scale == "relative"
+    return paired_drops(drops, wide["baseline"], wide["n"], relative, max_change).scaled(PERCENT)
 
 
 def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:
-    """A row a cluster: its first `split`, `n`, the sum of `baseline`, and a column of summed drops a combination."""
-    whole = (
-        sums.group_by("combination", "cluster")
-        .agg(pl.min("split"), pl.sum("drop", "baseline", "n"))
-        .sort("cluster")
+    """Return one row per cluster: its first split, `n`, `baseline`, a column per combination.
+
+    `n` counts samples, `baseline` and the combinations' columns are sums of scores and of drops.
+    """
+    clusters = sums.group_by("combination", "cluster").agg(
+        pl.min("split"), pl.sum("drop", "baseline", "n")
     )
-    return whole.pivot(
+    return clusters.sort("cluster").pivot(
         "combination",
         index=["cluster", "split", "n", "baseline"],
         values="drop",
@@ -276,110 +348,117 @@ def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _common_samples(sums: pl.DataFrame, combinations: Sequence[Combination]) -> pl.DataFrame:
+    """Keep the sums of the samples that all combinations answered: those of their common tiers."""
+    rows = sums.filter(pl.col("combination").is_in([str(each) for each in combinations]))
+    deepest = rows.group_by("combination").agg(pl.max("tier"))["tier"]
+    return rows.filter(pl.col("tier") <= deepest.min())
+
+
 def read_evidence(
-    evaluations: str,
-    settings: Mapping[str, Any],
-    sums: Iterable[str],
-    beams: Iterable[str],
-    model: str | None,
-    finalists: str | None,
+    evaluations: Path,
+    settings: AnalysisSpec,
+    clusters: Iterable[Path] = (),
+    beams: Iterable[Path] = (),
+    model: Path | None = None,
+    finalists: Path | None = None,
 ) -> Evidence:
-    """Read what a run left: evaluations, sums a cluster, beams, the model's description, finalists.
+    """Read what a run left.
 
-    A file of sums is named by its dataset.
+    Evaluations, sums by cluster (each file named by its dataset), beams, the model's description,
+    the finalists.
     """
-    num_blocks = json.loads(Path(model).read_text())["num_blocks"] if model else None
-    tables = {Path(path).stem: pl.scan_parquet(path) for path in sums}
-    choices = json.loads(Path(finalists).read_text())["choices"] if finalists else ()
+    num_blocks = None
+    if model is not None:
+        num_blocks = json.loads(model.read_text(encoding="utf-8"))["num_blocks"]
     return Evidence(
-        pl.read_parquet(evaluations), settings, tables, read_beams(beams), num_blocks, choices
+        evaluations=pl.read_parquet(evaluations),
+        scale=settings.across_datasets,
+        max_drop=settings.max_drop,
+        sums={path.stem: pl.scan_parquet(path) for path in clusters},
+        beams=read_beams(beams),
+        num_blocks=num_blocks,
+        choices=read_choices(finalists) if finalists is not None else (),
     )
 
 
-def read_beams(paths: Iterable[str]) -> dict[str, dict[int, list[str]]]:
-    """What beams kept, the best first, by scope (the name of the folder) and size (of the file remove{size}.json)."""
-    kept: dict[str, dict[int, list[str]]] = {}
-    for path in map(Path, paths):
-        size, entries = int(path.stem.removeprefix("remove")), json.loads(path.read_text())["beam"]
-        kept.setdefault(path.parent.name, {})[size] = [entry["combination"] for entry in entries]
-    return kept
-
-
-def sum_clusters(shards: Iterable[Path]) -> pl.DataFrame:
-    """A row a combination, role, split and cluster of one dataset: `n` samples, sums of `drop` and `baseline`.
-
-    In score units. From sample-level shards, the baseline's among them, without holding all samples at once.
-    """
-    rows = pl.scan_parquet(list(shards)).select(
-        "combination", "sample_id", "cluster", "split", "role", "score"
-    )
-    rows = rows.filter(pl.col("score").is_not_null()).with_columns(pl.col("score").cast(pl.Float64))
-    whole = rows.filter(pl.col("combination") == "none").unique("sample_id")
-    baseline = whole.select("sample_id", baseline="score").collect().lazy()
-    tables = [
-        piece.filter(pl.col("combination") != "none")
-        .unique(["combination", "sample_id"])
-        .join(baseline, on="sample_id")
-        .with_columns(drop=pl.col("baseline") - pl.col("score"))
-        .group_by("combination", "role", "split", "cluster")
-        # Sorted, so that rounding does not depend on the order in which rows come.
-        .agg(n=pl.len(), drop=pl.col("drop").sort().sum(), baseline=pl.col("baseline").sort().sum())
-        .sort("combination", "role", "split", "cluster")
-        .collect()
-        for piece in pieces(rows)  # which are in the order of the combinations
-    ]
-    return pl.concat(tables)
+def read_beams(paths: Iterable[Path]) -> dict[str, dict[int, list[Combination]]]:
+    """Read what beams kept, the best first, by scope (name of the folder) and size (of the file)."""
+    beams: dict[str, dict[int, list[Combination]]] = {}
+    for path in paths:
+        size = int(path.stem.removeprefix("remove"))
+        entries = json.loads(path.read_text(encoding="utf-8"))["beam"]
+        kept = [Combination.parse(entry["combination"]) for entry in entries]
+        beams.setdefault(path.parent.name, {})[size] = kept
+    return beams
 
 
 def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
-    """Select the evaluable rows of one role, checked; an unknown number is null in them, never nan."""
-    missing = [name for name in NEEDED if name not in evaluations.columns]
+    """Select the evaluable rows of one role, checked; unknown numbers are null in them."""
+    missing = [name for name in REQUIRED_COLUMNS if name not in evaluations.columns]
     if missing:
         raise DataError(
             f"evaluations table: columns missing: {', '.join(missing)}; add them to the table"
         )
-    rows = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null()).fill_nan(
-        None
-    )
+    of_role = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null())
+    rows = of_role.fill_nan(None)
     if rows.is_empty():
         raise DataError(
             f"evaluations table: no row has role {role}; evaluate samples of this role first"
         )
     faults = {
-        "two rows": rows.filter(pl.struct("dataset", "combination").is_duplicated()),
-        "no drop": rows.filter(pl.col("drop").is_null()),
+        "two rows": pl.struct("dataset", "combination").is_duplicated(),
+        "no drop": pl.col("drop").is_null(),
     }
-    for fault, found in faults.items():
-        if not found.is_empty():
-            dataset, combination = found.select("dataset", "combination").row(0)
+    for fault, is_faulty in faults.items():
+        faulty = rows.filter(is_faulty)
+        if not faulty.is_empty():
+            dataset, combination = faulty.select("dataset", "combination").row(0)
             raise DataError(
-                f"evaluations table: {fault} for dataset {dataset}, combination {combination}, role {role};"
-                " keep one row with its drop"
+                f"evaluations table: {fault} for dataset {dataset}, combination {combination},"
+                f" role {role}; keep one row with its drop"
             )
     return rows
 
 
-def difference(one: str, other: str) -> dict[str, float]:
-    """The contrast that says how much more one combination costs than the other; nothing for the same one."""
-    return {} if one == other else {one: 1.0, other: -1.0}
+def _with_relative_drops(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put the share of the baseline lost, with its interval, in place of the drop."""
+    scaled = rows.filter(pl.col("relative").is_not_null())
+    numbers = scaled.select("relative", "relative_se", "n_clusters").iter_rows()
+    ends = [
+        student_interval(mean, _number(se), num_clusters) for mean, se, num_clusters in numbers
+    ]
+    return scaled.with_columns(
+        drop="relative",
+        se="relative_se",
+        low=pl.Series([end.low for end in ends], dtype=pl.Float64),
+        high=pl.Series([end.high for end in ends], dtype=pl.Float64),
+    )
 
 
-def measured(
-    evidence: Evidence | None,
-    dataset: str,
-    combinations: Iterable[str],
-    contrasts: Sequence[Weights],
-) -> list[dict[str, Any]]:
-    """A row of `average` a contrast, on one dataset; without numbers where one of the combinations was not measured."""
-    if evidence is None or not set(combinations) <= set(evidence.names.get(dataset, ())):
-        return [dict.fromkeys(("mean", "se", "low", "high", "p"))] * len(contrasts)
-    return evidence.average(contrasts, [dataset]).to_dicts()
+def _with_drops_in_points(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter("bounded").with_columns(low="ci_low", high="ci_high")
 
 
-def _rows(found: Contrasts) -> pl.DataFrame:
-    columns = {"mean": found.means, "se": found.se, "low": found.low, "high": found.high}
-    p = p_values(found.means, found.se, found.freedom)
-    return pl.DataFrame(columns | {"p": p}).fill_nan(None)
+def _counts(rows: pl.DataFrame) -> dict[Combination, dict[str, int]]:
+    """Return each combination's samples by dataset, by size and removed blocks."""
+    ordered = rows.sort("size", "removed", "dataset")
+    counts: dict[Combination, dict[str, int]] = {}
+    for combination, dataset, n in ordered.select("combination", "dataset", "n").iter_rows():
+        counts.setdefault(Combination.parse(combination), {})[dataset] = n
+    return counts
+
+
+def _all_keys(contrasts: Iterable[Weights]) -> Iterator[Combination]:
+    for weights in contrasts:
+        yield from weights
+
+
+def _mean_drops(contrasts: Contrasts) -> list[MeanDrop]:
+    p = p_values(contrasts.means, contrasts.se, contrasts.freedom)
+    columns = (contrasts.means, contrasts.se, contrasts.low, contrasts.high, p)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [MeanDrop(*(None if np.isnan(number) else number for number in row)) for row in rows]
 
 
 def _number(value: float | None) -> float:

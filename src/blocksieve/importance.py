@@ -1,14 +1,16 @@
-"""Importance scores: what removing each block alone costs, for a dataset, a task type, or all datasets."""
+"""Importance scores: what removing each block alone costs, for a dataset, a task type, or all."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from blocksieve.choices import Scope
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evidence import Evidence
 
-SCOPES = ("dataset", "task_type", "generic")
+SCOPES = (Scope.DATASET, Scope.TASK_TYPE, Scope.GENERIC)
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class BlockScore:
 
 @dataclass(frozen=True)
 class ImportanceScores:
-    """The scores of all blocks for `name`, over `datasets` of equal weight with `samples` in all.
+    """The scores of all blocks for `name`, over `datasets` of equal weight.
 
-    `scope`: dataset, task_type or generic. `unit`: % of the baseline, or pp. `role`: the samples that measured.
+    `samples`: of all datasets together. `role`: the samples that measured.
+    `unit`: % of the baseline, or pp.
     `removal_order`: the blocks, the least important first; equal drops in order of the block.
     """
 
-    scope: str
+    scope: Scope
     name: str
     datasets: tuple[str, ...]
     samples: int
@@ -40,75 +43,88 @@ class ImportanceScores:
 
 
 def importance_scores(evidence: Evidence) -> Iterator[tuple[str, ImportanceScores]]:
-    """The scores of every dataset, every task type and all datasets together, each with the name of its file.
+    """Yield the scores of every dataset, every task type and all datasets, with their file's name.
 
-    Only blocks removed alone on all of the datasets concerned have a score; without any there are no scores.
+    Only blocks removed alone on all of the datasets concerned have a score; without any there are
+    no scores.
     """
     types: dict[str, list[str]] = {}
     for dataset, task_type in evidence.task_types.items():
         types.setdefault(task_type, []).append(dataset)
-        yield from _scores(evidence, dataset, "dataset", dataset, [dataset])
+        yield from _scores(evidence, dataset, Scope.DATASET, dataset, [dataset])
     for task_type, datasets in types.items():
         slug = "_".join(task_type.lower().split())
-        yield from _scores(evidence, f"task_{slug}", "task_type", task_type, datasets)
-    yield from _scores(evidence, "generic", "generic", "generic", list(evidence.names))
+        yield from _scores(evidence, f"task_{slug}", Scope.TASK_TYPE, task_type, datasets)
+    yield from _scores(evidence, "generic", Scope.GENERIC, "generic", evidence.datasets)
 
 
 def _scores(
-    evidence: Evidence, file: str, scope: str, name: str, datasets: list[str]
+    evidence: Evidence, file: str, scope: Scope, name: str, datasets: list[str]
 ) -> Iterator[tuple[str, ImportanceScores]]:
-    alone = _alone(evidence, datasets)
-    if not alone:
+    singles = _measured_singles(evidence, datasets)
+    if not singles:
         return
-    found = evidence.average([{single: 1.0} for single in alone], datasets).to_dicts()
-    blocks = tuple(
-        BlockScore(int(single), row["mean"], row["low"], row["high"])
-        for single, row in zip(alone, found, strict=True)
-    )
-    order = removal_order(evidence, datasets)
-    samples = sum(evidence.samples[dataset] for dataset in datasets)
+    means = evidence.average([{single: 1.0} for single in singles], datasets)
+    blocks = []
+    for single, mean in zip(singles, means, strict=True):
+        assert mean.mean is not None  # a measured combination has a mean
+        blocks.append(BlockScore(single.blocks[0], mean.mean, mean.low, mean.high))
     yield (
         file,
         ImportanceScores(
-            scope, name, tuple(datasets), samples, evidence.role, evidence.unit, blocks, order
+            scope=scope,
+            name=name,
+            datasets=tuple(datasets),
+            samples=sum(evidence.samples[dataset] for dataset in datasets),
+            role=evidence.role,
+            unit=evidence.unit,
+            blocks=tuple(blocks),
+            removal_order=removal_order(evidence, datasets),
         ),
     )
 
 
 def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:
-    """The blocks by their mean drop alone over datasets, the least important first; equal ones in their order."""
-    on = list(datasets)
-    alone = _alone(evidence, on)
-    drops = evidence.mean_drops(alone, on).tolist() if alone else []
-    return tuple(block for _, block in sorted(zip(drops, map(int, alone), strict=True)))
+    """Return the blocks by their mean drop alone, the least important first.
+
+    Over datasets of equal weight; equal drops in order of the block.
+    """
+    over = list(datasets)
+    singles = _measured_singles(evidence, over)
+    if not singles:
+        return ()
+    drops = evidence.mean_drops(singles, over).tolist()
+    ordered = sorted(zip(drops, singles, strict=True))
+    return tuple(single.blocks[0] for _, single in ordered)
 
 
-def _alone(evidence: Evidence, datasets: list[str]) -> list[str]:
-    """The blocks that were removed alone on all the datasets."""
+def _measured_singles(evidence: Evidence, datasets: list[str]) -> list[Combination]:
+    """Return the blocks that were removed alone on all the datasets."""
     return [
-        name
-        for name, on in evidence.coverage.items()
-        if "-" not in name and set(datasets) <= set(on)
+        combination
+        for combination, measured_on in evidence.coverage.items()
+        if combination.is_single and set(datasets) <= measured_on.keys()
     ]
 
 
 def load_scores(path: Path | str) -> ImportanceScores:
-    """Read a file of importance scores; DataError where it is none."""
+    """Read a file of importance scores; DataError where it is none. Public API, not used here."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         blocks = tuple(BlockScore(**block) for block in document["blocks"])
-        order, datasets = tuple(document["removal_order"]), tuple(document["datasets"])
-        scores = ImportanceScores(
-            **document | {"blocks": blocks, "removal_order": order, "datasets": datasets}
-        )
+        typed = {
+            "scope": Scope(document["scope"]),
+            "blocks": blocks,
+            "removal_order": tuple(document["removal_order"]),
+            "datasets": tuple(document["datasets"]),
+        }
+        scores = ImportanceScores(**document | typed)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: not a file of importance scores ({error}); give one of importance_scores/"
         ) from error
-    if (
-        sorted(scores.removal_order) != sorted(score.block for score in blocks)
-        or scores.scope not in SCOPES
-    ):
+    scored_blocks = sorted(score.block for score in blocks)
+    if sorted(scores.removal_order) != scored_blocks or scores.scope not in SCOPES:
         raise DataError(
             f"{path}: scope, blocks and removal order do not fit together; write the file anew"
         )
@@ -116,12 +132,14 @@ def load_scores(path: Path | str) -> ImportanceScores:
 
 
 def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int, ...]:
-    """The k least important blocks, sorted. DataError where there are not more than k.
+    """Return the k least important blocks, sorted. Public API, not used here.
 
-    Each was measured alone: what they cost together is for a measurement to say.
+    DataError where there are not more than k. Each block was measured alone: what they cost
+    together is for a measurement to say.
     """
-    if not 0 <= k < len(scores.removal_order):
+    num_blocks = len(scores.removal_order)
+    if not 0 <= k < num_blocks:
         raise DataError(
-            f"{scores.name}: {k} blocks to remove of {len(scores.removal_order)}; leave at least one"
+            f"{scores.name}: {k} blocks to remove of {num_blocks}; leave at least one"
         )
     return tuple(sorted(scores.removal_order[:k]))

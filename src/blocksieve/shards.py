@@ -1,0 +1,214 @@
+"""What was measured: Parquet shards of pairs, one row per combination and sample.
+
+The one place that knows the shards' columns, joins each pair with its baseline, and sums by cluster.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from blocksieve.combination import NONE, Combination
+from blocksieve.errors import DataError
+from blocksieve.files import whole_file
+from blocksieve.version import VERSION
+
+# Raise this whenever the columns change.
+SCHEMA_VERSION = 3
+SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("combination", pa.string()),
+        ("removed", pa.list_(pa.uint8())),
+        ("size", pa.uint8()),
+        ("sample_id", pa.string()),
+        ("cluster", pa.string()),
+        ("split", pa.string()),
+        ("role", pa.string()),
+        ("prediction", pa.string()),
+        ("tokens", pa.list_(pa.int32())),
+        ("near_tie", pa.bool_()),
+        ("non_finite", pa.bool_()),
+        ("refused", pa.string()),
+        ("unparsable", pa.bool_()),
+        ("score", pa.float32()),
+    ]
+)
+# What a pair keeps of its shard: all but the answer itself.
+PAIR_COLUMNS = [name for name in SCHEMA.names if name not in ("prediction", "tokens")]
+ROWS_PER_CHUNK = 1_000_000
+METADATA_KEY = "blocksieve"
+
+
+class Flops(TypedDict):
+    """What a job computed, what a plain loop would have, and the distinct work in it."""
+
+    done: int
+    plain: int
+    bound: int
+
+
+class Metadata(TypedDict):
+    """How a shard's rows came about; the last four only where the job computed something."""
+
+    schema_version: NotRequired[int]
+    blocksieve_version: NotRequired[str]
+    fingerprint: str
+    device: str
+    dtype: str
+    engine: str
+    rung: NotRequired[str]
+    reason: NotRequired[str]
+    ran_on: NotRequired[str]
+    flops: NotRequired[Flops]
+
+
+def write(path: Path, dataset: str, rows: pl.DataFrame, metadata: Metadata) -> None:
+    """Write the rows of a job: all columns of SCHEMA but dataset, removed and size."""
+    combinations = [Combination.parse(text) for text in rows["combination"]]
+    columns = {
+        "dataset": [dataset] * len(rows),
+        "removed": [list(combination.blocks) for combination in combinations],
+        "size": [combination.size for combination in combinations],
+        **rows.to_dict(as_series=False),
+    }
+    versions = {"schema_version": SCHEMA_VERSION, "blocksieve_version": VERSION}
+    text = json.dumps({**versions, **metadata}, sort_keys=True)
+    table = pa.Table.from_pydict(columns, schema=SCHEMA.with_metadata({METADATA_KEY: text}))
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def metadata(path: Path) -> Metadata:
+    """Read how a shard's rows came about."""
+    content: Metadata = json.loads(pl.read_parquet_metadata(path)[METADATA_KEY])
+    return content
+
+
+def paired(
+    paths: Iterable[Path],
+    dataset: str | None = None,
+    combinations: Iterable[Combination] | None = None,
+) -> pl.LazyFrame:
+    """Join each pair with the score of the whole model on the same sample.
+
+    One row per combination and sample, the baseline's own among them, of one dataset and some
+    combinations or of all: PAIR_COLUMNS, `score` as Float64, `baseline`, and `drop` = baseline -
+    score, in score units. A refused combination has neither score nor drop. The baseline's shard
+    must be among the paths. DataError if a sample has two baseline scores.
+    """
+    rows = pl.scan_parquet(list(paths)).select(PAIR_COLUMNS)
+    rows = rows.with_columns(pl.col("score").cast(pl.Float64))
+    if dataset is not None:
+        rows = rows.filter(pl.col("dataset") == dataset)
+    baseline = rows.filter(pl.col("combination") == str(NONE)).unique().collect()
+    _check_repeats(baseline)
+    if combinations is not None:
+        rows = rows.filter(pl.col("combination").is_in([str(each) for each in combinations]))
+    # A pair may stand in several shards: a finalist is measured in its search step, too.
+    pairs = rows.unique().join(
+        baseline.lazy().select("dataset", "sample_id", baseline="score"),
+        on=["dataset", "sample_id"],
+        how="left",
+    )
+    return pairs.with_columns(drop=pl.col("baseline") - pl.col("score"))
+
+
+def chunks(paths: Sequence[Path], dataset: str | None = None) -> Iterator[pl.DataFrame]:
+    """Yield the pairs of `paired` in whole combinations, about a million rows at a time.
+
+    In the order of the combinations' text, so that memory depends on neither their number nor that
+    of the samples. DataError if a pair has two scores or a sample lacks its baseline.
+    """
+    rows = pl.scan_parquet(paths)
+    if dataset is not None:
+        rows = rows.filter(pl.col("dataset") == dataset)
+    counts = rows.group_by("combination").len().sort("combination").collect()
+    chunk_number = pl.col("len").cum_sum() // ROWS_PER_CHUNK
+    for _, chunk in counts.group_by(chunk_number, maintain_order=True):
+        combinations = [Combination.parse(text) for text in chunk["combination"]]
+        pairs = paired(paths, dataset, combinations).collect()
+        _check_repeats(pairs)
+        lacking = pairs.filter(pl.col("baseline").is_null())
+        if len(lacking):
+            raise DataError(
+                f"dataset {lacking['dataset'][0]}: samples without a baseline score;"
+                " rerun its baseline"
+            )
+        yield pairs
+
+
+def _check_repeats(pairs: pl.DataFrame) -> None:
+    """DataError if a combination has two scores for one sample."""
+    key = ("dataset", "combination", "sample_id")
+    repeats = pairs.filter(pl.struct(key).is_duplicated()).sort(key)
+    if len(repeats):
+        dataset, combination, sample_id = repeats.select(key).row(0)
+        raise DataError(
+            f"dataset {dataset}: combination {combination} has two scores for sample {sample_id};"
+            " delete its shards and rerun"
+        )
+
+
+def by_cluster(paths: Sequence[Path]) -> pl.DataFrame:
+    """Sum the drops of one dataset's samples by combination and cluster, in score units.
+
+    One row per combination, role, split, cluster and tier: `n` samples, sums of `drop` and
+    `baseline`. Tiers count from 0, the samples that all combinations answered: combinations answer
+    prefixes of one draw order, so that those of tiers 0 to t are what any of them have in common.
+    """
+    tiers = _tiers(paths)
+    key = ["combination", "role", "split", "cluster", "tier"]
+    tables = []
+    for pairs in chunks(paths):
+        rows = _measured(pairs).join(tiers, on=["role", "sample_id"])
+        sums = rows.group_by(key).agg(
+            n=pl.len(),
+            # Sorted, so that rounding does not depend on the order in which rows come.
+            drop=pl.col("drop").sort().sum(),
+            baseline=pl.col("baseline").sort().sum(),
+        )
+        tables.append(sums.sort(key))
+    table = pl.concat(tables)
+    _check_nesting(table)
+    return table
+
+
+def _tiers(paths: Sequence[Path]) -> pl.DataFrame:
+    """Number each role's samples by how many combinations answered them, the most first.
+
+    Columns role, sample_id, tier.
+    """
+    key = ["role", "sample_id"]
+    counts = [_measured(pairs).group_by(key).len("answers") for pairs in chunks(paths)]
+    answers = pl.concat(counts).group_by(key).agg(pl.sum("answers"))
+    rank = pl.col("answers").rank("dense", descending=True).over("role")
+    return answers.select(*key, tier=(rank - 1).cast(pl.UInt8))
+
+
+def _measured(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs that have a score, without the baseline's own."""
+    return pairs.filter(pl.col("combination") != str(NONE), pl.col("score").is_not_null())
+
+
+def _check_nesting(sums: pl.DataFrame) -> None:
+    """DataError unless each combination answered all samples of its tiers."""
+    largest = sums.group_by("role", "split", "cluster", "tier").agg(expected=pl.max("n"))
+    by_tier = ["role", "tier"]
+    expected = largest.group_by(by_tier).agg(pl.sum("expected"))
+    answered = sums.group_by("combination", *by_tier).agg(pl.sum("n"))
+    deepest = pl.col("tier").max().over("combination", "role")
+    tiers = answered.with_columns(complete=pl.len().over("combination", "role") == deepest + 1)
+    faulty = tiers.join(expected, on=by_tier).filter(
+        (pl.col("n") < pl.col("expected")) | ~pl.col("complete")
+    )
+    if len(faulty):
+        combination = faulty.sort("combination")["combination"][0]
+        raise DataError(
+            f"combination {combination} was not evaluated on the same samples as others;"
+            " rerun its jobs"
+        )
