@@ -461,7 +461,9 @@ def _standard_error(
     return float(np.sqrt(total_variance) / len(values))
 
 
-def _unseen(sums: Floats, residuals: Floats, max_change: float) -> Floats:
+def _unseen(
+    sums: NDArray[np.number], residuals: NDArray[np.number], max_change: float
+) -> Floats:
     """Return what the sum of squared residuals lacks where few clusters change.
 
     Shapes: (..., clusters), sums of differences by cluster, to (...). Two more changed clusters are
