@@ -1,5 +1,6 @@
 # blocksieve: which decoder blocks of a vision-language model can be removed, for which tasks, at what loss, how surely.
-# `snakemake --cores all` runs the demo; `--configfile config/NAME.yaml` another run. Targets: all, evaluate, analysis, figures, report.
+# `snakemake --cores all` runs the demo; `--configfile config/NAME.yaml` another run.
+# Targets: all, evaluation, analysis, figures, report.
 
 
 from snakemake.utils import min_version
@@ -19,26 +20,11 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-# With a cluster, targets and rules of seconds run where snakemake runs: a queue between two GPU jobs would cost more.
-localrules:
-    all,
-    evaluate,
-    analysis,
-    figures,
-    report,
-    save_config,
-    draw_samples,
-    select_own_beam,
-    select_generic_beam,
-    select_finalists,
-    draw_figure,
-    write_report,
-
-
 rule all:
     default_target: True
     input:
-        [] if given_table() else rules.evaluate.input,
+        searched(rules.evaluation.input),
         rules.analysis.input,
         rules.figures.input,
         rules.report.input,
+    localrule: True

@@ -1,36 +1,39 @@
 # Merge the shards into one table (or take a given one), and analyse it. No model, no torch.
-# in: shards, or the table of `evaluations:`   out: results/{run}/evaluations.parquet, clusters/{dataset}.parquet, analysis/{analysis}
-
-from blocksieve.analysis import DOCUMENTS, TABLES
+# in: shards, or the table of `evaluations:`   out: results/{run}/evaluations.parquet, clusters/{dataset}.parquet,
+#   analysis/{analysis}, importance_scores/, router.json
 
 # What every analysis is made from. A given table comes alone.
 EVIDENCE = dict(
     evaluations="results/{run}/evaluations.parquet",
-    clusters=(
-        [] if given_table() else results("clusters/{dataset}.parquet", dataset=DATASETS)
-    ),
-    beams=[] if given_table() else every_beam(),
-    model=[] if given_table() else "results/{run}/model.json",
-    finalists=[] if given_table() else "results/{run}/finalists.json",
+    clusters=searched(results("clusters/{dataset}.parquet", dataset=DATASETS)),
+    beams=searched(beams()),
+    model=searched(results("model.json")),
+    finalists=searched(results("finalists.json")),
 )
+ANALYSIS_FILES = [
+    path
+    for name, analysis in ANALYSES.items()
+    for path in results(f"analysis/{name}.{analysis.output}")
+]
 
 
 rule save_config:
     input:
         code=code("save_config.py"),
-        model=[] if given_table() else "results/{run}/model.json",
+        model=searched(results("model.json")),
     output:
         "results/{run}/config.yaml",
     log:
         "results/{run}/logs/save_config.log",
     priority: 100  # fails within seconds where the search asks too much of the model
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=lambda w, attempt: attempt * 500,
+        runtime=lambda w, attempt: attempt * 5,
     params:
-        config=lambda w: stable(run_config),
+        config=lambda w: stable(RUN.content()),
     script:
         "../workflow/scripts/save_config.py"
 
@@ -40,7 +43,7 @@ if given_table():
     rule take_evaluations:
         input:
             code=code("take_evaluations.py"),
-            table=run_config["evaluations"],
+            table=RUN.evaluations,
         output:
             "results/{run}/evaluations.parquet",
         log:
@@ -48,8 +51,8 @@ if given_table():
         conda:
             "../envs/analysis.yaml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=lambda w, attempt: attempt * 4000,
+            runtime=lambda w, attempt: attempt * 30,
         script:
             "../workflow/scripts/take_evaluations.py"
 
@@ -58,7 +61,7 @@ else:
     rule merge_evaluations:
         input:
             code=code("merge_evaluations.py"),
-            shards=every_shard(),
+            shards=shards(),
         output:
             "results/{run}/evaluations.parquet",
         log:
@@ -67,12 +70,13 @@ else:
             "results/{run}/benchmarks/merge_evaluations.tsv"
         conda:
             "../envs/analysis.yaml"
+        threads: 2
         resources:
-            mem_mb=8000,
-            runtime=60,
+            mem_mb=lambda w, attempt: attempt * 8000,
+            runtime=lambda w, attempt: attempt * 60,
         params:
-            definitions=lambda w: stable(DATASETS),
-            seed=run_config["seed"],
+            definitions=definitions(),
+            seed=RUN.seed,
         script:
             "../workflow/scripts/merge_evaluations.py"
 
@@ -80,7 +84,7 @@ else:
 rule sum_clusters:
     input:
         code=code("sum_clusters.py"),
-        shards=lambda w: all_shards(w.dataset),
+        shards=lambda w: shards([w.dataset]),
     output:
         "results/{run}/clusters/{dataset}.parquet",
     log:
@@ -88,8 +92,8 @@ rule sum_clusters:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 60,
     script:
         "../workflow/scripts/sum_clusters.py"
 
@@ -97,46 +101,22 @@ rule sum_clusters:
 rule analyse:
     input:
         **EVIDENCE,
+        **{need: needed(need) for need in NEEDS},
         code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
     output:
-        "results/{run}/analysis/{analysis}.parquet",
+        "results/{run}/analysis/{analysis}.{output}",
     log:
-        "results/{run}/logs/analyse/{analysis}.log",
+        "results/{run}/logs/analyse/{analysis}.{output}.log",
     wildcard_constraints:
-        analysis="|".join(TABLES),
+        analysis="|".join(ANALYSES),
+        output="parquet|json",
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        settings=lambda w: stable(run_config["analysis"]),
-    script:
-        "../workflow/scripts/analyse.py"
-
-
-rule analyse_as_document:
-    input:
-        **EVIDENCE,
-        routing=lambda w: (
-            results("analysis/routing.json")
-            if w.analysis == "pruning_recommendations"
-            else []
-        ),
-        code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
-    output:
-        "results/{run}/analysis/{analysis}.json",
-    log:
-        "results/{run}/logs/analyse_as_document/{analysis}.log",
-    wildcard_constraints:
-        analysis="|".join(DOCUMENTS),
-    conda:
-        "../envs/analysis.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        settings=lambda w: stable(run_config["analysis"]),
+        settings=lambda w: stable(asdict(RUN.analysis)),
     script:
         "../workflow/scripts/analyse.py"
 
@@ -152,10 +132,10 @@ rule score_importance:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        settings=lambda w: stable(run_config["analysis"]),
+        settings=lambda w: stable(asdict(RUN.analysis)),
     script:
         "../workflow/scripts/score_importance.py"
 
@@ -174,44 +154,19 @@ rule fit_router:
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 60,
     params:
-        definitions=lambda w: stable(DATASETS),
+        definitions=definitions(),
     script:
         "../workflow/scripts/fit_router.py"
-
-
-ruleorder: analyse_routing > analyse_as_document
-
-
-rule analyse_routing:
-    input:
-        **EVIDENCE,
-        code=code("analyse_routing.py"),
-        router=[] if given_table() else "results/{run}/router.json",
-        detections=[] if given_table() else "results/{run}/detections.parquet",
-        shards=[] if given_table() else every_finalists_shard(),
-    output:
-        "results/{run}/analysis/routing.json",
-    log:
-        "results/{run}/logs/analyse_routing.log",
-    conda:
-        "../envs/analysis.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        settings=lambda w: stable(run_config["analysis"]),
-    script:
-        "../workflow/scripts/analyse_routing.py"
 
 
 rule analysis:
     input:
         results("config.yaml"),
         results("evaluations.parquet"),
-        results("analysis/{analysis}.parquet", analysis=TABLES),
-        results("analysis/{analysis}.json", analysis=DOCUMENTS),
+        ANALYSIS_FILES,
         results("importance_scores"),
-        [] if given_table() else results("router.json"),
+        searched(results("router.json")),
+    localrule: True

@@ -1,9 +1,10 @@
-# What all rules share: the checked config, the wildcards, and the helper that makes code an input.
+# What all rules share: the checked config, the wildcards, paths, and the helper that makes code an input.
 
 import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -13,35 +14,44 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 os.environ.update(PYTHONPATH=str(ROOT / "src"))
 
+from blocksieve.analysis import ANALYSES
 from blocksieve.config import resolve
+from blocksieve.datasets.sources import SOURCES
 from blocksieve.errors import BlocksieveError
 from blocksieve.models.checkpoint import checkpoint_files
+from blocksieve.search.steps import FINALISTS, SINGLE, size_of_step, step_of_size
 from blocksieve.source_closure import PACKAGE, source_closure
 
 try:
-    run_spec = resolve(config, ROOT)
-    CHECKPOINT = [str(file) for file in checkpoint_files(run_spec.model)]
+    RUN = resolve(config, ROOT)
+    CHECKPOINT = [str(file) for file in checkpoint_files(RUN.model)]
 except BlocksieveError as error:
     sys.exit(f"error: {error}")
 
-run_config = run_spec.content()
-RUN = run_config["run"]
-DATASETS = run_config["datasets"]
-SIZES = list(range(1, run_config["search"]["max_removed"] + 1))
-EXHAUSTIVE_SIZES = sorted({1, *run_config["search"]["exhaustive_sizes"]})
-PARTS = list(range(run_config["search"]["jobs_per_step"]))
+DATASETS = list(RUN.datasets)
+SIZES = list(range(1, RUN.search.max_removed + 1))
+EXHAUSTIVE_SIZES = sorted({1, *RUN.search.exhaustive_sizes})
+PARTS = list(range(RUN.search.jobs_per_step))
+SEARCH_STEPS = [step_of_size(size) for size in SIZES]
+STEPS = [*SEARCH_STEPS, FINALISTS]
 
 
 wildcard_constraints:
-    run=re.escape(RUN),
+    run=re.escape(RUN.run),
     dataset="|".join(map(re.escape, DATASETS)),
     size="|".join(map(str, SIZES)),
+    step="|".join(STEPS),
     part="|".join(map(str, PARTS)),
 
 
 def given_table():
     """Whether a table of evaluations is given, so that nothing is searched."""
-    return run_config["evaluations"] is not None
+    return RUN.evaluations is not None
+
+
+def searched(paths):
+    """The paths, of which a run from a given table has none."""
+    return [] if given_table() else paths
 
 
 @cache
@@ -57,73 +67,85 @@ def stable(content):
     return json.dumps(content, sort_keys=True)
 
 
+def definitions(datasets=DATASETS):
+    """A function that gives some datasets' definitions as a param."""
+    return lambda wildcards: stable(
+        {dataset: asdict(RUN.datasets[dataset]) for dataset in datasets}
+    )
+
+
 def results(pattern, **values):
     """Paths under the run's folder, one for every combination of the values."""
-    return expand(f"results/{RUN}/{pattern}", **values)
+    return expand(f"results/{RUN.run}/{pattern}", **values)
 
 
-def evaluation_code(wildcards):
-    return code("evaluate.py", f"metrics.{DATASETS[wildcards.dataset]['metric']}")
-
-
-def parent_beam(scope):
-    """The beam of the size before, which a step extends; none where the step is exhaustive."""
-    folder = "beams/own/{dataset}" if scope == "own" else "beams/generic"
-
-    def beam(wildcards):
-        if int(wildcards.size) in EXHAUSTIVE_SIZES:
-            return []
-        pattern = f"{folder}/remove{int(wildcards.size) - 1}.json"
-        return results(pattern, dataset=wildcards.get("dataset"))[0]
-
-    return beam
-
-
-def baseline_shard(dataset):
-    return results("shards/{dataset}/baseline.parquet", dataset=dataset)
-
-
-def step_shards(scope, size, dataset):
-    """The shards of one step, all parts. An exhaustive step serves both scopes and is evaluated as own."""
-    scope = "own" if int(size) in EXHAUSTIVE_SIZES else scope
+def shards(datasets=DATASETS, steps=STEPS):
+    """The shards of some steps on some datasets, all parts."""
     return results(
-        "shards/{dataset}/{scope}/remove{size}.{part}.parquet",
-        scope=scope,
-        size=size,
-        dataset=dataset,
+        "shards/{dataset}/{step}.{part}.parquet",
+        dataset=datasets,
+        step=steps,
         part=PARTS,
     )
 
 
-def search_shards(dataset):
-    """Every shard of a dataset's search."""
-    steps = [
-        shard
-        for scope in ("own", "generic")
-        for size in SIZES
-        for shard in step_shards(scope, size, dataset)
-    ]
-    return baseline_shard(dataset) + sorted(set(steps))
+def beams(sizes=SIZES):
+    """The beams of some sizes, of every dataset and the generic one."""
+    return results(
+        "beams/own/{dataset}/remove{size}.json", dataset=DATASETS, size=sizes
+    ) + results("beams/generic/remove{size}.json", size=sizes)
 
 
-def all_shards(dataset):
-    """Every shard of a dataset: its search, and the finalists."""
-    finalists = "shards/{dataset}/finalists.{part}.parquet"
-    return search_shards(dataset) + results(finalists, dataset=dataset, part=PARTS)
+def drawing_code(wildcards):
+    """The code that decides which samples are drawn: the source's, and the metric's, which says what it can score."""
+    definition = RUN.datasets[wildcards.dataset]
+    source = SOURCES[definition.source["kind"]]
+    return code("draw_samples.py", source, f"metrics.{definition.metric}")
 
 
-def every_shard():
-    """Every shard of the run."""
-    return [shard for dataset in DATASETS for shard in all_shards(dataset)]
+def drawing_definition(wildcards):
+    """What of a dataset's definition decides which samples are drawn."""
+    definition = RUN.datasets[wildcards.dataset]
+    return stable(
+        {
+            "source": definition.source,
+            "splits": definition.splits,
+            "metric": definition.metric,
+        }
+    )
 
 
-def every_finalists_shard():
-    """The shards of the finalists, of all datasets."""
-    pattern = "shards/{dataset}/finalists.{part}.parquet"
-    return results(pattern, dataset=DATASETS, part=PARTS)
+def beams_before(scope):
+    """The beam of the size before, which a search step extends; none where the step is exhaustive."""
+    folder = "beams/own/{dataset}" if scope == "own" else "beams/generic"
+
+    def beam(wildcards):
+        if wildcards.step == FINALISTS:
+            return []
+        size = size_of_step(wildcards.step)
+        if size in EXHAUSTIVE_SIZES:
+            return []
+        pattern = f"{folder}/remove{size - 1}.json"
+        return results(pattern, dataset=wildcards.dataset)[0]
+
+    return beam
 
 
-def every_beam():
-    """Every beam of the run, of both scopes."""
-    own = results("beams/own/{dataset}/remove{size}.json", dataset=DATASETS, size=SIZES)
-    return own + results("beams/generic/remove{size}.json", size=SIZES)
+def shards_of_size(datasets, size):
+    """What a beam is selected from: the baseline's shards, and those of the size's step."""
+    steps = list(dict.fromkeys([SINGLE, step_of_size(int(size))]))
+    return shards(datasets, steps)
+
+
+# What an analysis may need beside (`needs` in its registry line).
+NEEDS = dict(
+    router=searched(results("router.json")),
+    detections=searched(results("detections.parquet")),
+    finalist_samples=searched(shards(steps=[FINALISTS])),
+    routing=results("analysis/routing.json"),
+)
+
+
+def needed(need):
+    """The files of a need, for the analyses that have it."""
+    return lambda w: NEEDS[need] if need in ANALYSES[w.analysis].needs else []

@@ -2,31 +2,23 @@
 # in: config/datasets/{dataset}.yaml (through the config)   out: results/{run}/datasets/{dataset}.parquet, {dataset}.report.json
 
 
-from blocksieve.datasets.sources import SOURCES
-
-
 rule draw_samples:
     input:
-        code=lambda w: code(
-            "draw_samples.py",
-            SOURCES[DATASETS[w.dataset]["source"]["kind"]],
-            f"metrics.{DATASETS[w.dataset]['metric']}",
-        ),
+        code=drawing_code,
     output:
         samples="results/{run}/datasets/{dataset}.parquet",
         report="results/{run}/datasets/{dataset}.report.json",
     log:
         "results/{run}/logs/draw_samples/{dataset}.log",
+    localrule: True
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 720,
     params:
-        definition=lambda w: stable(
-            {key: DATASETS[w.dataset][key] for key in ("source", "splits", "metric")}
-        ),
-        samples=lambda w: stable(run_config["samples"]),
-        seed=run_config["seed"],
+        definition=drawing_definition,
+        samples=lambda w: stable(asdict(RUN.samples)),
+        seed=RUN.seed,
     script:
         "../workflow/scripts/draw_samples.py"

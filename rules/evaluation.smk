@@ -1,20 +1,6 @@
-# Evaluate combinations on samples: the jobs that use the model.
-# in: datasets, the model, beams of the size before   out: results/{run}/shards/{dataset}/..., prompts/{dataset}.txt
-
-
-EVALUATION_PARAMS = dict(
-    definition=lambda w: stable(DATASETS[w.dataset]),
-    model=lambda w: stable(run_config["model"]),
-    evaluation=lambda w: stable(run_config["evaluation"]),
-    parts=len(PARTS),
-    roles=["search"],
-)
-ASKED = run_config["resources"]
-EVALUATION_RESOURCES = dict(
-    gpu=0 if run_config["model"]["device"] == "cpu" else ASKED["gpu"],
-    mem_mb=lambda w, attempt: attempt * ASKED["mem_mb"],
-    runtime=lambda w, attempt: attempt * ASKED["runtime"],
-)
+# Evaluate combinations on samples: the jobs that use the model, and what they are asked.
+# in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
+#   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt
 
 
 rule describe_model:
@@ -28,106 +14,81 @@ rule describe_model:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=ASKED["mem_mb"],
-        runtime=60,
+        mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
+        runtime=lambda w, attempt: attempt * 60,
     params:
-        model=lambda w: stable(run_config["model"]),
+        model=lambda w: stable(asdict(RUN.model)),
     script:
         "../workflow/scripts/describe_model.py"
 
 
-rule evaluate_baseline:
+# What the model sees of a dataset's first sample.
+rule describe_prompt:
     input:
-        code=evaluation_code,
+        code=code("describe_prompt.py"),
         samples="results/{run}/datasets/{dataset}.parquet",
         model="results/{run}/model.json",
     output:
-        "results/{run}/shards/{dataset}/baseline.parquet",
-        prompt="results/{run}/prompts/{dataset}.txt",
+        "results/{run}/prompts/{dataset}.txt",
     log:
-        "results/{run}/logs/evaluate/{dataset}/baseline.log",
-    benchmark:
-        "results/{run}/benchmarks/evaluate/{dataset}/baseline.tsv"
+        "results/{run}/logs/describe_prompt/{dataset}.log",
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
-        **EVALUATION_RESOURCES,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        **EVALUATION_PARAMS,
+        model=lambda w: stable(asdict(RUN.model)),
+        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
     script:
-        "../workflow/scripts/evaluate.py"
+        "../workflow/scripts/describe_prompt.py"
 
 
-rule evaluate_own:
+rule propose:
     input:
-        code=evaluation_code,
-        samples="results/{run}/datasets/{dataset}.parquet",
+        code=code("propose.py"),
         model="results/{run}/model.json",
-        beam=parent_beam("own"),
+        own_beam=beams_before("own"),
+        generic_beam=beams_before("generic"),
+        finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
     output:
-        "results/{run}/shards/{dataset}/own/remove{size}.{part}.parquet",
+        "results/{run}/plans/{dataset}/{step}.json",
     log:
-        "results/{run}/logs/evaluate/{dataset}/own/remove{size}.{part}.log",
-    benchmark:
-        "results/{run}/benchmarks/evaluate/{dataset}/own/remove{size}.{part}.tsv"
+        "results/{run}/logs/propose/{dataset}/{step}.log",
+    localrule: True
     conda:
-        "../envs/models.yaml"
-    threads: 1
+        "../envs/analysis.yaml"
     resources:
-        **EVALUATION_RESOURCES,
-    params:
-        **EVALUATION_PARAMS,
-        exhaustive=lambda w: int(w.size) in EXHAUSTIVE_SIZES,
+        mem_mb=lambda w, attempt: attempt * 1000,
+        runtime=lambda w, attempt: attempt * 10,
     script:
-        "../workflow/scripts/evaluate.py"
+        "../workflow/scripts/propose.py"
 
 
-# Waits for the own step of the same size: what both propose is then in the cache, and computed once.
-rule evaluate_generic:
+rule evaluate:
     input:
-        code=evaluation_code,
+        code=lambda w: code("evaluate.py", f"metrics.{RUN.datasets[w.dataset].metric}"),
         samples="results/{run}/datasets/{dataset}.parquet",
         model="results/{run}/model.json",
-        beam=parent_beam("generic"),
-        before=expand(rules.evaluate_own.output, part=PARTS, allow_missing=True),
+        plan="results/{run}/plans/{dataset}/{step}.json",
     output:
-        "results/{run}/shards/{dataset}/generic/remove{size}.{part}.parquet",
+        shard="results/{run}/shards/{dataset}/{step}.{part}.parquet",
+        times="results/{run}/times/{dataset}/{step}.{part}.json",
     log:
-        "results/{run}/logs/evaluate/{dataset}/generic/remove{size}.{part}.log",
+        "results/{run}/logs/evaluate/{dataset}/{step}.{part}.log",
     benchmark:
-        "results/{run}/benchmarks/evaluate/{dataset}/generic/remove{size}.{part}.tsv"
+        "results/{run}/benchmarks/evaluate/{dataset}/{step}.{part}.tsv"
     conda:
         "../envs/models.yaml"
     threads: 1
     resources:
-        **EVALUATION_RESOURCES,
+        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
+        runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
-        **EVALUATION_PARAMS,
-        exhaustive=False,
-    script:
-        "../workflow/scripts/evaluate.py"
-
-
-# On samples of both roles. All that the search evaluated is then in the cache.
-rule evaluate_finalists:
-    input:
-        code=evaluation_code,
-        samples="results/{run}/datasets/{dataset}.parquet",
-        model="results/{run}/model.json",
-        finalists="results/{run}/finalists.json",
-    output:
-        "results/{run}/shards/{dataset}/finalists.{part}.parquet",
-    log:
-        "results/{run}/logs/evaluate/{dataset}/finalists.{part}.log",
-    benchmark:
-        "results/{run}/benchmarks/evaluate/{dataset}/finalists.{part}.tsv"
-    conda:
-        "../envs/models.yaml"
-    threads: 1
-    resources:
-        **EVALUATION_RESOURCES,
-    params:
-        **EVALUATION_PARAMS | {"roles": ["search", "holdout"]},
+        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
+        model=lambda w: stable(asdict(RUN.model)),
+        evaluation=lambda w: stable(asdict(RUN.evaluation)),
+        parts=len(PARTS),
     script:
         "../workflow/scripts/evaluate.py"

@@ -1,15 +1,13 @@
 # Draw a figure from the analysis of the same name.
 # in: results/{run}/analysis/{figure}.parquet or .json   out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
-from blocksieve.analysis import DOCUMENTS, FIGURES
+from blocksieve.analysis import FIGURES
 
 
 rule draw_figure:
     input:
         code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
-        analysis=lambda w: results(
-            f"analysis/{w.figure}.{'json' if w.figure in DOCUMENTS else 'parquet'}"
-        ),
+        analysis=lambda w: results(f"analysis/{w.figure}.{ANALYSES[w.figure].output}"),
     output:
         png=report(
             "results/{run}/figures/{figure}.png",
@@ -23,13 +21,14 @@ rule draw_figure:
         "results/{run}/logs/draw_figure/{figure}.log",
     wildcard_constraints:
         figure="|".join(FIGURES),
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        across_datasets=run_config["analysis"]["across_datasets"],
+        across_datasets=RUN.analysis.across_datasets,
     script:
         "../workflow/scripts/draw_figure.py"
 
@@ -37,3 +36,4 @@ rule draw_figure:
 rule figures:
     input:
         results("figures/{figure}.{kind}", figure=FIGURES, kind=["png", "svg", "json"]),
+    localrule: True

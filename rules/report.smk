@@ -6,23 +6,22 @@ rule write_report:
     input:
         code=code("write_report.py"),
         evaluations="results/{run}/evaluations.parquet",
-        tables=results("analysis/{analysis}.parquet", analysis=TABLES),
-        documents=results("analysis/{analysis}.json", analysis=DOCUMENTS),
-        model=[] if given_table() else "results/{run}/model.json",
-        shards=[] if given_table() else every_shard(),
+        analyses=ANALYSIS_FILES,
+        model=searched(results("model.json")),
+        shards=searched(shards()),
     output:
         text=report("results/{run}/report/comprehensive_report.txt", category="Report"),
         markdown="results/{run}/report/comprehensive_report.md",
     log:
         "results/{run}/logs/write_report.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        config=lambda w: stable(run_config),
-        benchmarks="results/{run}/benchmarks/evaluate",
+        config=lambda w: stable(RUN.content()),
     script:
         "../workflow/scripts/write_report.py"
 
@@ -31,3 +30,4 @@ rule report:
     input:
         results("report/comprehensive_report.txt"),
         results("report/comprehensive_report.md"),
+    localrule: True

@@ -1,53 +1,63 @@
 # Select the beams of both scopes, and the finalists.
-# in: shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
+# in: plans and shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json,
+#   beams/generic/remove{size}.json, finalists.json
 
 
 rule select_own_beam:
     input:
         code=code("select_beam.py"),
-        shards=lambda w: baseline_shard(w.dataset)
-        + step_shards("own", w.size, w.dataset),
+        plan=lambda w: results(
+            "plans/{dataset}/{step}.json",
+            dataset=w.dataset,
+            step=step_of_size(int(w.size)),
+        ),
+        shards=lambda w: shards_of_size([w.dataset], w.size),
     output:
         "results/{run}/beams/own/{dataset}/remove{size}.json",
     log:
         "results/{run}/logs/select_own_beam/{dataset}/remove{size}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        definitions=lambda w: stable({w.dataset: DATASETS[w.dataset]}),
-        beam_width=run_config["search"]["beam_width"],
-        across_datasets=None,
-        seed=run_config["seed"],
+        scope="own",
+        definitions=lambda w: definitions([w.dataset])(w),
+        beam_width=RUN.search.beam_width,
+        across_datasets=RUN.analysis.across_datasets,
+        seed=RUN.seed,
     script:
         "../workflow/scripts/select_beam.py"
 
 
+# Any dataset's plan holds what the generic beam proposes: it is the same for all.
 rule select_generic_beam:
     input:
         code=code("select_beam.py"),
-        shards=lambda w: [
-            shard
-            for dataset in DATASETS
-            for shard in baseline_shard(dataset)
-            + step_shards("generic", w.size, dataset)
-        ],
+        plan=lambda w: results(
+            "plans/{dataset}/{step}.json",
+            dataset=DATASETS[0],
+            step=step_of_size(int(w.size)),
+        ),
+        shards=lambda w: shards_of_size(DATASETS, w.size),
     output:
         "results/{run}/beams/generic/remove{size}.json",
     log:
         "results/{run}/logs/select_generic_beam/remove{size}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
     params:
-        definitions=lambda w: stable(DATASETS),
-        beam_width=run_config["search"]["beam_width"],
-        across_datasets=run_config["analysis"]["across_datasets"],
-        seed=run_config["seed"],
+        scope="generic",
+        definitions=definitions(),
+        beam_width=RUN.search.beam_width,
+        across_datasets=RUN.analysis.across_datasets,
+        seed=RUN.seed,
     script:
         "../workflow/scripts/select_beam.py"
 
@@ -55,28 +65,31 @@ rule select_generic_beam:
 rule select_finalists:
     input:
         code=code("select_finalists.py"),
-        beams=every_beam(),
-        shards=[shard for dataset in DATASETS for shard in search_shards(dataset)],
+        beams=beams(),
+        shards=shards(steps=SEARCH_STEPS),
     output:
         "results/{run}/finalists.json",
     log:
         "results/{run}/logs/select_finalists.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=lambda w, attempt: attempt * 8000,
+        runtime=lambda w, attempt: attempt * 60,
     params:
-        definitions=lambda w: stable(DATASETS),
-        seed=run_config["seed"],
-        across_datasets=run_config["analysis"]["across_datasets"],
-        named=run_config["finalists"],
+        definitions=definitions(),
+        seed=RUN.seed,
+        across_datasets=RUN.analysis.across_datasets,
+        named=[str(combination) for combination in RUN.finalists],
     script:
         "../workflow/scripts/select_finalists.py"
 
 
-rule evaluate:
+rule evaluation:
     input:
         results("config.yaml"),  # checked against the model
-        [shard for dataset in DATASETS for shard in all_shards(dataset)],
-        every_beam(),
+        results("prompts/{dataset}.txt", dataset=DATASETS),
+        shards(),
+        beams(),
+    localrule: True

@@ -119,11 +119,16 @@ def _parse(text: str) -> Combination:
     if text == "none":
         return NONE
     try:
-        return Combination(tuple(Site.parse(part) for part in text.split("-")))
+        return Combination(tuple(parse_sites(text)))
     except ValueError as error:
         raise ValueError(
             f"{text!r} is not a combination ({error}); write sites as 4 or 2-4a-10m, or none"
         ) from error
+
+
+def parse_sites(text: str) -> list[Site]:
+    """Read the sites of a text such as `10-2` in any order; ValueError for anything else."""
+    return [Site.parse(part) for part in text.split("-")]
 
 
 def block_sites(num_blocks: int) -> list[Site]:

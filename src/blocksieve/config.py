@@ -11,21 +11,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from blocksieve.combination import Combination, Site
+from blocksieve.combination import Combination, parse_sites
 from blocksieve.errors import ConfigError
 from blocksieve.metrics import METRICS
-from blocksieve.specs import (
-    AnalysisSpec,
-    Content,
-    DatasetSpec,
-    EvaluationSpec,
-    MaxDrop,
-    ModelSpec,
-    ResourceSpec,
-    RunSpec,
-    SampleSpec,
-    SearchSpec,
-)
+from blocksieve.specs import Content, MaxDrop, RunSpec, SearchSpec
 
 
 def resolve(config: Content, root: Path) -> RunSpec:
@@ -37,19 +26,10 @@ def resolve(config: Content, root: Path) -> RunSpec:
     content: dict[str, Any] = typed(config, schema)
     check(content, schema, "config")
     _check_paths(content)
-    run_spec = RunSpec(
-        run=content["run"],
-        seed=content["seed"],
-        model=ModelSpec(**content["model"]),
-        datasets={name: read_dataset(name, root, schema) for name in content["datasets"]},
-        samples=SampleSpec(**content["samples"]),
-        evaluation=EvaluationSpec(**content["evaluation"]),
-        resources=ResourceSpec(**content["resources"]),
-        search=SearchSpec(**content["search"]),
-        finalists=[_read_finalist(text) for text in content["finalists"]],
-        analysis=AnalysisSpec.of(**content["analysis"]),
-        evaluations=content["evaluations"],
-    )
+    for text in content["finalists"]:
+        _check_finalist(text)
+    datasets = {name: read_dataset(name, root, schema) for name in content["datasets"]}
+    run_spec = RunSpec.of({**content, "datasets": datasets})
     _check_limits(run_spec.analysis.max_drop)
     _check_sizes(run_spec.search)
     return run_spec
@@ -80,14 +60,12 @@ def _check_sizes(search: SearchSpec) -> None:
         )
 
 
-def _read_finalist(text: str) -> Combination:
-    sites = [Site.parse(part) for part in text.split("-")]
-    combination = Combination.of(sites)
+def _check_finalist(text: str) -> None:
+    combination = Combination.of(parse_sites(text))
     if str(combination) != text:
         raise ConfigError(
             f"config: finalists: {text!r} must be sorted and without repeats; write {combination}"
         )
-    return combination
 
 
 def _check_paths(content: dict[str, Any]) -> None:
@@ -144,7 +122,7 @@ def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
             )
 
 
-def read_dataset(name: str, root: Path, schema: Content) -> DatasetSpec:
+def read_dataset(name: str, root: Path, schema: Content) -> Content:
     """Read and check `config/datasets/{name}.yaml`."""
     path = root / "config/datasets" / f"{name}.yaml"
     where = f"config/datasets/{path.name}"
@@ -163,7 +141,7 @@ def read_dataset(name: str, root: Path, schema: Content) -> DatasetSpec:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}: not UTF-8 text ({error}); save it as that") from error
     check(definition, schema["$defs"]["dataset"], where)
-    return DatasetSpec(**definition)
+    return dict(definition)
 
 
 def check(content: Any, schema: dict[str, Any], where: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.specs import AnalysisSpec, MaxDrop
+from blocksieve.search.beams import read_beam
+from blocksieve.specs import AnalysisSpec, MaxDrop, Role
 from blocksieve.statistics import (
     Contrasts,
     Drops,
@@ -25,7 +26,6 @@ from blocksieve.statistics import (
 )
 from blocksieve.units import PERCENT, UNITS, Scale
 
-Role = Literal["search", "holdout"]
 Weights = Mapping[Combination, float]
 """A contrast: a weighted sum of combinations' drops."""
 
@@ -128,7 +128,7 @@ class Evidence:
         """Blocks of the model; where that is not known, those that the combinations show."""
         if self.num_blocks:
             return self.num_blocks
-        last_blocks = [max(blocks) for blocks in self.table["removed"].to_list()]
+        last_blocks: list[int] = [max(blocks) for blocks in self.table["removed"].to_list()]
         return 1 + max(last_blocks)
 
     @cached_property
@@ -355,30 +355,36 @@ def _common_samples(sums: pl.DataFrame, combinations: Sequence[Combination]) -> 
     return rows.filter(pl.col("tier") <= deepest.min())
 
 
-def read_evidence(
-    evaluations: Path,
-    settings: AnalysisSpec,
-    clusters: Iterable[Path] = (),
-    beams: Iterable[Path] = (),
-    model: Path | None = None,
-    finalists: Path | None = None,
-) -> Evidence:
-    """Read what a run left.
+class EvidenceFiles(Protocol):
+    """Where a run's evidence lies; the lists are empty for a table from elsewhere.
 
-    Evaluations, sums by cluster (each file named by its dataset), beams, the model's description,
-    the finalists.
+    `clusters`: sums by cluster, each file named by its dataset. `model` and `finalists` hold one
+    file or none.
     """
+
+    evaluations: str
+    clusters: Sequence[str]
+    beams: Sequence[str]
+    model: Sequence[str]
+    finalists: Sequence[str]
+
+
+def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
+    """Read what a run left."""
     num_blocks = None
-    if model is not None:
-        num_blocks = json.loads(model.read_text(encoding="utf-8"))["num_blocks"]
+    for path in map(Path, files.model):
+        num_blocks = json.loads(path.read_text(encoding="utf-8"))["num_blocks"]
+    choices: list[Choice] = []
+    for path in map(Path, files.finalists):
+        choices = read_choices(path)
     return Evidence(
-        evaluations=pl.read_parquet(evaluations),
+        evaluations=pl.read_parquet(files.evaluations),
         scale=settings.across_datasets,
         max_drop=settings.max_drop,
-        sums={path.stem: pl.scan_parquet(path) for path in clusters},
-        beams=read_beams(beams),
+        sums={path.stem: pl.scan_parquet(path) for path in map(Path, files.clusters)},
+        beams=read_beams(map(Path, files.beams)),
         num_blocks=num_blocks,
-        choices=read_choices(finalists) if finalists is not None else (),
+        choices=choices,
     )
 
 
@@ -387,9 +393,7 @@ def read_beams(paths: Iterable[Path]) -> dict[str, dict[int, list[Combination]]]
     beams: dict[str, dict[int, list[Combination]]] = {}
     for path in paths:
         size = int(path.stem.removeprefix("remove"))
-        entries = json.loads(path.read_text(encoding="utf-8"))["beam"]
-        kept = [Combination.parse(entry["combination"]) for entry in entries]
-        beams.setdefault(path.parent.name, {})[size] = kept
+        beams.setdefault(path.parent.name, {})[size] = read_beam(path)
     return beams
 
 
@@ -425,9 +429,7 @@ def _with_relative_drops(rows: pl.DataFrame) -> pl.DataFrame:
     """Put the share of the baseline lost, with its interval, in place of the drop."""
     scaled = rows.filter(pl.col("relative").is_not_null())
     numbers = scaled.select("relative", "relative_se", "n_clusters").iter_rows()
-    ends = [
-        student_interval(mean, _number(se), num_clusters) for mean, se, num_clusters in numbers
-    ]
+    ends = [student_interval(mean, _number(se), num_clusters) for mean, se, num_clusters in numbers]
     return scaled.with_columns(
         drop="relative",
         se="relative_se",

@@ -139,7 +139,5 @@ def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int, ...]:
     """
     num_blocks = len(scores.removal_order)
     if not 0 <= k < num_blocks:
-        raise DataError(
-            f"{scores.name}: {k} blocks to remove of {num_blocks}; leave at least one"
-        )
+        raise DataError(f"{scores.name}: {k} blocks to remove of {num_blocks}; leave at least one")
     return tuple(sorted(scores.removal_order[:k]))

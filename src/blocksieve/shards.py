@@ -6,7 +6,7 @@ The one place that knows the shards' columns, joins each pair with its baseline,
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Required, TypedDict
 
 import polars as pl
 import pyarrow as pa
@@ -52,19 +52,22 @@ class Flops(TypedDict):
     bound: int
 
 
-class Metadata(TypedDict):
-    """How a shard's rows came about; the last four only where the job computed something."""
+class Computed(TypedDict, total=False):
+    """How a job computed its pairs; empty where it found all of them in the cache."""
 
-    schema_version: NotRequired[int]
-    blocksieve_version: NotRequired[str]
-    fingerprint: str
-    device: str
-    dtype: str
-    engine: str
-    rung: NotRequired[str]
-    reason: NotRequired[str]
-    ran_on: NotRequired[str]
-    flops: NotRequired[Flops]
+    rung: str
+    reason: str
+    ran_on: str
+    flops: Flops
+
+
+class Metadata(Computed):
+    """How a shard's rows came about; `write` adds the versions of schema and package."""
+
+    fingerprint: Required[str]
+    device: Required[str]
+    dtype: Required[str]
+    engine: Required[str]
 
 
 def write(path: Path, dataset: str, rows: pl.DataFrame, metadata: Metadata) -> None:
@@ -118,20 +121,21 @@ def paired(
     return pairs.with_columns(drop=pl.col("baseline") - pl.col("score"))
 
 
-def chunks(paths: Sequence[Path], dataset: str | None = None) -> Iterator[pl.DataFrame]:
+def chunks(paths: Iterable[Path], dataset: str | None = None) -> Iterator[pl.DataFrame]:
     """Yield the pairs of `paired` in whole combinations, about a million rows at a time.
 
     In the order of the combinations' text, so that memory depends on neither their number nor that
     of the samples. DataError if a pair has two scores or a sample lacks its baseline.
     """
-    rows = pl.scan_parquet(paths)
+    files = list(paths)
+    rows = pl.scan_parquet(files)
     if dataset is not None:
         rows = rows.filter(pl.col("dataset") == dataset)
     counts = rows.group_by("combination").len().sort("combination").collect()
     chunk_number = pl.col("len").cum_sum() // ROWS_PER_CHUNK
     for _, chunk in counts.group_by(chunk_number, maintain_order=True):
         combinations = [Combination.parse(text) for text in chunk["combination"]]
-        pairs = paired(paths, dataset, combinations).collect()
+        pairs = paired(files, dataset, combinations).collect()
         _check_repeats(pairs)
         lacking = pairs.filter(pl.col("baseline").is_null())
         if len(lacking):

@@ -1,136 +1,166 @@
 """A small run before a long one: what it keeps of a config, and how long the whole run takes by it.
 
-`python -m blocksieve.smoke reduce CONFIG OUT` writes the small run's config, to be given after CONFIG;
-`python -m blocksieve.smoke estimate CONFIG` prints how long CONFIG takes, by the results of the small run.
+`python -m blocksieve.smoke reduce CONFIG OUT` writes the small run's config, to be given after
+CONFIG; `python -m blocksieve.smoke estimate CONFIG` prints how long CONFIG takes, by the results of
+the small run.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import yaml
 
 from blocksieve.config import resolve
 from blocksieve.errors import BlocksieveError
 from blocksieve.files import write_text
+from blocksieve.search.steps import SINGLE
 from blocksieve.specs import Content, RunSpec
 
 SAMPLES = 8
-DATASETS = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a job takes to start, model and self-check included, and a pair in it, in seconds."""
+
+    start: float
+    pair: float
+
+    def __str__(self) -> str:
+        return f"{self.start:.0f} s to start a job, {1 / self.pair:.1f} pairs a second"
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many pairs and jobs one dataset has."""
+
+    pairs: int
+    jobs: int
 
 
 def reduced(run_spec: RunSpec) -> Content:
-    """What a small run changes: two datasets (the longest and the shortest answers), 8 samples, size 1."""
+    """Return what a small run changes.
+
+    Two datasets (the longest and the shortest answers), 8 samples, size 1.
+    """
     by_length = sorted(run_spec.datasets, key=lambda name: run_spec.datasets[name].max_new_tokens)
     return {
         "run": f"{run_spec.run}-smoke",
         "datasets": list(dict.fromkeys([by_length[0], by_length[-1]])),
         "samples": {"search": SAMPLES, "holdout": 0},
-        "search": {"max_removed": 1, "beam_width": 1, "exhaustive_sizes": [1], "jobs_per_step": 1},
+        "search": {
+            "max_removed": 1,
+            "beam_width": 1,
+            "exhaustive_sizes": [1],
+            "jobs_per_step": 1,
+        },
         "finalists": [],
     }
 
 
-@dataclass(frozen=True)
-class Times:
-    """What a job takes to start, model and self-check included, and what a pair takes in it, in seconds."""
+def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
+    """Return about how many pairs one dataset of the whole run has, and how many jobs.
 
-    start: float
-    pair: float
-
-
-def measured(baseline: float, step: float, blocks: int) -> Times:
-    """Times from two jobs of a dataset: nothing removed, and each of `blocks` blocks alone, on SAMPLES each."""
-    pair = max(step - baseline, 0.0) / ((blocks - 1) * SAMPLES)
-    return Times(max(baseline - pair * SAMPLES, 0.0), pair)
-
-
-def pairs_and_jobs(run_spec: RunSpec, blocks: int) -> tuple[int, int]:
-    """About how many pairs one dataset of the whole run has, and how many jobs.
-
-    Beams of both scopes count in full. Of the finalists, which many choices share, one a dataset and one in common at
-    every size (the demo's 8 datasets: 34 where this gives 36).
+    Beams of both scopes count in full. Of the finalists, which many choices share, one per dataset
+    and one in common count at every size (the demo's 8 datasets: 34 where this gives 36).
     """
     search, samples = run_spec.search, run_spec.samples
-    sizes = range(1, search.max_removed + 1)
-    exhaustive = {1, *search.exhaustive_sizes}
-    candidates, jobs = 1, 1 + search.jobs_per_step
-    for size in sizes:
-        beam = search.beam_width * (blocks - size + 1)
-        candidates += comb(blocks, size) if size in exhaustive else 2 * beam
-        jobs += search.jobs_per_step * (1 if size in exhaustive else 2)
-    finalists = len(sizes) * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
-    pairs = candidates * samples.search + finalists * (samples.search + samples.holdout)
-    return pairs, jobs
+    exhaustive_sizes = {1, *search.exhaustive_sizes}
+    candidates = 1  # the baseline
+    for size in range(1, search.max_removed + 1):
+        if size in exhaustive_sizes:
+            candidates += comb(num_blocks, size)
+        else:
+            candidates += 2 * search.beam_width * (num_blocks - size + 1)
+    finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
+    finalist_pairs = finalists * (samples.search + samples.holdout)
+    steps = search.max_removed + 1  # one per size, and the finalists
+    return Amount(
+        pairs=candidates * samples.search + finalist_pairs, jobs=steps * search.jobs_per_step
+    )
 
 
-def estimate(run_spec: RunSpec, times: dict[str, Times], blocks: int) -> str:
-    """How long the whole run takes, with what that assumes. `times` by dataset of the small run."""
-    pairs, jobs = pairs_and_jobs(run_spec, blocks)
-    tokens = {name: definition.max_new_tokens for name, definition in run_spec.datasets.items()}
+def estimate(run_spec: RunSpec, speeds: dict[str, Speed], num_blocks: int) -> str:
+    """Say how long the whole run takes, with what that assumes.
+
+    `speeds`: by dataset of the small run.
+    """
+    amount = amount_per_dataset(run_spec, num_blocks)
+    lengths = {name: dataset.max_new_tokens for name, dataset in run_spec.datasets.items()}
     seconds = 0.0
-    for name in tokens:
-        alike = min(times, key=lambda other: abs(tokens[other] - tokens[name]))
-        seconds += jobs * times[alike].start + pairs * times[alike].pair
-    measured_ones = "; ".join(
-        f"{name}: {time.start:.0f} s to start a job, {1 / time.pair:.1f} pairs a second"
-        if time.pair > 0
-        else f"{name}: {time.start:.0f} s to start a job, too quick to measure a pair"
-        for name, time in times.items()
-    )
+    for length in lengths.values():
+        nearest = _nearest(length, {name: lengths[name] for name in speeds})
+        seconds += amount.jobs * speeds[nearest].start + amount.pairs * speeds[nearest].pair
+    measured = "; ".join(f"{name}: {speed}" for name, speed in speeds.items())
     return (
-        f"{measured_ones}\n"
-        f"{run_spec.run}: about {pairs * len(tokens)} pairs in {jobs * len(tokens)} jobs: "
-        f"{seconds / 3600:.1f} hours of one device; side by side on several, as many times less.\n"
-        "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and on each dataset what "
-        "it costs on the tried one whose answers are most nearly as long. Larger batches are faster; common images too."
+        f"{measured}\n"
+        f"{run_spec.run}: about {amount.pairs * len(lengths)} pairs in"
+        f" {amount.jobs * len(lengths)} jobs: {seconds / 3600:.1f} hours of one device; side by"
+        " side on several, as many times less.\n"
+        "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and"
+        " on each dataset what it costs on the tried one whose answers are most nearly as long."
+        " Larger batches are faster; common images too."
     )
 
 
-def read_times(results: Path, datasets: Sequence[str], blocks: int) -> dict[str, Times]:
-    """The times of a small run, from its benchmarks; BlocksieveError if it is not finished."""
-    found = {}
+def _nearest(length: int, lengths: dict[str, int]) -> str:
+    """Return the dataset whose longest answer differs least."""
+    return min(lengths, key=lambda name: abs(lengths[name] - length))
+
+
+def read_speeds(results: Path, datasets: Sequence[str]) -> dict[str, Speed]:
+    """Read what the jobs of a small run took; BlocksieveError if it is not finished."""
+    speeds = {}
     for name in datasets:
-        folder = results / "benchmarks/evaluate" / name
-        files = [folder / "baseline.tsv", folder / "own/remove1.0.tsv"]
-        missing = next((file for file in files if not file.exists()), None)
-        if missing is not None:
-            raise BlocksieveError(f"smoke: {missing} is missing; run `make smoke` first")
-        baseline, step = (
-            pl.read_csv(file, separator="\t", null_values=["NA", "-"])["s"][0] for file in files
-        )
-        found[name] = measured(baseline, step, blocks)
-    return found
+        path = results / "times" / name / f"{SINGLE}.0.json"
+        if not path.exists():
+            raise BlocksieveError(f"smoke: {path} is missing; run `make smoke` first")
+        times = json.loads(path.read_text(encoding="utf-8"))
+        if not times["pairs"]:
+            raise BlocksieveError(
+                f"smoke: {path} says nothing, since all pairs were cached;"
+                f" delete {results} and run `make smoke` again"
+            )
+        speeds[name] = Speed(times["start_seconds"], times["answer_seconds"] / times["pairs"])
+    return speeds
 
 
 def main(arguments: Sequence[str], root: Path) -> None:
-    """What the module's own text says."""
-    action, path = arguments[:2]
-    given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """Do what the module's own text says."""
+    parser = argparse.ArgumentParser(prog="python -m blocksieve.smoke")
+    actions = parser.add_subparsers(dest="action", required=True)
+    reduce_parser = actions.add_parser("reduce", help="write the small run's config")
+    estimate_parser = actions.add_parser("estimate", help="say how long the whole run takes")
+    for action_parser in (reduce_parser, estimate_parser):
+        action_parser.add_argument("config", type=Path)
+    reduce_parser.add_argument("out", type=Path)
+    options = parser.parse_args(arguments)
+
     default = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
-    run_spec = resolve(merged(default, given), root)
+    changes = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+    run_spec = resolve(merged(default, changes), root)
     small = reduced(run_spec)
-    if action == "reduce":
-        write_text(Path(arguments[2]), yaml.safe_dump(small, sort_keys=False))
+    if options.action == "reduce":
+        write_text(options.out, yaml.safe_dump(small, sort_keys=False))
         return
     results = root / "results" / small["run"]
-    blocks = json.loads((results / "model.json").read_text())["num_blocks"]
-    print(estimate(run_spec, read_times(results, small["datasets"], blocks), blocks))
+    speeds = read_speeds(results, small["datasets"])
+    description = json.loads((results / "model.json").read_text(encoding="utf-8"))
+    print(estimate(run_spec, speeds, description["num_blocks"]))
 
 
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """A config with the values of another one put over it, as Snakemake merges config files."""
-    both = {
-        key: merged(base[key], over[key])
-        for key in base.keys() & over.keys()
-        if isinstance(over[key], dict)
-    }
-    return {**base, **over, **both}
+def merged(base: Content, changes: Content) -> Content:
+    """Return a config with the values of another put over it, as Snakemake merges config files."""
+    result = {**base, **changes}
+    for key in base.keys() & changes.keys():
+        if isinstance(changes[key], dict):
+            result[key] = merged(base[key], changes[key])
+    return result
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from blocksieve.units import Scale
 Content = dict[str, Any]
 """A part of the config as YAML and JSON hold it."""
 
+Role = Literal["search", "holdout"]
+"""Search samples choose combinations, holdout samples judge what was chosen."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -135,6 +138,23 @@ class RunSpec:
     finalists: list[Combination]
     analysis: AnalysisSpec
     evaluations: str | None
+
+    @classmethod
+    def of(cls, content: Content) -> "RunSpec":
+        """Build it from `content`; ValueError for a finalist that is no combination."""
+        typed = {
+            "model": ModelSpec(**content["model"]),
+            "datasets": {
+                name: DatasetSpec(**definition) for name, definition in content["datasets"].items()
+            },
+            "samples": SampleSpec(**content["samples"]),
+            "evaluation": EvaluationSpec(**content["evaluation"]),
+            "resources": ResourceSpec(**content["resources"]),
+            "search": SearchSpec(**content["search"]),
+            "finalists": [Combination.parse(text) for text in content["finalists"]],
+            "analysis": AnalysisSpec.of(**content["analysis"]),
+        }
+        return cls(**{**content, **typed})
 
     def content(self) -> Content:
         """Return the merged config, each dataset's definition in place of its name."""

@@ -59,8 +59,7 @@ def read_user_table(path: Path) -> pl.DataFrame:
 def _read(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise DataError(
-            f"config: evaluations: there is no file {str(path)!r};"
-            " give the path of a Parquet table"
+            f"config: evaluations: there is no file {str(path)!r}; give the path of a Parquet table"
         )
     try:
         return pl.read_parquet(path)

@@ -1,8 +1,8 @@
+from blocksieve.search.candidates import all_combinations, candidates, part_of, step_candidates
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blocksieve.combination import Combination
-from blocksieve.search.candidates import all_combinations, candidates, part_of, step_candidates
 
 beams = st.lists(st.sets(st.integers(0, 11), min_size=2, max_size=2), max_size=4)
 

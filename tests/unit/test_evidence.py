@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from blocksieve.pieces import pieces
 from planted import (
     planted_definition,
     planted_evaluations,
@@ -13,7 +14,6 @@ from planted import (
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import sum_clusters
-from blocksieve.pieces import pieces
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
 RNG = np.random.default_rng(0)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from blocksieve.logs import job_log
 
 from blocksieve.errors import DataError
 from blocksieve.files import checksum_file, is_whole, verify, whole_file, write_json
-from blocksieve.logs import job_log
 
 
 def table(folder: Path) -> Path:

@@ -9,12 +9,12 @@ from blocksieve.datasets.report import Report
 from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
 from blocksieve.files import write_json
-from blocksieve.logs import job_log
+from blocksieve.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0], snakemake.input) as logger:
+with job(snakemake) as logger:
     definition = json.loads(snakemake.params.definition)
     counts = json.loads(snakemake.params.samples)
     report = Report()

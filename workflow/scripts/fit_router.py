@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from blocksieve.files import whole_file
-from blocksieve.logs import job_log
+from blocksieve.jobs import job
 from blocksieve.routing.fitting import fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of
 from blocksieve.specs import read_definitions
@@ -15,7 +15,7 @@ from blocksieve.specs import read_definitions
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0]) as logger:
+with job(snakemake) as logger:
     columns = ["sample_id", "role", "question", "choices"]
     samples = {Path(path).stem: pl.read_parquet(path, columns=columns) for path in snakemake.input.samples}
     choices = json.loads(Path(snakemake.input.finalists).read_text())["choices"]

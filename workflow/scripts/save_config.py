@@ -8,13 +8,14 @@ import yaml
 
 from blocksieve.config import check_against_model
 from blocksieve.files import write_text
-from blocksieve.logs import job_log
+from blocksieve.jobs import job
+from blocksieve.specs import RunSpec
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0], snakemake.input):
+with job(snakemake):
     config = json.loads(snakemake.params.config)
-    if snakemake.input.model:
-        check_against_model(config, json.loads(Path(snakemake.input.model).read_text())["num_blocks"])
+    for path in snakemake.input.model:
+        check_against_model(RunSpec.of(config), json.loads(Path(path).read_text())["num_blocks"])
     write_text(Path(snakemake.output[0]), yaml.safe_dump(config, allow_unicode=True))

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocksieve.evidence import sum_clusters
+from blocksieve import shards
 from blocksieve.files import whole_file
-from blocksieve.logs import job_log
+from blocksieve.jobs import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0], snakemake.input), whole_file(Path(snakemake.output[0])) as temporary:
-    sum_clusters(map(Path, snakemake.input.shards)).write_parquet(temporary)
+with job(snakemake):
+    sums = shards.by_cluster([Path(path) for path in snakemake.input.shards])
+    with whole_file(Path(snakemake.output[0])) as temporary:
+        sums.write_parquet(temporary)

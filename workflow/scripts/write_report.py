@@ -8,14 +8,14 @@ import polars as pl
 
 from blocksieve.evaluations import shard_metadata
 from blocksieve.files import write_text
-from blocksieve.logs import job_log
+from blocksieve.jobs import job
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.section import as_markdown, as_text
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job_log(snakemake.log[0], snakemake.input):
+with job(snakemake):
     run = json.loads(snakemake.params.config)
     if snakemake.input.model:
         run["model"] |= json.loads(Path(snakemake.input.model).read_text())

@@ -1,7 +1,6 @@
-"""The analyses: each module makes one table or document from what a run measured.
+"""Analyses: each module computes one table or document from what a run measured.
 
-None needs a GPU or the model. A module's `analyse(evidence, **needs)` makes the result; `needs` are
-the keyword arguments that `ANALYSES` names, None where the run has no such thing (a given table).
+None needs a GPU or the model.
 """
 
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an analysis makes, and what it takes beside the evidence.
+    """What the workflow must know of the module of the same name.
 
-    `output`: a table, or a document that is checked by the JSON schema of the same name beside the
-    module. `figure`: whether a module of the same name draws it. `needs`: names of inputs.
+    `output`: a table, or a JSON document that the schema of the same name beside it describes.
+    `figure`: whether figures/ has a module of the same name.
+    `needs`: what `analyse` takes beside the evidence, by keyword.
     """
 
     output: Literal["parquet", "json"] = "parquet"
@@ -43,9 +43,5 @@ ANALYSES: dict[str, Analysis] = {
     "stability": Analysis(output="json"),
     "routing": Analysis(output="json", needs=("router", "detections", "finalist_samples")),
 }
-"""The analyses by the name of their module, tables first."""
 
-TABLES = tuple(name for name, analysis in ANALYSES.items() if analysis.output == "parquet")
-DOCUMENTS = tuple(name for name, analysis in ANALYSES.items() if analysis.output == "json")
 FIGURES = tuple(name for name, analysis in ANALYSES.items() if analysis.figure)
-"""Names of the analyses with a figure."""

@@ -5,7 +5,8 @@ from typing import TypedDict
 import polars as pl
 
 from blocksieve.analysis import dataset_pairwise_comparison
-from blocksieve.evidence import Evidence, Role
+from blocksieve.evidence import Evidence
+from blocksieve.specs import Role
 from blocksieve.units import Scale
 
 TOP = 5

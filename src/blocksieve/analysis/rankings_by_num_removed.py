@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 
 from blocksieve.errors import DataError
-from blocksieve.evidence import Evidence, Role, rows_of_role
+from blocksieve.evidence import Evidence, rows_of_role
+from blocksieve.specs import Role
 from blocksieve.statistics import Estimate, macro_mean, spread, student_interval, tied_with_best
 from blocksieve.units import PERCENT, Scale
 

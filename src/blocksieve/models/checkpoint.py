@@ -1,6 +1,7 @@
 """Where a checkpoint lies and what identifies it. Imports neither torch nor transformers."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from blocksieve.errors import ModelError
@@ -57,6 +58,11 @@ def fetch(model: ModelSpec) -> Path:
             f"check its name, or run `hf download {location} --revision {revision}` where there is a network "
             "(`hf auth login` first if it is gated), or set model.path to a folder"
         ) from error
+
+
+def pinned(model: ModelSpec, commit: str | None) -> ModelSpec:
+    """Return the model at the commit that its revision meant when the run began; None: a folder."""
+    return model if commit is None else replace(model, revision=commit)
 
 
 def first_line(error: Exception) -> str:

@@ -4,25 +4,24 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 import torch
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.answers import Refused
+from blocksieve.engine.answers import Answer, Refused
 from blocksieve.engine.attempt import out_of_memory
 from blocksieve.engine.engines import Engine, padding_matters, start_engine
 from blocksieve.engine.inputs import Batch, make_batch, probe_rows
 from blocksieve.errors import ModelError
-from blocksieve.logs import Progress
 from blocksieve.models.loading import LoadedModel, load_model
-from blocksieve.search.cache import SCHEMA, Cache
+from blocksieve.progress import Progress
+from blocksieve.search.cache import SCHEMA, Cache, CacheRow
 from blocksieve.search.oversight import culprits_named, overseen
-
-if TYPE_CHECKING:
-    from blocksieve.search.evaluate import Task
+from blocksieve.search.task import Task
+from blocksieve.shards import Computed
 
 logger = logging.getLogger("blocksieve")
 
@@ -32,81 +31,161 @@ PROBE_ROWS = (4, 2, 1)
 TOO_LITTLE_MEMORY = "not enough memory to answer a single sample; use a device with more"
 
 
-def answer(
-    task: "Task", samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache
-) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Rows of the missing pairs, each batch of a combination put into the cache at once, and how they were computed."""
+@dataclass(frozen=True)
+class Answered:
+    """Rows as the cache holds them, how they were computed, and the seconds that answering took."""
+
+    rows: pl.DataFrame
+    computed: Computed
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Samples that lack the same combinations, one row each."""
+
+    samples: pl.DataFrame
+    combinations: list[Combination]
+
+    def split(self, size: int) -> tuple["Group", "Group | None"]:
+        """Return the first `size` samples, and the others if there are any."""
+        if len(self.samples) <= size:
+            return self, None
+        return replace(self, samples=self.samples[:size]), replace(
+            self, samples=self.samples[size:]
+        )
+
+
+def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache) -> Answered:
+    """Answer the missing pairs (columns combination, sample_id).
+
+    Each combination's answers to a batch are put into the cache at once.
+    """
     loaded = load_model(task.model)
-    prompt = task.definition.prompt
-    engine = started(task, loaded, samples)
-    size = automatic_batch_size(engine, loaded) if task.batch_size == "auto" else task.batch_size
-    most_rows = size if task.batch_size == "auto" else max(size, Batch.most_rows)
-    size = 1 if engine.one_at_a_time else size
-    lacking = missing.group_by("sample_id", maintain_order=True).agg(
-        pl.col("combination").str.join(" ")
-    )
-    groups = samples.join(lacking, on="sample_id", how="inner").sort(
-        "combination", "cluster", "sample_id"
-    )
+    engine = start_with_room(task, loaded, samples)
+    start = time.monotonic()
+    answering = _Answering(task, loaded, engine, cache, Progress(len(missing), "pairs"))
     combinations = [
         Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)
     ]
-    drafts = known_answers(combinations, samples, cache)
-    progress, rows, start = Progress(len(missing), "pairs"), [], time.monotonic()
-    waiting = deque(
-        (group.drop("combination"), [Combination.parse(text) for text in together.split(" ")])
-        for (together,), group in groups.group_by("combination", maintain_order=True)
-    )
+    answering.drafts = cached_answers(combinations, samples, cache)
+    waiting = deque(groups_of(samples, missing))
     while waiting:
-        batch, wanted = waiting.popleft()
-        if len(batch) > size:
-            waiting.appendleft((batch[size:], wanted))
-            batch = batch[:size]
+        answering.answer_next(waiting)
+    cache.close()
+    seconds = time.monotonic() - start
+    rows = pl.DataFrame(answering.rows, schema=SCHEMA, orient="row")
+    return Answered(rows, how_computed(engine, len(rows), seconds), seconds)
+
+
+class _Answering:
+    """The state of a job's loop: batch sizes shrink, rows and drafts grow."""
+
+    def __init__(
+        self, task: Task, loaded: LoadedModel, engine: Engine, cache: Cache, progress: Progress
+    ) -> None:
+        self.task = task
+        self.loaded = loaded
+        self.engine = engine
+        self.cache = cache
+        self.progress = progress
+        self.drafts: dict[str, list[int]] = {}
+        self.rows: list[CacheRow] = []
+        batch_size = task.evaluation.batch_size
+        if batch_size == "auto":
+            self.size = automatic_batch_size(engine, loaded)
+            self.most_rows = self.size
+        else:
+            self.size = batch_size
+            self.most_rows = max(batch_size, Batch.most_rows)
+        if engine.one_at_a_time:
+            self.size = 1
+
+    def answer_next(self, waiting: deque[Group]) -> None:
+        """Answer the first batch of the first group, and take it off; half of it if memory ends."""
+        batch, others = waiting.popleft().split(self.size)
+        if others is not None:
+            waiting.appendleft(others)
+        unanswered = list(batch.combinations)
         try:
-            with culprits_named(loaded, batch, prompt):
-                made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
-            given = engine.answer_batch(made, wanted, drafts_of(batch, drafts))
-            for combination, answers in overseen(
-                given, task.batch_timeout, batch["sample_id"].to_list()
-            ):
-                answered = cache_rows(combination, batch["sample_id"].to_list(), answers)
-                cache.append(answered)
-                rows += answered
-                wanted = [other for other in wanted if other != combination]
-                progress.add(len(answered))
-            continue
+            self._answer_batch(batch, unanswered)
+            return
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            if len(batch) == 1:
+            if len(batch.samples) == 1:
                 raise ModelError(TOO_LITTLE_MEMORY) from error
-        size = most_rows = (len(batch) + 1) // 2
-        logger.warning("out of memory with %d samples at once; going on with %d", len(batch), size)
-        waiting.appendleft((batch, wanted))
-        torch.cuda.empty_cache()  # here, since the exception held what the batch had in memory
-    cache.close()
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), performed(
-        engine, len(rows), time.monotonic() - start
-    )
+        # Outside of the handler, since the exception holds what the batch had in memory.
+        torch.cuda.empty_cache()
+        self.size = self.most_rows = (len(batch.samples) + 1) // 2
+        logger.warning(
+            "out of memory with %d samples at once; going on with %d",
+            len(batch.samples),
+            self.size,
+        )
+        waiting.appendleft(replace(batch, combinations=unanswered))
+
+    def _answer_batch(self, group: Group, unanswered: list[Combination]) -> None:
+        """Answer a batch, taking each combination out of `unanswered` once it is in the cache."""
+        prompt = self.task.definition.prompt
+        sample_ids = group.samples["sample_id"].to_list()
+        with culprits_named(self.loaded, group.samples, prompt):
+            inputs = make_batch(self.loaded, group.samples.to_dicts(), prompt)
+        batch = replace(inputs, most_rows=self.most_rows)
+        drafts = self._drafts_of(sample_ids)
+        answers = self.engine.answer_batch(batch, list(unanswered), drafts)
+        seconds = self.task.evaluation.batch_timeout
+        for combination, answered in overseen(answers, seconds, sample_ids):
+            rows = cache_rows(combination, sample_ids, answered)
+            self.cache.append(rows)
+            self.rows += rows
+            unanswered.remove(combination)
+            self.progress.add(len(rows))
+
+    def _drafts_of(self, sample_ids: Sequence[str]) -> list[list[int]] | None:
+        """Return a draft per row; None if any is unknown, so that the engine makes its own."""
+        if any(sample_id not in self.drafts for sample_id in sample_ids):
+            return None
+        return [self.drafts[sample_id] for sample_id in sample_ids]
 
 
-def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
-    """The engine, checked with as many samples as memory has room for.
+def groups_of(samples: pl.DataFrame, missing: pl.DataFrame) -> list[Group]:
+    """Group samples by the combinations that they lack, in order of the combinations.
 
-    It takes one sample at a time where the model answers otherwise in a batch, so that batches never decide an answer.
+    In a group the samples of an image stand next to each other, so that a batch shares what their
+    prompts begin with.
     """
-    prompt, length = task.definition.prompt, task.definition.max_new_tokens
+    lacking: dict[str, list[Combination]] = {}
+    for text, sample_id in missing.select("combination", "sample_id").iter_rows():
+        lacking.setdefault(sample_id, []).append(Combination.parse(text))
+    ordered = samples.filter(pl.col("sample_id").is_in(lacking)).sort("cluster", "sample_id")
+    rows_by_combinations: dict[tuple[Combination, ...], list[int]] = {}
+    for row, sample_id in enumerate(ordered["sample_id"]):
+        rows_by_combinations.setdefault(tuple(lacking[sample_id]), []).append(row)
+    return [
+        Group(ordered[rows], list(combinations))
+        for combinations, rows in sorted(rows_by_combinations.items())
+    ]
+
+
+def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
+    """Start the engine, checked with as many samples as memory has room for.
+
+    It takes one sample at a time where the model answers otherwise in a batch, so that batches
+    never decide an answer.
+    """
+    prompt = task.definition.prompt
+    max_new_tokens = task.definition.max_new_tokens
     for size in PROBE_ROWS:
         try:
             rows = probe_rows(samples.to_dicts(), size)
             with culprits_named(loaded, samples, prompt):
-                probe, shortest = (
-                    make_batch(loaded, rows, prompt),
-                    make_batch(loaded, rows[-1:], prompt),
-                )
-            probe = probe if size == PROBE_ROWS[0] else replace(probe, most_rows=size)
-            engine = start_engine(task.engine, loaded, probe, length)
-            changed = padding_matters(loaded, probe, size - 1, shortest, length)
+                probe = make_batch(loaded, rows, prompt)
+                shortest = make_batch(loaded, rows[-1:], prompt)
+            if size < PROBE_ROWS[0]:
+                probe = replace(probe, most_rows=size)
+            engine = start_engine(task.evaluation.engine, loaded, probe, max_new_tokens)
+            changed = padding_matters(loaded, probe, size - 1, shortest, max_new_tokens)
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -123,10 +202,14 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
 
 
 def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
-    """The largest power of two of samples that fits into half of a GPU's free memory, or an eighth of all memory."""
+    """Return the largest power of two of samples for which memory has room.
+
+    Half of a GPU's free memory, or an eighth of the machine's.
+    """
     kind = loaded.device.type
     if kind == "cuda":
-        room = torch.cuda.mem_get_info(loaded.device)[0] // 2
+        free_bytes, _ = torch.cuda.mem_get_info(loaded.device)
+        room = free_bytes // 2
     else:
         room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
     rows = min(LARGEST_BATCH[kind], room // max(1, engine.bytes_per_row))
@@ -140,78 +223,68 @@ def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
     return size
 
 
-def known_answers(
-    combinations: list[Combination], samples: pl.DataFrame, cache: Cache
+def cached_answers(
+    combinations: Iterable[Combination], samples: pl.DataFrame, cache: Cache
 ) -> dict[str, list[int]]:
-    """For each sample the answer that most parents of the combinations gave, as far as the cache knows any."""
-    parents = {NONE} | {
-        Combination.of(block for block in combination.blocks if block != left)
-        for combination in combinations
-        for left in combination.blocks
-    }
+    """Return for each sample the tokens that most parents of the combinations answered.
+
+    Only samples for which the cache holds any; the whole model counts as a parent.
+    """
+    parents = {NONE}
+    for combination in combinations:
+        parents.update(combination.parents())
     names = pl.DataFrame({"combination": [str(parent) for parent in sorted(parents)]})
-    known = cache.look_up(names.join(samples.select("sample_id"), how="cross")).sort(
-        "sample_id", "combination"
-    )
+    pairs = names.join(samples.select("sample_id"), how="cross")
+    cached = cache.look_up(pairs).sort("sample_id", "combination")
+    answered = cached.filter(pl.col("tokens").is_not_null())
     votes: dict[str, Counter[tuple[int, ...]]] = {}
-    for sample, tokens in (
-        known.filter(pl.col("tokens").is_not_null()).select("sample_id", "tokens").iter_rows()
-    ):
-        votes.setdefault(sample, Counter())[tuple(tokens)] += 1
-    return {sample: list(counter.most_common(1)[0][0]) for sample, counter in votes.items()}
-
-
-def drafts_of(batch: pl.DataFrame, known: dict[str, list[int]]) -> list[list[int]] | None:
-    """A draft a row; None if any is unknown, so that the first combination's answers take their place."""
-    samples = batch["sample_id"].to_list()
-    return (
-        [known[sample] for sample in samples]
-        if all(sample in known for sample in samples)
-        else None
-    )
+    for sample_id, tokens in answered.select("sample_id", "tokens").iter_rows():
+        votes.setdefault(sample_id, Counter())[tuple(tokens)] += 1
+    return {sample_id: list(counter.most_common(1)[0][0]) for sample_id, counter in votes.items()}
 
 
 def cache_rows(
-    combination: Combination, samples: list[str], answers: list[Any] | Refused
-) -> list[dict[str, Any]]:
-    """Rows as the cache keeps them."""
+    combination: Combination, sample_ids: Sequence[str], answers: list[Answer] | Refused
+) -> list[CacheRow]:
+    """Return a combination's answers to some samples as the cache keeps them."""
+    text = str(combination)
     if isinstance(answers, Refused):
-        known = [{"refused": answers.reason}] * len(samples)
-    else:
-        known = [
-            {
-                "prediction": a.text,
-                "tokens": a.tokens,
-                "near_tie": a.near_tie,
-                "non_finite": a.non_finite,
-            }
-            for a in answers
-        ]
+        return [CacheRow.refusal(text, sample_id, answers.reason) for sample_id in sample_ids]
     return [
-        dict.fromkeys(SCHEMA) | {"combination": str(combination), "sample_id": sample} | row
-        for sample, row in zip(samples, known, strict=True)
+        CacheRow(
+            combination=text,
+            sample_id=sample_id,
+            prediction=answered.text,
+            tokens=answered.tokens,
+            near_tie=answered.near_tie,
+            non_finite=answered.non_finite,
+            refused=None,
+        )
+        for sample_id, answered in zip(sample_ids, answers, strict=True)
     ]
 
 
-def performed(engine: Engine, pairs: int, seconds: float) -> dict[str, Any]:
-    """How the answers were computed, for the log and the shard's metadata."""
+def how_computed(engine: Engine, pairs: int, seconds: float) -> Computed:
+    """Return how the answers were computed, for the shard's metadata, and log it."""
     work = engine.work
-    flops = {"done": round(work.done), "plain": round(work.plain), "bound": round(work.bound)}
-    logger.info(
-        "%d pairs in %.1f s, %.1f/s, on rung %s",
-        pairs,
-        seconds,
-        pairs / max(seconds, 1e-9),
-        engine.rung,
-    )
+    rate = pairs / max(seconds, 1e-9)
+    logger.info("%d pairs in %.1f s, %.1f/s, on rung %s", pairs, seconds, rate, engine.rung)
     if work.done:
         logger.info(
-            "%.1f GFLOPs done; a plain loop does %.1f (%.2f times as many), the distinct work is %.1f",
-            *(work.done / 1e9, work.plain / 1e9, work.plain / work.done, work.bound / 1e9),
+            "%.1f GFLOPs done; a plain loop does %.1f (%.2f times as many),"
+            " the distinct work is %.1f",
+            work.done / 1e9,
+            work.plain / 1e9,
+            work.plain / work.done,
+            work.bound / 1e9,
         )
     return {
         "rung": engine.rung,
         "reason": engine.reason,
         "ran_on": engine.loaded.device.type,
-        "flops": flops,
+        "flops": {
+            "done": round(work.done),
+            "plain": round(work.plain),
+            "bound": round(work.bound),
+        },
     }

@@ -1,53 +1,98 @@
 """Select the combinations of a size that the search goes on with."""
 
-from typing import Any
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, Required, TypedDict, cast
 
 import polars as pl
 
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
+from blocksieve.units import Scale
 
 
-def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[dict[str, Any]]:
-    """The best combinations of one dataset's step: least drop, ties in the combinations' order.
+class BeamEntry(TypedDict, total=False):
+    """A combination that is kept: with its drop (own), or its mean and coverage (generic)."""
 
-    `evaluations` has a row a combination with columns `removed` and `drop` (score units).
+    combination: Required[str]
+    drop: float
+    mean_drop: float
+    coverage: int
+
+
+class BeamDocument(TypedDict):
+    """Content of a beam's file: how many candidates there were, what is kept, the best first."""
+
+    candidates: int
+    beam: list[BeamEntry]
+
+
+def select_beam(
+    evaluations: pl.DataFrame,
+    proposals: Iterable[Combination],
+    scope: Literal["own", "generic"],
+    beam_width: int,
+    scale: Scale,
+) -> BeamDocument:
+    """Select the beam of a scope from what that scope proposed."""
+    names = [str(combination) for combination in proposals]
+    candidates = evaluations.filter(pl.col("combination").is_in(names))
+    if scope == "own":
+        kept = select_own_beam(candidates, beam_width)
+    else:
+        kept = select_generic_beam(candidates, beam_width, scale)
+    return {"candidates": candidates["combination"].n_unique(), "beam": kept}
+
+
+def read_beam(path: Path) -> list[Combination]:
+    """Read what a beam's file keeps, the best first."""
+    document: BeamDocument = json.loads(path.read_text(encoding="utf-8"))
+    return [Combination.parse(entry["combination"]) for entry in document["beam"]]
+
+
+def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[BeamEntry]:
+    """Return the best combinations of one dataset's step: least drop.
+
+    Equal drops: in the combinations' order. `evaluations` has one row per combination with columns
+    `removed` and `drop` (score units).
     """
     best = evaluable(evaluations).sort("drop", "removed").head(beam_width)
-    return _entries(best, ["drop"])
+    return cast(list[BeamEntry], best.select("combination", "drop").to_dicts())
 
 
 def select_generic_beam(
-    evaluations: pl.DataFrame, beam_width: int, across_datasets: str
-) -> list[dict[str, Any]]:
-    """The best combinations over all datasets: least macro-average of the drop, ties in the combinations' order.
+    evaluations: pl.DataFrame, beam_width: int, scale: Scale
+) -> list[BeamEntry]:
+    """Return the best combinations over all datasets: least macro-average of the drop.
 
-    `evaluations` has a row a dataset and combination; every combination must stand for every dataset that counts.
-    `relative` averages drop / baseline and leaves out datasets whose baseline is 0; `points` averages the drop over
-    datasets whose metric lies in [0, 1]. DataError if no dataset is left or a combination lacks one.
+    Equal drops: in the combinations' order. `evaluations` has one row per dataset and combination;
+    every combination must stand for every dataset that counts. `relative` averages drop / baseline
+    and leaves out datasets whose baseline is 0; `points` averages the drop over datasets whose
+    metric lies in [0, 1]. DataError if no dataset is left or a combination lacks one.
     """
-    relative = across_datasets == "relative"
-    counted = evaluable(evaluations).filter(
-        pl.col("baseline") > 0 if relative else pl.col("bounded")
-    )
+    if scale == "relative":
+        counts, drop, lack = pl.col("baseline") > 0, "relative", "every baseline score is 0"
+    else:
+        counts, drop, lack = pl.col("bounded"), "drop", "no metric lies in [0, 1]"
+    counted = evaluable(evaluations).filter(counts)
     if counted.is_empty():
-        raise DataError(
-            f"no dataset counts for analysis.across_datasets: {across_datasets}; "
-            + ("every baseline score is 0" if relative else "no metric lies in [0, 1]")
-        )
-    mean = counted.group_by("combination", "removed").agg(
-        pl.col("relative" if relative else "drop").mean().alias("mean_drop"),
-        pl.len().alias("coverage"),
+        raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
+    means = counted.group_by("combination", "removed").agg(
+        mean_drop=pl.col(drop).mean(), coverage=pl.len()
     )
-    if mean["coverage"].n_unique() != 1:
-        lacking = mean.sort("coverage", "removed")["combination"][0]
+    if means["coverage"].n_unique() != 1:
+        lacking = means.sort("coverage", "removed")["combination"][0]
         raise DataError(
             f"combination {lacking} was not evaluated on every dataset; rerun the search step"
         )
-    return _entries(mean.sort("mean_drop", "removed").head(beam_width), ["mean_drop", "coverage"])
+    best = means.sort("mean_drop", "removed").head(beam_width)
+    entries = best.select("combination", "mean_drop", "coverage").to_dicts()
+    return cast(list[BeamEntry], entries)
 
 
 def evaluable(evaluations: pl.DataFrame) -> pl.DataFrame:
-    """Without the combinations that the model cannot run; DataError if it can run none."""
+    """Drop the combinations that the model cannot run; DataError if it can run none."""
     possible = evaluations.filter(pl.col("not_evaluable").is_null())
     if possible.is_empty():
         reason = evaluations["not_evaluable"][0]
@@ -55,7 +100,3 @@ def evaluable(evaluations: pl.DataFrame) -> pl.DataFrame:
             f"no combination of this step can be evaluated ({reason}); set search.max_removed lower"
         )
     return possible
-
-
-def _entries(best: pl.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
-    return best.select("combination", *columns).to_dicts()

@@ -1,16 +1,17 @@
-"""The evaluation cache: predictions by what decides them, so that no (combination, sample) pair is computed twice.
+"""The evaluation cache: no (combination, sample) pair is computed twice.
 
-A context is a fingerprint of all that decides a prediction apart from the pair: model, dtype, prompt, generation
-settings, versions. Each context is a folder of Parquet parts. Parts are only added whole, or replaced by one that holds
-the same rows, so jobs may read and write the same folder at once. A part that is not as it was written is set aside and
-its pairs are computed again. Deleting the folder is always safe.
+A context is a fingerprint of all that decides a prediction apart from the pair: model, dtype,
+prompt, generation settings, versions. Each context is a folder of Parquet parts. Parts are only
+added whole, or replaced by one that holds the same rows, so that jobs may read and write the same
+folder at once. A part that is not as it was written is set aside and its pairs are computed again.
+Deleting the folder is always safe.
 """
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import polars as pl
 
@@ -30,23 +31,38 @@ SCHEMA: dict[str, pl.DataType] = {
 PAIR = ["combination", "sample_id"]
 
 
+class CacheRow(NamedTuple):
+    """A pair's prediction, in the columns of SCHEMA; a refused pair has only its reason."""
+
+    combination: str
+    sample_id: str
+    prediction: str | None
+    tokens: list[int] | None
+    near_tie: bool | None
+    non_finite: bool | None
+    refused: str | None
+
+    @classmethod
+    def refusal(cls, combination: str, sample_id: str, reason: str) -> "CacheRow":
+        """Return the row of a combination that the model cannot run."""
+        return cls(combination, sample_id, None, None, None, None, reason)
+
+
 class Cache:
-    """Predictions of one context; `append` adds a batch durably, `close` merges what was added into one part."""
+    """Predictions of one context; `append` adds a batch durably, `close` merges what was added."""
 
     def __init__(self, folder: Path, context: str) -> None:
         self.folder = folder / context
         self.added: list[Path] = []
 
     def look_up(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """The rows known of `pairs` (columns combination, sample_id), each pair once."""
-        parts = [
-            part.join(pairs, on=PAIR, how="semi")
-            for part in self._read(sorted(self.folder.glob("*.parquet")))
-        ]
-        known = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
-        return known.unique(PAIR, keep="first", maintain_order=True)
+        """Return the cached rows of `pairs` (columns combination, sample_id), each pair once."""
+        parts = self._read(sorted(self.folder.glob("*.parquet")))
+        matching = [part.join(pairs, on=PAIR, how="semi") for part in parts]
+        rows = pl.concat([pl.DataFrame(schema=SCHEMA), *matching])
+        return rows.unique(PAIR, keep="first", maintain_order=True)
 
-    def append(self, rows: list[dict[str, Any]]) -> None:
+    def append(self, rows: Sequence[CacheRow]) -> None:
         """Add rows as a part of their own."""
         self.added.append(self._write(pl.DataFrame(rows, schema=SCHEMA, orient="row")))
 
@@ -64,17 +80,15 @@ class Cache:
             try:
                 if is_whole(path):
                     yield pl.read_parquet(path)
-                else:
-                    set_aside(path)
-                    logger.warning(
-                        "%s is corrupt; set aside as %s.corrupt, its pairs count as new",
-                        path,
-                        path.name,
-                    )
-            except (
-                FileNotFoundError
-            ):  # merged by its job since the folder was listed; the merged part is read too
-                continue  # or, at worst, its pairs are computed again
+                    continue
+                set_aside(path)
+            except FileNotFoundError:
+                # Merged by its job since the folder was listed: the merged part is read, too, or,
+                # at worst, its pairs are computed again.
+                continue
+            logger.warning(
+                "%s is corrupt; set aside as %s.corrupt, its pairs count as new", path, path.name
+            )
 
     def _write(self, rows: pl.DataFrame) -> Path:
         path = self.folder / f"{uuid.uuid4().hex}.parquet"

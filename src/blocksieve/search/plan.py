@@ -1,0 +1,195 @@
+"""What a step asks of a dataset: combinations, who proposed each, roles, and how many samples.
+
+File names hold dataset and step alone, so that all jobs are known before the first runs; the
+combinations stand inside.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from blocksieve.combination import NONE, Combination, Site
+from blocksieve.files import write_json
+from blocksieve.search.beams import read_beam
+from blocksieve.search.steps import FINALISTS, size_of_step, step_of_size
+from blocksieve.specs import Role
+
+
+class Proposer(StrEnum):
+    """Who asks for a combination."""
+
+    BASELINE = "baseline"
+    """Every step: drops are differences to the whole model."""
+    OWN = "own"
+    """The beam of the dataset itself."""
+    GENERIC = "generic"
+    """The beam that all datasets share."""
+    FINALISTS = "finalists"
+    """A way of choosing, or the config."""
+
+
+BOTH_SCOPES = (Proposer.OWN, Proposer.GENERIC)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A combination and who proposed it."""
+
+    combination: Combination
+    proposed_by: tuple[Proposer, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step on one dataset.
+
+    `num_samples`: of each role, counted in the draw order; None for all.
+    """
+
+    step: str
+    candidates: tuple[Candidate, ...]
+    roles: tuple[Role, ...] = ("search",)
+    num_samples: int | None = None
+
+    def part(self, part: int, parts: int) -> list[Combination]:
+        """Return the contiguous share number `part` (from 0) of `parts` of the combinations.
+
+        Shares differ by one combination at most, and may be empty.
+        """
+        count = len(self.candidates)
+        share = self.candidates[part * count // parts : (part + 1) * count // parts]
+        return [candidate.combination for candidate in share]
+
+    def proposals(self, proposer: Proposer) -> list[Combination]:
+        """Return what one proposer asked for."""
+        return [
+            candidate.combination
+            for candidate in self.candidates
+            if proposer in candidate.proposed_by
+        ]
+
+    def samples(self, samples: pl.DataFrame) -> pl.DataFrame:
+        """Return the samples that the plan asks for, of a dataset's table in its draw order."""
+        of_roles = samples.filter(pl.col("role").is_in(self.roles))
+        if self.num_samples is None:
+            return of_roles
+        shares = [
+            _prefix(rows, self.num_samples)
+            for _, rows in of_roles.group_by("role", maintain_order=True)
+        ]
+        return pl.concat(shares)
+
+
+def _prefix(samples: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return what a draw of `count` samples of a role would hold: splits share it evenly."""
+    splits = samples["split"].unique(maintain_order=True).to_list()
+    shares = []
+    for position, split in enumerate(splits):
+        share = (count + len(splits) - 1 - position) // len(splits)
+        shares.append(samples.filter(pl.col("split") == split).head(share))
+    return pl.concat(shares)
+
+
+def propose(
+    step: str,
+    sites: Sequence[Site],
+    own_beam: Sequence[Path],
+    generic_beam: Sequence[Path],
+    finalists: Sequence[Path],
+) -> Plan:
+    """Propose what a step evaluates, from the files of what came before.
+
+    Without beams every combination of the step's size.
+    """
+    if step == FINALISTS:
+        content = json.loads(finalists[0].read_text(encoding="utf-8"))
+        return propose_finalists(map(Combination.parse, content["combinations"]))
+    size = size_of_step(step)
+    if not own_beam:
+        return propose_all(sites, size)
+    return propose_children(read_beam(own_beam[0]), read_beam(generic_beam[0]), sites, size)
+
+
+def propose_all(sites: Sequence[Site], size: int) -> Plan:
+    """Propose every combination of a size, for both scopes; with size 1 the baseline, too."""
+    every = [Candidate(each, BOTH_SCOPES) for each in all_combinations(sites, size)]
+    baseline = [Candidate(NONE, (Proposer.BASELINE,))] if size == 1 else []
+    return Plan(step_of_size(size), (*baseline, *every))
+
+
+def propose_children(
+    own_beam: Iterable[Combination],
+    generic_beam: Iterable[Combination],
+    sites: Sequence[Site],
+    size: int,
+) -> Plan:
+    """Propose every one-site extension of the beams of the size before.
+
+    Each once, in lexicographic order, with all that proposed it.
+    """
+    proposers: dict[Combination, list[Proposer]] = {}
+    for proposer, beam in ((Proposer.OWN, own_beam), (Proposer.GENERIC, generic_beam)):
+        for child in children_of(beam, sites):
+            proposers.setdefault(child, []).append(proposer)
+    candidates = [Candidate(child, tuple(proposers[child])) for child in sorted(proposers)]
+    return Plan(step_of_size(size), tuple(candidates))
+
+
+def propose_finalists(combinations: Iterable[Combination]) -> Plan:
+    """Propose the finalists and the baseline, on search and holdout samples."""
+    finalists = [Candidate(each, (Proposer.FINALISTS,)) for each in sorted(combinations)]
+    baseline = Candidate(NONE, (Proposer.BASELINE,))
+    return Plan(FINALISTS, (baseline, *finalists), roles=("search", "holdout"))
+
+
+def all_combinations(sites: Sequence[Site], size: int) -> list[Combination]:
+    """Return every combination of a size, in lexicographic order."""
+    return sorted(map(Combination.of, itertools.combinations(sites, size)))
+
+
+def children_of(parents: Iterable[Combination], sites: Sequence[Site]) -> list[Combination]:
+    """Return every one-site extension of the parents, each once, in lexicographic order."""
+    children: set[Combination] = set()
+    for parent in parents:
+        children.update(parent.children(sites))
+    return sorted(children)
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write a plan as JSON."""
+    candidates = [
+        {
+            "combination": str(candidate.combination),
+            "proposed_by": [str(proposer) for proposer in candidate.proposed_by],
+        }
+        for candidate in plan.candidates
+    ]
+    content = {
+        "step": plan.step,
+        "roles": list(plan.roles),
+        "num_samples": plan.num_samples,
+        "candidates": candidates,
+    }
+    write_json(path, content)
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan that `write_plan` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Plan(
+        step=content["step"],
+        candidates=tuple(_candidates(content["candidates"])),
+        roles=tuple(content["roles"]),
+        num_samples=content["num_samples"],
+    )
+
+
+def _candidates(rows: Iterable[dict[str, str]]) -> Iterator[Candidate]:
+    for row in rows:
+        proposers = tuple(Proposer(name) for name in row["proposed_by"])
+        yield Candidate(Combination.parse(row["combination"]), proposers)

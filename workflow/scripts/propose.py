@@ -1,0 +1,24 @@
+"""Write the plan of one step on one dataset: what is asked, and by whom."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blocksieve.combination import block_sites
+from blocksieve.jobs import job
+from blocksieve.search.plan import propose, write_plan
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    files = snakemake.input
+    description = json.loads(Path(files.model).read_text())
+    plan = propose(
+        snakemake.wildcards.step,
+        sites=block_sites(description["num_blocks"]),
+        own_beam=[Path(path) for path in files.own_beam],
+        generic_beam=[Path(path) for path in files.generic_beam],
+        finalists=[Path(path) for path in files.finalists],
+    )
+    write_plan(Path(snakemake.output[0]), plan)
