@@ -435,6 +435,13 @@ def samples_needed(se: float, n: int, gap: float, power: float = POWER) -> int:
     return int(np.ceil(n * ratio**2))
 
 
+def none_if_nan(number: float) -> float | None:
+    """Return a number as documents and tables hold it: None where it is not known."""
+    if np.isnan(number):
+        return None
+    return number
+
+
 def _floats(values: ArrayLike) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
@@ -461,9 +468,7 @@ def _standard_error(
     return float(np.sqrt(total_variance) / len(values))
 
 
-def _unseen(
-    sums: NDArray[np.number], residuals: NDArray[np.number], max_change: float
-) -> Floats:
+def _unseen(sums: NDArray[np.number], residuals: NDArray[np.number], max_change: float) -> Floats:
     """Return what the sum of squared residuals lacks where few clusters change.
 
     Shapes: (..., clusters), sums of differences by cluster, to (...). Two more changed clusters are

@@ -58,7 +58,9 @@ def position_of(blocks: Iterable[int], num_blocks: int) -> str:
 
 def bounds(num_blocks: int) -> tuple[int, int]:
     """Return the first middle and the first late block."""
-    return round(num_blocks / 3), round(2 * num_blocks / 3)
+    first_middle = round(num_blocks / 3)
+    first_late = round(2 * num_blocks / 3)
+    return first_middle, first_late
 
 
 def _combination_rows(evidence: Evidence, means: dict[Combination, MeanDrop]) -> list[Row]:
@@ -126,4 +128,7 @@ def _spans(num_blocks: int) -> dict[str, str]:
 
 
 def _span(first: int, end: int) -> str:
-    return str(first) if end - first == 1 else f"{first}-{end - 1}"
+    last = end - 1
+    if first == last:
+        return str(first)
+    return f"{first}-{last}"

@@ -41,8 +41,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
         if combination.size > 1 and datasets:
             rows.append(_interaction(evidence, combination, datasets))
     table = pl.DataFrame(rows, schema=SCHEMA)
-    q = false_discovery(table["p"].fill_null(np.nan).to_numpy())
-    return _labelled(table.with_columns(q=pl.Series(q, dtype=pl.Float64).fill_nan(None)))
+    p = table["p"].fill_null(np.nan).to_numpy()
+    q = pl.Series(false_discovery(p), dtype=pl.Float64)
+    return _labelled(table.with_columns(q=q.fill_nan(None)))
 
 
 def _datasets_with_parts(evidence: Evidence, combination: Combination) -> list[str]:

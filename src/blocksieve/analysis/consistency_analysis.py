@@ -39,8 +39,11 @@ def _variation(evidence: Evidence, combination: Combination, datasets: list[str]
     (mean,) = evidence.average([{combination: 1.0}], datasets)
     drops = [float(evidence.values(dataset, [combination])[0]) for dataset in datasets]
     deviation = spread(drops)
+    # There are two datasets or more.
+    assert deviation is not None
+    assert mean.mean is not None
     variation = None
-    if deviation is not None and mean.mean is not None and mean.low is not None and mean.low > 0:
+    if mean.low is not None and mean.low > 0:
         variation = deviation / mean.mean
     return {
         "combination": str(combination),

@@ -37,8 +37,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     an interval tells how far other combinations of this kind might move the number. Noise in the
     drops pulls correlations towards 0. Null where undefined.
     """
-    pairs = combinations(evidence.task_types, 2)
-    rows = [_row(evidence, first, second) for first, second in pairs]
+    rows = []
+    for first, second in combinations(evidence.task_types, 2):
+        rows.append(_row(evidence, first, second))
     return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None)
 
 

@@ -35,7 +35,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     combination of full coverage only counts are known.
     """
     combinations = evidence.with_full_coverage()
-    rows = [_response(evidence, dataset, combinations) for dataset in evidence.task_types]
+    rows = []
+    for dataset in evidence.task_types:
+        rows.append(_response(evidence, dataset, combinations))
     table = pl.DataFrame(rows, schema=SCHEMA)
     return table.sort("task_type", "mean", "dataset", nulls_last=True)
 

@@ -13,6 +13,7 @@ from blocksieve.statistics import (
     Estimate,
     false_discovery,
     independent_difference,
+    none_if_nan,
     p_values,
     tied_with_best,
 )
@@ -117,11 +118,15 @@ def _finalists(evidence: Evidence, holdout: Evidence) -> list[Finalist]:
     search_means = evidence.average(contrasts)
     holdout_means = holdout.average(contrasts)
     finalists: list[Finalist] = []
-    for combination, search_mean, holdout_mean in zip(
-        combinations, search_means, holdout_means, strict=True
-    ):
-        gap = _gap(_estimate(search_mean), _estimate(holdout_mean))
-        finalists.append({"combination": str(combination), "size": combination.size, **gap})
+    means = zip(combinations, search_means, holdout_means, strict=True)
+    for combination, search_mean, holdout_mean in means:
+        finalists.append(
+            {
+                "combination": str(combination),
+                "size": combination.size,
+                **_gap(_estimate(search_mean), _estimate(holdout_mean)),
+            }
+        )
     return finalists
 
 
@@ -131,17 +136,23 @@ def _winners(evidence: Evidence, holdout: Evidence) -> list[Winner]:
         if choice.method == Method.PATH or choice.scope not in SCOPES:
             continue
         datasets = _datasets(evidence, choice.scope, choice.name)
-        if all(_measured(part, choice.combination, datasets) for part in (evidence, holdout)):
+        in_search = _measured(evidence, choice.combination, datasets)
+        in_holdout = _measured(holdout, choice.combination, datasets)
+        if in_search and in_holdout:
             winners.append(_winner(evidence, holdout, choice, datasets))
     return winners
 
 
 def _datasets(evidence: Evidence, scope: str, name: str) -> list[str]:
-    return [name] if scope == Scope.DATASET else evidence.datasets
+    """Return the datasets on which a scope's choice is measured."""
+    if scope == Scope.DATASET:
+        return [name]
+    return evidence.datasets
 
 
 def _measured(evidence: Evidence, combination: Combination, datasets: Sequence[str]) -> bool:
-    return all(combination in evidence.row_index.get(dataset, {}) for dataset in datasets)
+    combinations_of = evidence.row_index
+    return all(combination in combinations_of.get(dataset, {}) for dataset in datasets)
 
 
 def _winner(
@@ -180,11 +191,14 @@ def _by_size(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) -
     for winner in winners:
         key = (winner["method"], winner["scope"], winner["size"])
         groups.setdefault(key, []).append(winner)
-    rows = [_mean_gap(evidence, holdout, group) for group in groups.values()]
-    # nan where p is unknown
+    rows = []
+    for group in groups.values():
+        rows.append(_mean_gap(evidence, holdout, group))
+    # An unknown p is nan here.
     p = np.array([row["p"] for row in rows], dtype=np.float64)
-    for row, q in zip(rows, false_discovery(p).tolist(), strict=True):
-        row["q"] = _known(q)
+    adjusted = false_discovery(p).tolist()
+    for row, q in zip(rows, adjusted, strict=True):
+        row["q"] = none_if_nan(q)
     return rows
 
 
@@ -205,7 +219,7 @@ def _mean_gap(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) 
         "size": first["size"],
         "winners": len(winners),
         **_gap(search, measured),
-        "p": _known(p),
+        "p": none_if_nan(p),
         "still_tied": sum(winner["tied"] for winner in winners),
         "q": None,
     }
@@ -213,24 +227,21 @@ def _mean_gap(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) 
 
 def _estimate(mean: MeanDrop) -> Estimate:
     """Return a mean as the statistics take it: unknown numbers are nan."""
-    numbers = np.array([mean.mean, mean.se, mean.low, mean.high], dtype=np.float64)
-    return Estimate(*numbers.tolist())
+    numbers = [mean.mean, mean.se, mean.low, mean.high]
+    with_nan = np.array(numbers, dtype=np.float64)
+    return Estimate(*with_nan.tolist())
 
 
 def _gap(search: Estimate, holdout: Estimate) -> Gap:
     optimism = independent_difference(holdout, search)
     return {
-        "search": _known(search.mean),
-        "search_low": _known(search.low),
-        "search_high": _known(search.high),
-        "holdout": _known(holdout.mean),
-        "holdout_low": _known(holdout.low),
-        "holdout_high": _known(holdout.high),
-        "optimism": _known(optimism.mean),
-        "optimism_low": _known(optimism.low),
-        "optimism_high": _known(optimism.high),
+        "search": none_if_nan(search.mean),
+        "search_low": none_if_nan(search.low),
+        "search_high": none_if_nan(search.high),
+        "holdout": none_if_nan(holdout.mean),
+        "holdout_low": none_if_nan(holdout.low),
+        "holdout_high": none_if_nan(holdout.high),
+        "optimism": none_if_nan(optimism.mean),
+        "optimism_low": none_if_nan(optimism.low),
+        "optimism_high": none_if_nan(optimism.high),
     }
-
-
-def _known(number: float) -> float | None:
-    return None if np.isnan(number) else number

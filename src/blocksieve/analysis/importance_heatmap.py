@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery, mcnemar, p_values
@@ -33,9 +34,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     independent. Datasets in order of their task type.
     """
     rows = evidence.table.filter(pl.col("size") == 1)
-    drop = rows["drop"].cast(pl.Float64).fill_null(np.nan)
-    se = rows["se"].cast(pl.Float64).fill_null(np.nan)
-    p = p_values(drop, se, rows["n_clusters"] - 1)
+    p = _p(rows)
     counts = rows.select("wins", "losses").fill_null(0)
     exact_p = [mcnemar(wins, losses) for wins, losses in counts.iter_rows()]
     tested = rows.with_columns(
@@ -49,7 +48,15 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return _in_order_of_task_types(table, evidence).select(*SCHEMA).cast(pl.Schema(SCHEMA))
 
 
+def _p(rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Return the two-sided p of each row's drop against 0, nan where its error is not known."""
+    drop = rows["drop"].cast(pl.Float64).fill_null(np.nan)
+    se = rows["se"].cast(pl.Float64).fill_null(np.nan)
+    freedom = rows["n_clusters"] - 1
+    return p_values(drop, se, freedom)
+
+
 def _in_order_of_task_types(table: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
-    places = {dataset: place for place, dataset in enumerate(evidence.task_types)}
-    place = pl.col("dataset").replace_strict(places, return_dtype=pl.UInt32)
-    return table.sort(place, "block")
+    order = pl.Enum(list(evidence.task_types))
+    dataset = pl.col("dataset").cast(order)
+    return table.sort(dataset, "block")

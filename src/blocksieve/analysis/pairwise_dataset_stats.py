@@ -90,4 +90,5 @@ def _by_kind_of_pair(table: pl.DataFrame) -> list[KindOfPair]:
 
 
 def _names(pairs: pl.DataFrame) -> list[list[str]]:
-    return [list(names) for names in pairs.select("dataset_a", "dataset_b").iter_rows()]
+    names = pairs.select("dataset_a", "dataset_b")
+    return [list(row) for row in names.iter_rows()]

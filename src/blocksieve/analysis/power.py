@@ -31,7 +31,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """
     removals = rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0)
     groups = removals.sort("dataset").group_by("dataset", maintain_order=True)
-    rows = [_power(group) for _, group in groups]
+    rows = []
+    for _, group in groups:
+        rows.append(_power(group))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 

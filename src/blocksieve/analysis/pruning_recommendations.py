@@ -186,9 +186,11 @@ def _best(evidence: Evidence, size: int) -> BestOfSize:
     means = evidence.average([{combination: 1.0} for combination in combinations])
     drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
     tied = tied_with_best(drops)  # (combinations,)
+    mean_drops = np.array([mean.mean for mean in means])
     # Equal drops keep the combinations' order.
-    order = np.argsort(np.array([mean.mean for mean in means]), kind="stable")
-    best, best_mean = combinations[order[0]], means[order[0]]
+    order = np.argsort(mean_drops, kind="stable")
+    best = combinations[order[0]]
+    best_mean = means[order[0]]
     return {
         "size": size,
         "candidates": len(combinations),
@@ -213,7 +215,11 @@ def _measured_drop(
 
 
 def _interval(mean: MeanDrop) -> DropInterval:
-    return {"drop": mean.mean, "low": mean.low, "high": mean.high}
+    return {
+        "drop": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+    }
 
 
 def _holdout_drop(
@@ -221,7 +227,10 @@ def _holdout_drop(
 ) -> DropInterval | None:
     """Return the drop on the datasets' holdout samples; None where it was not measured."""
     holdout = evidence.holdout
-    if holdout is None or not set(datasets) <= holdout.coverage.get(combination, {}).keys():
+    if holdout is None:
+        return None
+    measured_on = holdout.coverage.get(combination, {})
+    if not set(datasets) <= measured_on.keys():
         return None
     (mean,) = holdout.average([{combination: 1.0}], datasets)
     return _interval(mean)
@@ -232,12 +241,12 @@ def _stars(evidence: Evidence, combination: Combination, mean: MeanDrop) -> int:
     rows = evidence.table.filter(pl.col("combination") == str(combination))
     deviation = spread(rows["drop"].to_list())
     lows = rows["low"]
-    earned = [
-        len(rows) == len(evidence.datasets) >= ENOUGH_DATASETS,
-        mean.high is not None and mean.high <= limits.balanced,
-        deviation is not None and deviation <= limits.balanced,
-        lows.null_count() == 0 and bool((lows <= limits.aggressive).all()),
-    ]
+    on_every_dataset = len(rows) == len(evidence.datasets)
+    enough_datasets = len(rows) >= ENOUGH_DATASETS
+    keeps_limit = mean.high is not None and mean.high <= limits.balanced
+    little_spread = deviation is not None and deviation <= limits.balanced
+    no_outlier = lows.null_count() == 0 and bool((lows <= limits.aggressive).all())
+    earned = [on_every_dataset and enough_datasets, keeps_limit, little_spread, no_outlier]
     return 1 + sum(earned)
 
 
@@ -271,7 +280,10 @@ def _path(evidence: Evidence) -> list[Step]:
         for choice in choices_of(evidence)
         if choice.method == Method.PATH and choice.combination in on_every_dataset
     ]
-    return [_step(evidence, before, after) for before, after in pairwise([NONE, *combinations])]
+    steps = []
+    for before, after in pairwise([NONE, *combinations]):
+        steps.append(_step(evidence, before, after))
+    return steps
 
 
 def _step(evidence: Evidence, before: Combination, after: Combination) -> Step:
@@ -389,7 +401,8 @@ def _regret(
 
 
 def _add_verdicts(regrets: Sequence[Regret | None]) -> None:
-    add_verdicts([regret for regret in regrets if regret is not None])
+    measured = [regret for regret in regrets if regret is not None]
+    add_verdicts(measured)
 
 
 def _mixed(routing: RoutingDocument) -> list[Mixed]:
@@ -416,4 +429,8 @@ def _mixed(routing: RoutingDocument) -> list[Mixed]:
 
 
 def _policy_interval(policy: MeasuredPolicy) -> DropInterval:
-    return {"drop": policy["drop"], "low": policy["low"], "high": policy["high"]}
+    return {
+        "drop": policy["drop"],
+        "low": policy["low"],
+        "high": policy["high"],
+    }

@@ -6,7 +6,14 @@ import polars as pl
 from blocksieve.errors import DataError
 from blocksieve.evidence import Evidence, rows_of_role
 from blocksieve.specs import Role
-from blocksieve.statistics import Estimate, macro_mean, spread, student_interval, tied_with_best
+from blocksieve.statistics import (
+    Estimate,
+    macro_mean,
+    none_if_nan,
+    spread,
+    student_interval,
+    tied_with_best,
+)
 from blocksieve.units import PERCENT, Scale
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -50,8 +57,8 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     for size in evidence.sizes:
         combinations = evidence.with_full_coverage(size)
         drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
-        for combination, is_tied in zip(combinations, tied_with_best(drops), strict=True):
-            tied[str(combination)] = bool(is_tied)
+        names = [str(combination) for combination in combinations]
+        tied.update(zip(names, tied_with_best(drops).tolist(), strict=True))
     is_tied = pl.col("combination").replace_strict(tied, default=None, return_dtype=pl.Boolean)
     return ranking.with_columns(tied=pl.when("full").then(is_tied))
 
@@ -75,7 +82,9 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     num_datasets = rows["dataset"].n_unique()
     removals = rows.filter(pl.col("size") > 0).sort("dataset")
     groups = removals.group_by("size", "combination", maintain_order=True)
-    summaries = [_summary(group, num_datasets, role, across_datasets) for _, group in groups]
+    summaries = []
+    for _, group in groups:
+        summaries.append(_summary(group, num_datasets, role, across_datasets))
     mean = f"{across_datasets}_mean"
     ranking = pl.DataFrame(summaries, schema=SCHEMA).sort(
         ["size", "coverage", mean, "removed"],
@@ -116,10 +125,12 @@ def _summary(group: pl.DataFrame, num_datasets: int, role: Role, ranked_by: Scal
 def _relative_estimates(group: pl.DataFrame) -> list[Estimate]:
     """Return the drops in % of the baseline, of the datasets whose baseline is not 0."""
     columns = ("relative", "relative_se", "n_clusters")
+    rows = group.drop_nulls("relative").select(columns)
     estimates = []
-    for relative, se, num_clusters in group.drop_nulls("relative").select(columns).iter_rows():
-        known_se = np.nan if se is None else se
-        estimates.append(student_interval(relative * PERCENT, known_se * PERCENT, num_clusters))
+    for relative, se, num_clusters in rows.iter_rows():
+        percent = relative * PERCENT
+        percent_se = np.nan if se is None else se * PERCENT
+        estimates.append(student_interval(percent, percent_se, num_clusters))
     return estimates
 
 
@@ -127,8 +138,10 @@ def _estimates_in_points(group: pl.DataFrame) -> list[Estimate]:
     """Return the drops in percentage points, of the datasets whose metric lies in [0, 1]."""
     columns = ("drop", "se", "ci_low", "ci_high")
     # (datasets, 4), nan where a number is not known
-    numbers = group.filter("bounded").select(columns).cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return [Estimate(*row) for row in (numbers * PERCENT).tolist()]
+    bounded = group.filter("bounded").select(columns)
+    numbers = bounded.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    in_points = numbers * PERCENT
+    return [Estimate(*row) for row in in_points.tolist()]
 
 
 def _across_datasets(scale: Scale, estimates: list[Estimate]) -> Row:
@@ -137,14 +150,10 @@ def _across_datasets(scale: Scale, estimates: list[Estimate]) -> Row:
         return {f"{scale}_datasets": 0}
     average = macro_mean(estimates)
     return {
-        f"{scale}_mean": _known(average.mean),
-        f"{scale}_se": _known(average.se),
-        f"{scale}_ci_low": _known(average.low),
-        f"{scale}_ci_high": _known(average.high),
+        f"{scale}_mean": none_if_nan(average.mean),
+        f"{scale}_se": none_if_nan(average.se),
+        f"{scale}_ci_low": none_if_nan(average.low),
+        f"{scale}_ci_high": none_if_nan(average.high),
         f"{scale}_spread": spread([estimate.mean for estimate in estimates]),
         f"{scale}_datasets": len(estimates),
     }
-
-
-def _known(number: float) -> float | None:
-    return None if np.isnan(number) else number

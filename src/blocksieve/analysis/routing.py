@@ -9,7 +9,13 @@ import polars as pl
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, clustered_drops
 from blocksieve.routing.router import Lists, Router
-from blocksieve.statistics import clustered_mean, false_discovery, macro_contrasts, p_values
+from blocksieve.statistics import (
+    clustered_mean,
+    false_discovery,
+    macro_contrasts,
+    none_if_nan,
+    p_values,
+)
 from blocksieve.units import Scale
 
 GAIN_OF = {"gain": "hybrid", "possible": "task"}
@@ -185,7 +191,13 @@ def _router_lists(router: Router) -> list[RouterList]:
     for name, by_size in {"generic": router.generic, **router.task_types}.items():
         for size, blocks in enumerate(by_size, 1):
             combination = Combination.of(blocks)
-            lists.append({"size": size, "name": name, "combination": str(combination)})
+            lists.append(
+                {
+                    "size": size,
+                    "name": name,
+                    "combination": str(combination),
+                }
+            )
     return lists
 
 
@@ -197,8 +209,9 @@ def sums_of_policies(
     prompts = detections.filter(role="holdout", form="plain")
     sums = {}
     for dataset in prompts["dataset"].unique(maintain_order=True):
-        of_dataset = pairs.filter(pl.col("dataset") == dataset).collect()
-        sums[dataset] = policy_sums(of_dataset, prompts.filter(dataset=dataset), router)
+        its_pairs = pairs.filter(pl.col("dataset") == dataset).collect()
+        its_prompts = prompts.filter(pl.col("dataset") == dataset)
+        sums[dataset] = policy_sums(its_pairs, its_prompts, router)
     return sums
 
 
@@ -264,7 +277,8 @@ def _losses(
 
 def _text(lists: Lists, size: int) -> str:
     """Return the list of a size as frames hold a combination."""
-    return str(Combination.of(lists[size - 1]))
+    blocks = lists[size - 1]
+    return str(Combination.of(blocks))
 
 
 def _with_gains(losses: Mapping[str, pl.DataFrame], size: int) -> list[pl.DataFrame]:
@@ -300,9 +314,12 @@ def _sizes(holdout: Evidence, sums: Mapping[str, pl.DataFrame]) -> list[Policies
 
 
 def _common_sizes(holdout: Evidence, sums: Mapping[str, pl.DataFrame]) -> list[int]:
-    sizes_by_dataset = []
+    sizes_by_dataset: list[set[int]] = []
     for dataset in holdout.datasets:
-        sizes_by_dataset.append(set(sums[dataset]["size"]) if dataset in sums else set())
+        sizes: set[int] = set()
+        if dataset in sums:
+            sizes = set(sums[dataset]["size"])
+        sizes_by_dataset.append(sizes)
     return sorted(set.intersection(*sizes_by_dataset))
 
 
@@ -310,12 +327,14 @@ def _gains(
     holdout: Evidence, sums: Mapping[str, pl.DataFrame], sizes: Sequence[int], gain: str
 ) -> list[MeasuredGain]:
     """Return a gain at every size, with p adjusted over the sizes."""
-    means = [_mean(holdout, sums, gain, size) for size in sizes]
-    adjusted = false_discovery([p for _, p in means]).tolist()
-    return [
-        {**mean, "q": None if np.isnan(q) else q}
-        for (mean, _), q in zip(means, adjusted, strict=True)
-    ]
+    means: list[MeasuredPolicy] = []
+    p: list[float] = []
+    for size in sizes:
+        mean, p_of_size = _mean(holdout, sums, gain, size)
+        means.append(mean)
+        p.append(p_of_size)
+    adjusted = false_discovery(p).tolist()
+    return [{**mean, "q": none_if_nan(q)} for mean, q in zip(means, adjusted, strict=True)]
 
 
 def _mean(
@@ -334,15 +353,16 @@ def _mean(
         drops.append(clustered_drops(by_policy, [policy], holdout.scale, max_change))
         num_changed += changed
         num_samples += int(rows["n"].sum())
-    mean = macro_contrasts(drops, [np.ones((1, 1))] * len(drops))
-    unknown = bool(np.isnan(mean.se[0]))
+    alone = np.ones((1, 1))  # one sum, of one combination
+    mean = macro_contrasts(drops, [alone] * len(drops))
+    p = p_values(mean.means, mean.se, mean.freedom)
     measured: MeasuredPolicy = {
         "drop": float(mean.means[0]),
-        "low": None if unknown else float(mean.low[0]),
-        "high": None if unknown else float(mean.high[0]),
+        "low": none_if_nan(float(mean.low[0])),
+        "high": none_if_nan(float(mean.high[0])),
         "changed": num_changed / num_samples,
     }
-    return measured, float(p_values(mean.means, mean.se, mean.freedom)[0])
+    return measured, float(p[0])
 
 
 def _detection(router: Router, detections: pl.DataFrame) -> DetectionRecord:
@@ -362,12 +382,15 @@ def _detection(router: Router, detections: pl.DataFrame) -> DetectionRecord:
                 "holdout": _accuracy(holdout.filter(task_type=task_type)),
             }
         )
+    share_seen = None
+    if not holdout.is_empty():
+        share_seen = float(holdout["seen"].sum() / len(holdout))
     return {
         "threshold": router.threshold,
         "min_familiarity": router.min_familiarity,
         "unseen": _accuracy(unseen),
         "holdout": _accuracy(holdout),
-        "seen": None if holdout.is_empty() else float(holdout["seen"].sum() / len(holdout)),
+        "seen": share_seen,
         "types": types,
         "confusion": [*_confusion(unseen, "unseen"), *_confusion(holdout, "holdout")],
         "curve": _curve(unseen),
@@ -403,7 +426,10 @@ def _accuracy(rows: pl.DataFrame) -> Accuracy:
 
 def _share_right(share_wrong: float) -> float | None:
     """Return an end of the interval as a share, None where it is not known."""
-    return None if np.isnan(share_wrong) else float(np.clip(1 - share_wrong, 0, 1))
+    if np.isnan(share_wrong):
+        return None
+    share_right = 1 - share_wrong
+    return float(np.clip(share_right, 0, 1))
 
 
 def _confusion(rows: pl.DataFrame, tried: str) -> list[Confusion]:

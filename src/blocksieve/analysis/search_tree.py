@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from blocksieve.choices import Scope
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, MeanDrop
 
-GENERIC = "generic"
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "scope": pl.String,
     "size": pl.UInt8,
@@ -40,7 +40,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 
 def _candidates(evidence: Evidence, scope: str, beam: Beam) -> list[Row]:
-    datasets = evidence.datasets if scope == GENERIC else [scope]
+    datasets = evidence.datasets if scope == Scope.GENERIC else [scope]
     if not set(datasets) <= set(evidence.datasets):
         return []
     combinations = [
@@ -52,7 +52,8 @@ def _candidates(evidence: Evidence, scope: str, beam: Beam) -> list[Row]:
     means = evidence.average(contrasts, datasets)
     rows = []
     for combination, mean in zip(combinations, means, strict=True):
-        kept = combination in beam.get(combination.size, [])
+        kept_of_size = beam.get(combination.size, [])
+        kept = combination in kept_of_size
         parents = _kept_parents(combination, beam)
         if kept or parents or combination.is_single:
             rows.append(_row(scope, combination, beam, parents, mean))
@@ -62,8 +63,12 @@ def _candidates(evidence: Evidence, scope: str, beam: Beam) -> list[Row]:
 def _kept_parents(combination: Combination, beam: Beam) -> list[Combination]:
     """Return the kept combinations that it extends, the one without its first site first."""
     kept = beam.get(combination.size - 1, [])
-    parents = [combination.without(site) for site in combination.sites]
-    return [parent for parent in parents if parent in kept]
+    parents = []
+    for site in combination.sites:
+        parent = combination.without(site)
+        if parent in kept:
+            parents.append(parent)
+    return parents
 
 
 def _row(

@@ -80,5 +80,6 @@ def _drops(
 
 def _num_samples(sums: pl.DataFrame) -> int:
     """Count the samples of any one combination: all have the same."""
-    combination = sums["combination"][0]
-    return int(sums.filter(pl.col("combination") == combination)["n"].sum())
+    first = sums["combination"][0]
+    clusters = sums.filter(pl.col("combination") == first)
+    return int(clusters["n"].sum())

@@ -137,7 +137,9 @@ def _schemes(evidence: Evidence) -> Iterator[Draws]:
     clusters = {dataset: _clusters(evidence, dataset) for dataset in evidence.datasets}
     rng = np.random.default_rng(SEED)
     bootstrap: dict[str, Floats] = {}
-    halves: dict[str, NDArray[np.intp]] = {}
+    every_cluster: dict[str, Floats] = {}
+    first_half: dict[str, Floats] = {}
+    second_half: dict[str, Floats] = {}
     for dataset, data in clusters.items():
         num_clusters = len(data.totals)
         equal = np.full(num_clusters, 1 / num_clusters)
@@ -145,15 +147,13 @@ def _schemes(evidence: Evidence) -> Iterator[Draws]:
         bootstrap[dataset] = data.means(counts)
         # (draws, clusters): in each draw one half of the clusters is 0, the other 1.
         alternating = np.tile(np.arange(num_clusters) % 2, (RESAMPLES, 1))
-        halves[dataset] = rng.permuted(alternating, axis=1)
-    every_cluster = {
-        dataset: data.means(np.ones((1, len(data.totals)))) for dataset, data in clusters.items()
-    }
-    first = {dataset: data.means(halves[dataset] == 0) for dataset, data in clusters.items()}
-    second = {dataset: data.means(halves[dataset] == 1) for dataset, data in clusters.items()}
+        half = rng.permuted(alternating, axis=1)
+        first_half[dataset] = data.means(half == 0)
+        second_half[dataset] = data.means(half == 1)
+        every_cluster[dataset] = data.means(np.ones((1, num_clusters)))
     yield Draws("samples", bootstrap)
     yield Draws("datasets", every_cluster, resample_datasets=True)
-    yield Draws("halves", first, second)
+    yield Draws("halves", first_half, second_half)
     yield from _splits(clusters)
 
 
@@ -275,15 +275,20 @@ def _mean_drops(
 
 
 def _together(singles: Iterable[Combination]) -> Combination:
-    return Combination.of(site for single in singles for site in single.sites)
+    sites: list[Site] = []
+    for single in singles:
+        sites += single.sites
+    return Combination.of(sites)
 
 
 def _agreement(picked: Sequence[Combination], references: Sequence[Combination]) -> Agreement:
     """Compare each draw's choice with its reference."""
     num_draws = len(picked)
-    pairs = list(zip(picked, references, strict=True))
-    same = sum(choice == reference for choice, reference in pairs)
-    overlap = sum(choice.overlap(reference) for choice, reference in pairs)
+    same = 0
+    overlap = 0.0
+    for choice, reference in zip(picked, references, strict=True):
+        same += choice == reference
+        overlap += choice.overlap(reference)
     counts = Counter(picked)
     site_counts: Counter[Site] = Counter()
     for combination, count in counts.items():

@@ -123,8 +123,9 @@ def analyse(evidence: Evidence) -> ListsDocument:
 def add_verdicts(rows: Sequence[Judged]) -> None:
     """Adjust p over the rows whose two lists differ, and add what each regret shows."""
     tested = [row for row in rows if row["verdict"] != Verdict.SAME and row["p"] is not None]
-    adjusted = false_discovery(np.array([row["p"] for row in tested], dtype=np.float64))
-    for row, q in zip(tested, adjusted.tolist(), strict=True):
+    p = np.array([row["p"] for row in tested], dtype=np.float64)
+    adjusted = false_discovery(p).tolist()
+    for row, q in zip(tested, adjusted, strict=True):
         row["q"] = q
         row["verdict"] = _verdict(row["regret"], q)
 
@@ -133,7 +134,9 @@ def _verdict(regret: float | None, q: float) -> Verdict:
     """Return what a regret shows at a 5 % false discovery rate."""
     if regret is None or q > FALSE_DISCOVERY_RATE:
         return Verdict.NOT_SHOWN
-    return Verdict.COSTS_MORE if regret > 0 else Verdict.COSTS_LESS
+    if regret > 0:
+        return Verdict.COSTS_MORE
+    return Verdict.COSTS_LESS
 
 
 def _compared_lists(evidence: Evidence) -> list[ComparedLists]:

@@ -21,5 +21,6 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
         rows = evidence.table.filter(pl.col("size") == size)
         combinations = evidence.with_full_coverage(size)
         summary = task_type_comparison.summaries(evidence, rows, combinations)
-        tables.append(summary.select(pl.lit(size, pl.UInt8).alias("size"), pl.all()))
+        of_size = summary.with_columns(size=pl.lit(size, pl.UInt8))
+        tables.append(of_size.select(*SCHEMA))
     return pl.concat(tables).sort("size", "task_type")

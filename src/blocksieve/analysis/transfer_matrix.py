@@ -92,7 +92,8 @@ def _transfers(evidence: Evidence) -> list[Transfer]:
     transfers = []
     for (method, size), by_dataset in by_method_and_size.items():
         for target, source in product(by_dataset, repeat=2):
-            transfers.append(_transfer(evidence, method, size, by_dataset, source, target))
+            transfer = _transfer(evidence, method, size, by_dataset, source, target)
+            transfers.append(transfer)
     return transfers
 
 
@@ -138,10 +139,12 @@ def _transfer(
 
 def _placed(table: pl.DataFrame) -> pl.DataFrame:
     """Number sources and targets in the order of `_order`, and sort by these places."""
-    places = {dataset: place for place, dataset in enumerate(_order(table))}
-    source_place = pl.col("source").replace_strict(places, default=None, return_dtype=pl.UInt32)
-    target_place = pl.col("target").replace_strict(places, default=None, return_dtype=pl.UInt32)
-    numbered = table.with_columns(source_place=source_place, target_place=target_place)
+    order = _order(table)
+    places = dict(zip(order, range(len(order)), strict=True))
+    numbered = table.with_columns(
+        source_place=pl.col("source").replace_strict(places, return_dtype=pl.UInt32),
+        target_place=pl.col("target").replace_strict(places, return_dtype=pl.UInt32),
+    )
     return numbered.sort("method", "size", "source_place", "target_place")
 
 
