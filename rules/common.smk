@@ -126,7 +126,7 @@ def beams_before(scope):
         if size in EXHAUSTIVE_SIZES:
             return []
         pattern = f"{folder}/remove{size - 1}.json"
-        return results(pattern, dataset=wildcards.dataset)[0]
+        return results(pattern, dataset=wildcards.dataset)
 
     return beam
 

@@ -218,7 +218,11 @@ class Evidence:
         return clustered_drops(sums, combinations, self.scale, self.max_change[dataset])
 
     def sums_of(self, dataset: str) -> pl.DataFrame:
-        """Read the dataset's sums by cluster, of this role."""
+        """Read the sums by cluster of the combinations in row_index, of this role."""
+        combinations = [str(combination) for combination in self.row_index[dataset]]
+        return self._all_sums(dataset).filter(pl.col("combination").is_in(combinations))
+
+    def _all_sums(self, dataset: str) -> pl.DataFrame:
         return self.sums[dataset].filter(pl.col("role") == self.role).collect()
 
     @cached_property
@@ -276,7 +280,7 @@ class Evidence:
         index = self.row_index[dataset]
         if self._all_complete(combinations, [dataset]):
             return self.drops[dataset].subset([index[each] for each in combinations])
-        sums = _common_samples(self.sums_of(dataset), combinations)
+        sums = _common_samples(self._all_sums(dataset), combinations)
         return self._clustered(sums, dataset, combinations)
 
     def _all_complete(self, combinations: Iterable[Combination], datasets: Iterable[str]) -> bool:

@@ -1,20 +1,25 @@
-"""Evaluations frames with planted drops: what a run would have measured, had its blocks these exact effects."""
+"""Evaluations with planted drops: what a run would have measured, had its blocks these effects."""
 
 import importlib
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from blocksieve.analysis import DOCUMENTS, TABLES
+from blocksieve.analysis import ANALYSES
+from blocksieve.combination import Combination, block_sites
 from blocksieve.evaluations import merge_shards
-from blocksieve.evidence import Evidence, sum_clusters
-from blocksieve.specs import DatasetSpec
+from blocksieve.evidence import Evidence
+from blocksieve.search.plan import all_combinations
+from blocksieve.shards import by_cluster
+from blocksieve.specs import AnalysisSpec, DatasetSpec, MaxDrop
+from blocksieve.units import Scale
 
-MAX_DROP = {"conservative": 1.5, "balanced": 3, "aggressive": 10}
+LIMITS = MaxDrop(conservative=1.5, balanced=3, aggressive=10)
+SETTINGS = AnalysisSpec("relative", LIMITS)
 
 SCHEMA = {
     "dataset": pl.String,
@@ -101,47 +106,55 @@ def planted_definition(
     )
 
 
-def planted_evidence(evaluations: pl.DataFrame, scale: str = "relative", **rest: Any) -> Evidence:
-    """What analyses are made from, with the demo's settings."""
-    return Evidence(evaluations, {"across_datasets": scale, "max_drop": MAX_DROP}, **rest)
+def planted_evidence(
+    evaluations: pl.DataFrame, scale: Scale = "relative", **fields: Any
+) -> Evidence:
+    """Return what analyses are made from, with the demo's limits."""
+    return Evidence(evaluations, scale, LIMITS, **fields)
 
 
 def all_analyses(evidence: Evidence) -> dict[str, Any]:
-    """What every analysis gives, by its name."""
-    names = (*TABLES, *DOCUMENTS)
-    return {
-        name: importlib.import_module(f"blocksieve.analysis.{name}").analyse(evidence)
-        for name in names
-    }
+    """Return what every analysis gives, by its name."""
+    modules = {name: importlib.import_module(f"blocksieve.analysis.{name}") for name in ANALYSES}
+    return {name: module.analyse(evidence) for name, module in modules.items()}
 
 
 def planted_shard(
     scores: Mapping[str, Sequence[float]],
     clusters: Sequence[str],
     splits: Sequence[str] | None = None,
+    dataset: str = "a",
 ) -> pl.DataFrame:
-    """A sample-level shard: `scores` by combination (`none` among them), one a sample; all samples choose."""
-    about = {
-        "sample_id": [f"sample {number}" for number in range(len(clusters))],
-        "cluster": list(clusters),
-        "split": list(splits) if splits else ["validation"] * len(clusters),
-        "role": ["search"] * len(clusters),
-        "near_tie": [False] * len(clusters),
-        "non_finite": [False] * len(clusters),
-        "unparsable": [False] * len(clusters),
-        "refused": pl.Series([None] * len(clusters), dtype=pl.String),
-    }
+    """Return a shard in which all samples choose, one row per combination and sample.
+
+    `scores`: by combination (`none` among them), one per sample.
+    """
+    count = len(clusters)
+    samples = pl.DataFrame(
+        {
+            "dataset": [dataset] * count,
+            "sample_id": [f"sample {number}" for number in range(count)],
+            "cluster": list(clusters),
+            "split": list(splits) if splits else ["validation"] * count,
+            "role": ["search"] * count,
+            "near_tie": [False] * count,
+            "non_finite": [False] * count,
+            "unparsable": [False] * count,
+            "refused": pl.Series([None] * count, dtype=pl.String),
+        }
+    )
     tables = []
-    for name, values in scores.items():
-        removed = [int(block) for block in name.split("-")] if name != "none" else []
-        tables.append(
-            pl.DataFrame(about | {"score": list(values)}).with_columns(
-                combination=pl.lit(name),
-                removed=pl.Series([removed] * len(clusters), dtype=pl.List(pl.UInt8)),
-                size=pl.lit(len(removed), pl.UInt8),
-            )
+    for text, values in scores.items():
+        combination = Combination.parse(text)
+        removed = [list(combination.blocks)] * count
+        table = samples.with_columns(
+            combination=pl.lit(text),
+            removed=pl.Series(removed, dtype=pl.List(pl.UInt8)),
+            size=pl.lit(combination.size, pl.UInt8),
+            score=pl.Series(list(values), dtype=pl.Float32),
         )
-    return pl.concat(tables).with_columns(pl.col("score").cast(pl.Float32))
+        tables.append(table)
+    return pl.concat(tables)
 
 
 def planted_run(
@@ -151,38 +164,40 @@ def planted_run(
     n: int = 200,
     seed: int = 0,
 ) -> Evidence:
-    """A run in which removing a block turns a right answer wrong with a probability, its blocks' costs added up.
+    """Return a run in which removing a block turns right answers wrong with some probability.
 
-    `costs`: a probability a block, by dataset. Right at first: 8 in 10; a wrong one comes right 1 in 10 times. Both
-    roles have n samples, each a cluster of its own, half of either split; through shards, as a run would leave them.
+    The costs of several blocks add up. `costs`: a probability per block, by dataset. Right at
+    first: 8 in 10; a wrong one comes right 1 in 10 times. Both roles have n samples, each a cluster
+    of its own, half of either split; through shards, as a run would leave them.
     """
     rng = np.random.default_rng(seed)
-    sums, shards = {}, []
-    for dataset, own in costs.items():
-        names = [
-            blocks for size in (1, 2) for blocks in itertools.combinations(range(len(own)), size)
-        ]
+    paths = []
+    for dataset, block_costs in costs.items():
         parts = []
         for role in ("search", "holdout"):
-            right = rng.random(n) < 0.8
-            scores = {"none": right.astype(float)}
-            for blocks in names:
-                lost, found = (
-                    rng.random(n) < sum(own[block] for block in blocks),
-                    rng.random(n) < 0.1,
-                )
-                scores["-".join(map(str, blocks))] = np.where(right, ~lost, found).astype(float)
+            scores = _planted_scores(block_costs, n, rng)
             clusters = [f"{role} {number}" for number in range(n)]
-            part = planted_shard(
-                scores, clusters, [("train", "validation")[number % 2] for number in range(n)]
-            )
-            parts.append(
-                part.with_columns(
-                    role=pl.lit(role), sample_id=pl.format("{} {}", pl.lit(role), "sample_id")
-                )
-            )
-        shards.append(folder / f"{dataset}.parquet")
-        pl.concat(parts).with_columns(dataset=pl.lit(dataset)).write_parquet(shards[-1])
-        sums[dataset] = sum_clusters([shards[-1]]).lazy()
+            splits = [("train", "validation")[number % 2] for number in range(n)]
+            part = planted_shard(scores, clusters, splits, dataset)
+            sample_id = pl.format("{} {}", pl.lit(role), "sample_id")
+            parts.append(part.with_columns(role=pl.lit(role), sample_id=sample_id))
+        paths.append(folder / f"{dataset}.parquet")
+        pl.concat(parts).write_parquet(paths[-1])
     definitions = {dataset: planted_definition(task_types[dataset]) for dataset in costs}
-    return planted_evidence(merge_shards(definitions, shards, 0), sums=sums)
+    sums = {path.stem: by_cluster([path]).lazy() for path in paths}
+    return planted_evidence(merge_shards(definitions, paths, 0), sums=sums)
+
+
+def _planted_scores(
+    block_costs: Sequence[float], n: int, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    right = rng.random(n) < 0.8
+    scores = {"none": right.astype(float)}
+    sites = block_sites(len(block_costs))
+    for size in (1, 2):
+        for combination in all_combinations(sites, size):
+            cost = sum(block_costs[block] for block in combination.blocks)
+            lost = rng.random(n) < cost
+            mended = rng.random(n) < 0.1
+            scores[str(combination)] = np.where(right, ~lost, mended).astype(float)
+    return scores

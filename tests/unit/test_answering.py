@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from planted import all_analyses, planted_evidence
+from planted import SETTINGS, all_analyses, planted_evidence
 from safetensors.torch import load_file, save_file
 
+from blocksieve import shards
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import Engine
 from blocksieve.errors import ModelError
@@ -18,9 +19,11 @@ from blocksieve.evaluations import merge_shards
 from blocksieve.models.loading import load_model
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.section import as_text
-from blocksieve.search.answering import automatic_batch_size, known_answers
-from blocksieve.search.cache import Cache
-from blocksieve.search.evaluate import Task, evaluate, write_shard
+from blocksieve.search.answering import automatic_batch_size, cached_answers
+from blocksieve.search.cache import Cache, CacheRow
+from blocksieve.search.evaluate import Evaluation, evaluate, metadata_of
+from blocksieve.search.task import Task
+from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec
 
 
 def written(table: pl.DataFrame, **run: Any) -> str:
@@ -28,7 +31,7 @@ def written(table: pl.DataFrame, **run: Any) -> str:
     evidence = planted_evidence(table, "points")
     return " ".join(
         as_text(
-            TITLE, compose(table, all_analyses(evidence), {"analysis": evidence.settings, **run})
+            TITLE, compose(table, all_analyses(evidence), {"analysis": SETTINGS, **run})
         ).split()
     )
 
@@ -37,9 +40,15 @@ COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "3-4")]
 
 
 def make_task(
-    definition: dict[str, Any], model: dict[str, Any], batch_size: Any, engine: str = "shared"
+    definition: DatasetSpec, model: ModelSpec, batch_size: Any, engine: Any = "shared"
 ) -> Task:
-    return Task("demo_vqa", definition, model, "fingerprint", engine, batch_size)
+    evaluation = EvaluationSpec(engine, batch_size, batch_timeout=3600)
+    return Task("demo_vqa", definition, model, "fingerprint", evaluation)
+
+
+def write_shard(path: Path, task: Task, evaluation: Evaluation) -> None:
+    metadata = metadata_of(task, evaluation.computed)
+    shards.write(path, task.dataset, evaluation.rows, metadata)
 
 
 def test_engines_and_batch_sizes_give_the_same_rows(
@@ -49,7 +58,7 @@ def test_engines_and_batch_sizes_give_the_same_rows(
     ways = [("reference", 5), ("shared", 5), ("shared", 1), ("shared", "auto")]
     tasks = [make_task(definition, demo_model_config, size, engine) for engine, size in ways]
     tables = [
-        evaluate(task, samples, COMBINATIONS, tmp_path / str(way))[0]
+        evaluate(task, samples, samples, COMBINATIONS, tmp_path / str(way)).rows
         for way, task in enumerate(tasks)
     ]
     assert all(table.equals(tables[0]) for table in tables)
@@ -64,7 +73,7 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 12)
     task = make_task(definition, demo_model_config, 12)
-    expected, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "enough")
+    expected = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "enough").rows
     answer_batch = Engine.answer_batch
 
     def cramped(self: Engine, batch: Any, combinations: Any, drafts: Any) -> Any:
@@ -74,8 +83,8 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
             yield answered
 
     monkeypatch.setattr(Engine, "answer_batch", cramped)
-    found, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "cramped")
-    assert found.equals(expected)
+    rows = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "cramped").rows
+    assert rows.equals(expected)
     assert "out of memory with 12 samples at once; going on with 6" in caplog.text
     assert "out of memory with 6 samples at once; going on with 3" in caplog.text
 
@@ -84,7 +93,7 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(
 
     monkeypatch.setattr(Engine, "answer_batch", hopeless)
     with pytest.raises(ModelError, match="not enough memory to answer a single sample"):
-        evaluate(task, samples, COMBINATIONS, tmp_path / "hopeless")
+        evaluate(task, samples, samples, COMBINATIONS, tmp_path / "hopeless")
 
 
 def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
@@ -96,7 +105,7 @@ def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 12)
     task = make_task(definition, demo_model_config, 12)
-    expected, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "enough")
+    expected = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "enough").rows
 
     def no_room(module: Any, args: Any) -> None:
         if len(args[0]) > 3:
@@ -108,24 +117,24 @@ def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
         return loaded
 
     monkeypatch.setattr("blocksieve.search.answering.load_model", cramped)
-    found, _ = evaluate(task, samples, COMBINATIONS, tmp_path / "cramped")
-    assert found.equals(expected)
+    rows = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "cramped").rows
+    assert rows.equals(expected)
     assert "out of memory with 4 samples to check the engine with" in caplog.text
     assert "out of memory with 6 samples at once; going on with 3" in caplog.text
 
 
 def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:
     cache = Cache(tmp_path, "context")
-    said = {"none": [1], "2": [5, 6], "9": [5, 6], "4": [7]}
+    answers = {"none": [1], "2": [5, 6], "9": [5, 6], "4": [7]}
     cache.append(
         [
-            {"combination": name, "sample_id": "a", "prediction": "", "tokens": tokens}
-            for name, tokens in said.items()
+            CacheRow(name, "a", "", tokens, near_tie=False, non_finite=False, refused=None)
+            for name, tokens in answers.items()
         ]
     )
     samples = pl.DataFrame({"sample_id": ["a", "b"]})
-    assert known_answers([Combination.of((2, 9))], samples, cache) == {"a": [5, 6]}
-    assert known_answers([Combination.of((4,))], samples, cache) == {"a": [1]}
+    assert cached_answers([Combination.of((2, 9))], samples, cache) == {"a": [5, 6]}
+    assert cached_answers([Combination.of((4,))], samples, cache) == {"a": [1]}
 
 
 @pytest.mark.parametrize(("bytes_per_row", "size"), [(1, 128), (10**15, 1)])
@@ -136,7 +145,7 @@ def test_a_batch_fits_into_memory(demo_model, bytes_per_row: int, size: int) -> 
 
 
 @pytest.fixture
-def broken_model(demo_model_config, tmp_path: Path) -> dict[str, Any]:
+def broken_model(demo_model_config, tmp_path: Path) -> ModelSpec:
     """The embedded model with a number that is none in block 3."""
     folder = tmp_path / "broken"
     folder.mkdir()
@@ -157,12 +166,11 @@ def test_logits_that_are_no_numbers_are_counted_and_named(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 6)
     task = make_task(definition, broken_model, "auto")
-    rows, computed = evaluate(
-        task, samples, [NONE, Combination.of((3,)), Combination.of((5,))], tmp_path / "cache"
-    )
+    combinations = [NONE, Combination.of((3,)), Combination.of((5,))]
+    evaluation = evaluate(task, samples, samples, combinations, tmp_path / "cache")
     assert "demo_vqa: combination 5 gives NaN or infinite logits on 6 samples" in caplog.text
     assert "combination 3 gives" not in caplog.text
-    write_shard(tmp_path / "shard.parquet", task, rows, computed)
+    write_shard(tmp_path / "shard.parquet", task, evaluation)
     table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
     assert dict(table.select("combination", "non_finite").iter_rows()) == {
         "none": 6,
@@ -181,11 +189,11 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     samples, definition = demo_samples("demo_vqa", 6)
     task = make_task(definition, demo_model_config, "auto")
     combinations = [NONE, Combination.of((2,)), Combination.of((16,))]
-    rows, computed = evaluate(task, samples, combinations, tmp_path / "cache")
-    again, nothing = evaluate(task, samples, combinations, tmp_path / "cache")
-    assert again.equals(rows)
-    assert nothing == {}
-    write_shard(tmp_path / "shard.parquet", task, rows, computed)
+    evaluation = evaluate(task, samples, samples, combinations, tmp_path / "cache")
+    again = evaluate(task, samples, samples, combinations, tmp_path / "cache")
+    assert again.rows.equals(evaluation.rows)
+    assert again.computed == {}
+    write_shard(tmp_path / "shard.parquet", task, evaluation)
     table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
     refused = table.row(by_predicate=pl.col("combination") == "16", named=True)
     assert refused["not_evaluable"] == "the model has blocks 0 to 15 only"
@@ -193,7 +201,7 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     assert all_analyses(planted_evidence(table, "points"))["rankings_by_num_removed"][
         "combination"
     ].to_list() == ["2"]
-    report = written(table, jobs=[json.loads(json.dumps(computed))])
+    report = written(table, jobs=[json.loads(json.dumps(evaluation.computed))])
     assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
     assert "1 of 1 had anything to compute" in report
     assert "% of the plain loop's work" in report

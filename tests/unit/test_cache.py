@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocksieve.search.cache import Cache
+from blocksieve.search.cache import Cache, CacheRow
 
 keys = st.tuples(st.sampled_from(["none", "1", "2-3"]), st.sampled_from("abcd"))
 batches = st.lists(
@@ -14,10 +14,10 @@ batches = st.lists(
 )
 
 
-def rows(pairs: list[tuple[str, str]]) -> list[dict[str, object]]:
+def rows(pairs: list[tuple[str, str]]) -> list[CacheRow]:
     return [
-        {"combination": c, "sample_id": s, "prediction": f"{c} {s}", "tokens": [len(c), 2]}
-        for c, s in pairs
+        CacheRow(name, sample_id, f"{name} {sample_id}", [len(name), 2], False, False, None)
+        for name, sample_id in pairs
     ]
 
 

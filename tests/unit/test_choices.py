@@ -1,15 +1,19 @@
 """Choices: what is removed is what was planted as cheapest, on the datasets concerned and no others."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_evidence
+from planted import SETTINGS, planted_evaluations, planted_evidence
 
-from blocksieve.choices import SCOPES, choices_of, choose, finalists
+from blocksieve.choices import Scope
+from blocksieve.combination import Combination
 from blocksieve.evidence import read_evidence
+from blocksieve.search.finalists import choices_of, choose, finalists
 
+parse = Combination.parse
 DROPS = {
     "a": {(0,): 0.4, (1,): 0.1, (2,): 0.0, (0, 1): 0.5, (0, 2): 0.4, (1, 2): 0.2},
     "b": {(0,): 0.2, (1,): 0.0, (2,): 0.1, (0, 1): 0.05, (0, 2): 0.3, (1, 2): 0.2},
@@ -22,8 +26,8 @@ EVALUATIONS = planted_evaluations(DROPS, dict.fromkeys(DROPS, 1.0)).with_columns
 
 
 def chosen(evidence, method):
-    found = [choice for choice in choose(evidence) if choice.method == method]
-    return {(choice.scope, choice.name, choice.size): choice.combination for choice in found}
+    choices = [choice for choice in choose(evidence) if choice.method == method]
+    return {(each.scope, each.name, each.size): str(each.combination) for each in choices}
 
 
 def test_each_scope_takes_the_least_of_its_own_datasets():
@@ -38,7 +42,7 @@ def test_each_scope_takes_the_least_of_its_own_datasets():
     assert best["leave_one_out", "c", 2] == best["task_type", "Document QA", 2]
     assert best["same_type", "a", 2] == best["dataset", "b", 2]
     assert ("same_type", "c", 2) not in best
-    assert {scope for scope, _, _ in best} == set(SCOPES)
+    assert {scope for scope, _, _ in best} == set(Scope)
 
 
 def test_scores_take_the_least_important_blocks_whatever_they_cost_together():
@@ -51,7 +55,7 @@ def test_scores_take_the_least_important_blocks_whatever_they_cost_together():
 
 def test_a_beam_that_was_kept_comes_before_what_looks_better_afterwards():
     evidence = planted_evidence(
-        EVALUATIONS, beams={"a": {2: ["0-2", "0-1"]}, "generic": {2: ["0-1"]}}
+        EVALUATIONS, beams={"a": {2: [parse("0-2"), parse("0-1")]}, "generic": {2: [parse("0-1")]}}
     )
     best = chosen(evidence, "beam")
     assert (best["dataset", "a", 2], best["generic", "generic", 2]) == ("0-2", "0-1")
@@ -80,16 +84,22 @@ def test_no_order_removes_every_block():
 
 
 def test_finalists_are_all_choices_and_what_is_named(tmp_path):
-    found = finalists(planted_evidence(EVALUATIONS), ["0-1-2"])
-    assert found["combinations"] == ["0", "0-1", "0-1-2", "0-2", "1", "1-2", "2"]
-    assert {choice["combination"] for choice in found["choices"]} <= set(found["combinations"])
-    path = tmp_path / "finalists.json"
-    path.write_text(json.dumps(found))
-    EVALUATIONS.write_parquet(tmp_path / "evaluations.parquet")
-    settings = planted_evidence(EVALUATIONS).settings
-    evidence = read_evidence(
-        str(tmp_path / "evaluations.parquet"), settings, [], [], None, str(path)
+    document = finalists(planted_evidence(EVALUATIONS), [parse("0-1-2")])
+    assert document["combinations"] == ["0", "0-1", "0-1-2", "0-2", "1", "1-2", "2"]
+    assert {choice["combination"] for choice in document["choices"]} <= set(
+        document["combinations"]
     )
+    path = tmp_path / "finalists.json"
+    path.write_text(json.dumps(document))
+    EVALUATIONS.write_parquet(tmp_path / "evaluations.parquet")
+    files = SimpleNamespace(
+        evaluations=str(tmp_path / "evaluations.parquet"),
+        clusters=[],
+        beams=[],
+        model=[],
+        finalists=[str(path)],
+    )
+    evidence = read_evidence(files, SETTINGS)
     assert choices_of(evidence) == choose(evidence)
 
 

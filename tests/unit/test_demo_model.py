@@ -7,12 +7,14 @@ import polars as pl
 import pytest
 import torch
 
-from blocksieve.combination import Combination
+from blocksieve.combination import NONE, Combination
 from blocksieve.engine.inputs import make_inputs
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.describe import describe_model
 from blocksieve.models.view import without_blocks
-from blocksieve.search.evaluate import Task, evaluate
+from blocksieve.search.evaluate import evaluate
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec
 
 FOLDER = Path(__file__).parents[2] / "models/demo-vlm"
 DATASETS = ("vqa", "okvqa", "text_vqa", "st_qa", "doc_qa", "science_qa", "tally_qa", "caption")
@@ -52,7 +54,8 @@ def test_every_block_matters_to_the_logits(demo_model, demo_samples) -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_it_does_the_tasks(name: str, demo_samples, demo_model_config, tmp_path: Path) -> None:
     samples, definition = demo_samples(f"demo_{name}", 96)
-    task = Task(f"demo_{name}", definition, demo_model_config, "fingerprint", "reference", 96)
-    rows, _ = evaluate(task, samples, [Combination()], tmp_path)
+    evaluation = EvaluationSpec("reference", 96, batch_timeout=3600)
+    task = Task(f"demo_{name}", definition, demo_model_config, "fingerprint", evaluation)
+    rows = evaluate(task, samples, samples, [NONE], tmp_path).rows
     scores = rows["score"].cast(pl.Float64)
     assert scores.mean() > (1.0 if name == "caption" else 0.75)

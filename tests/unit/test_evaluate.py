@@ -8,11 +8,14 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from blocksieve import shards
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import make_batch, make_inputs, make_probe
 from blocksieve.engine.reference import generate
-from blocksieve.search.evaluate import Task, evaluate, judge, write_shard
+from blocksieve.search.evaluate import evaluate, metadata_of, with_scores
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "15", "3-4")]
 
@@ -20,7 +23,8 @@ COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "15", "3-
 @pytest.fixture
 def task(demo_samples, demo_model_config) -> Task:
     _, definition = demo_samples("demo_vqa", 2)
-    return Task("demo_vqa", definition, demo_model_config, "fingerprint", "reference", 4)
+    evaluation = EvaluationSpec("reference", 4, 3600)
+    return Task("demo_vqa", definition, demo_model_config, "fingerprint", evaluation)
 
 
 def cached(folder: Path) -> pl.DataFrame:
@@ -61,16 +65,19 @@ def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(
     task: Task, demo_samples, tmp_path: Path
 ) -> None:
     samples, _ = demo_samples("demo_vqa", 6)
-    first, computed = evaluate(task, samples, COMBINATIONS[:3], tmp_path)
-    assert computed["rung"] == "reference"
+    evaluation = evaluate(task, samples, samples, COMBINATIONS[:3], tmp_path)
+    first = evaluation.rows
+    assert evaluation.computed["rung"] == "reference"
+    assert evaluation.times.pairs == 3 * 6
     assert len(first) == len(cached(tmp_path)) == 3 * 6
-    wider, _ = evaluate(task, samples, COMBINATIONS, tmp_path)
+    wider = evaluate(task, samples, samples, COMBINATIONS, tmp_path).rows
     assert len(cached(tmp_path)) == 5 * 6
     assert wider.head(len(first)).equals(first)
-    without_model = Task(**{**vars(task), "model": replace(task.model, path="nowhere")})
-    again, computed = evaluate(without_model, samples, COMBINATIONS, tmp_path)
-    assert again.equals(wider)
-    assert computed == {}
+    without_model = replace(task, model=replace(task.model, path="nowhere"))
+    again = evaluate(without_model, samples, samples, COMBINATIONS, tmp_path)
+    assert again.rows.equals(wider)
+    assert again.computed == {}
+    assert again.times.pairs == 0
 
 
 def test_more_samples_and_lost_batches_cost_only_what_is_missing(
@@ -78,28 +85,28 @@ def test_more_samples_and_lost_batches_cost_only_what_is_missing(
 ) -> None:
     few, _ = demo_samples("demo_vqa", 4)
     many, _ = demo_samples("demo_vqa", 10)
-    evaluate(task, few, COMBINATIONS[:2], tmp_path)
-    whole, _ = evaluate(task, many, COMBINATIONS[:2], tmp_path)
+    evaluate(task, few, few, COMBINATIONS[:2], tmp_path)
+    expected = evaluate(task, many, many, COMBINATIONS[:2], tmp_path).rows
     assert len(cached(tmp_path)) == 2 * 10
     parts = sorted(tmp_path.rglob("*.parquet"), key=lambda path: pl.read_parquet(path).height)
     parts[0].unlink()
-    assert evaluate(task, many, COMBINATIONS[:2], tmp_path)[0].equals(whole)
+    assert evaluate(task, many, many, COMBINATIONS[:2], tmp_path).rows.equals(expected)
     assert len(cached(tmp_path)) == 2 * 10
 
 
 def test_another_prompt_is_another_context(task: Task) -> None:
-    other = Task(
-        **{**vars(task), "definition": replace(task.definition, prompt="answer: {question}")}
-    )
-    same = Task(**{**vars(task), "batch_size": 9})
+    other = replace(task, definition=replace(task.definition, prompt="answer: {question}"))
+    same = replace(task, evaluation=EvaluationSpec("shared", 9, 1))
     assert other.context() != task.context()
     assert same.context() == task.context()
 
 
 def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
-    rows, computed = evaluate(task, samples, [NONE, Combination.of((2, 10))], tmp_path / "cache")
-    write_shard(tmp_path / "shard.parquet", task, rows, computed)
+    combinations = [NONE, Combination.of((2, 10))]
+    evaluation = evaluate(task, samples, samples, combinations, tmp_path / "cache")
+    metadata = metadata_of(task, evaluation.computed)
+    shards.write(tmp_path / "shard.parquet", task.dataset, evaluation.rows, metadata)
     table = pq.read_table(tmp_path / "shard.parquet")
     assert table.column_names == [
         "dataset", "combination", "removed", "size", "sample_id", "cluster", "split", "role",
@@ -115,7 +122,9 @@ def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_pa
 
 def test_an_empty_part_makes_an_empty_shard(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
-    write_shard(tmp_path / "shard.parquet", task, *evaluate(task, samples, [], tmp_path / "cache"))
+    evaluation = evaluate(task, samples, samples, [], tmp_path / "cache")
+    metadata = metadata_of(task, evaluation.computed)
+    shards.write(tmp_path / "shard.parquet", task.dataset, evaluation.rows, metadata)
     assert pq.read_table(tmp_path / "shard.parquet").num_rows == 0
     assert not (tmp_path / "cache").exists()
 
@@ -124,11 +133,11 @@ def test_answers_that_name_no_choice_are_counted_and_score_nothing(
     task: Task, demo_samples
 ) -> None:
     samples, definition = demo_samples("demo_science_qa", 4)
-    task = Task(**{**vars(task), "definition": definition})
+    task = replace(task, definition=definition)
     right = [references[0] for references in samples["references"]]
     rows = samples.select("sample_id").with_columns(
         prediction=pl.Series([right[0], "A or B", "no idea", None])
     )
-    judged = judge(task, samples, rows)
-    assert judged["unparsable"].to_list() == [False, True, True, None]
-    assert judged["score"].to_list() == [1, 0, 0, None]
+    scored = with_scores(task, samples, rows)
+    assert scored["unparsable"].to_list() == [False, True, True, None]
+    assert scored["score"].to_list() == [1, 0, 0, None]

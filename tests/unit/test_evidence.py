@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-from blocksieve.pieces import pieces
 from planted import (
     planted_definition,
     planted_evaluations,
@@ -11,9 +10,10 @@ from planted import (
     planted_shard,
 )
 
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
-from blocksieve.evidence import sum_clusters
+from blocksieve.shards import by_cluster, chunks
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
 RNG = np.random.default_rng(0)
@@ -22,29 +22,30 @@ SCORES = {
     name: np.clip(RNG.normal(mean, 0.3, 60), 0, 1).astype(np.float32).astype(float)
     for name, mean in (("none", 0.7), ("0", 0.3), ("1", 0.6), ("0-1", 0.2))
 }
+ZERO, ONE, BOTH = (Combination.parse(text) for text in ("0", "1", "0-1"))
 DEFINITION = {"first": planted_definition()}
 
 
 @pytest.fixture
 def evidence(tmp_path):
     """Of one dataset, through files."""
-    shard = planted_shard(SCORES, CLUSTERS).with_columns(dataset=pl.lit("first"))
+    shard = planted_shard(SCORES, CLUSTERS, dataset="first")
     shard.filter(pl.col("size") < 2).write_parquet(tmp_path / "one.parquet")
     shard.filter(pl.col("size") != 1).write_parquet(
         tmp_path / "two.parquet"
     )  # the baseline stands in both
     files = sorted(tmp_path.glob("*.parquet"))
     return planted_evidence(
-        merge_shards(DEFINITION, files, 0), sums={"first": sum_clusters(files).lazy()}
+        merge_shards(DEFINITION, files, 0), sums={"first": by_cluster(files).lazy()}
     )
 
 
 def test_shards_are_merged_and_summed_piece_by_piece(evidence, tmp_path, monkeypatch):
-    monkeypatch.setattr("blocksieve.pieces.ROWS_AT_ONCE", 70)
+    monkeypatch.setattr("blocksieve.shards.ROWS_PER_CHUNK", 70)
     files = sorted(tmp_path.glob("*.parquet"))
-    assert len(list(pieces(pl.scan_parquet(files)))) > 1
+    assert len(list(chunks(files))) > 1
     assert merge_shards(DEFINITION, files, 0).equals(evidence.evaluations)
-    assert sum_clusters(files).equals(evidence.sums["first"].collect())
+    assert by_cluster(files).equals(evidence.sums["first"].collect())
 
 
 def test_sums_of_clusters_hold_every_sample_once(evidence):
@@ -59,35 +60,35 @@ def test_sums_of_clusters_hold_every_sample_once(evidence):
 
 
 def test_a_single_drop_has_the_interval_of_the_table(evidence):
-    row = evidence.average([{"0": 1.0}]).row(0, named=True)
+    mean = evidence.average([{ZERO: 1.0}])[0]
     expected = clustered_relative_drop(
-        SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, change=1
+        SCORES["none"] - SCORES["0"], SCORES["none"], CLUSTERS, max_change=1
     )
-    assert (row["mean"], row["se"]) == pytest.approx((100 * expected.mean, 100 * expected.se))
-    assert (row["low"], row["high"]) == pytest.approx((100 * expected.low, 100 * expected.high))
-    assert row["low"] == pytest.approx(evidence.table.filter(combination="0")["low"].item())
+    assert (mean.mean, mean.se) == pytest.approx((100 * expected.mean, 100 * expected.se))
+    assert (mean.low, mean.high) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert mean.low == pytest.approx(evidence.table.filter(combination="0")["low"].item())
 
 
 def test_a_contrast_is_the_mean_of_the_paired_differences(evidence):
     points = planted_evidence(evidence.evaluations, "points", sums=evidence.sums)
-    row = points.average([{"0-1": 1.0, "0": -1.0, "1": -1.0}]).row(0, named=True)
+    mean = points.average([{BOTH: 1.0, ZERO: -1.0, ONE: -1.0}])[0]
     paired = SCORES["0"] + SCORES["1"] - SCORES["0-1"] - SCORES["none"]
     plain = clustered_mean(100 * paired, CLUSTERS)
-    assert row["mean"] == pytest.approx(plain.mean)
+    assert mean.mean == pytest.approx(plain.mean)
     drops = [100 * (SCORES["none"] - SCORES[name]) for name in ("0", "1", "0-1")]
     # What `bounded` adds to the variance of every drop.
     widened = sum(
-        (100 * clustered_mean(drop / 100, CLUSTERS, change=1).se) ** 2
+        (100 * clustered_mean(drop / 100, CLUSTERS, max_change=1).se) ** 2
         - clustered_mean(drop, CLUSTERS).se ** 2
         for drop in drops
     )
-    assert row["se"] ** 2 == pytest.approx(plain.se**2 + widened)
+    assert mean.se**2 == pytest.approx(plain.se**2 + widened)
 
 
 def test_without_samples_drops_count_as_independent():
     evaluations = planted_evaluations({"vqa": {(0,): 0.1, (1,): 0.2}}, {"vqa": 0.5}, se=0.01)
-    row = planted_evidence(evaluations).average([{"1": 1.0, "0": -1.0}]).row(0, named=True)
-    assert (row["mean"], row["se"]) == pytest.approx((20, 2 * 2**0.5))
+    mean = planted_evidence(evaluations).average([{ONE: 1.0, ZERO: -1.0}])[0]
+    assert (mean.mean, mean.se) == pytest.approx((20, 2 * 2**0.5))
 
 
 def test_combinations_on_other_samples_are_refused(evidence):
@@ -96,7 +97,7 @@ def test_combinations_on_other_samples_are_refused(evidence):
     )
     short = planted_evidence(evidence.evaluations, sums={"first": lacking})
     with pytest.raises(DataError, match="combination 1 was not evaluated on the same samples"):
-        short.average([{"1": 1.0}])
+        short.average([{ONE: 1.0}])
 
 
 def test_depth_is_the_models_or_what_the_combinations_show():

@@ -4,13 +4,14 @@ import multiprocessing
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from blocksieve.logs import job_log
 
 from blocksieve.errors import DataError
 from blocksieve.files import checksum_file, is_whole, verify, whole_file, write_json
+from blocksieve.jobs import job
 
 
 def table(folder: Path) -> Path:
@@ -69,8 +70,12 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def rule(log: Path | str) -> SimpleNamespace:
+    return SimpleNamespace(log=[str(log)], input=[])
+
+
 def hold(log: str, entered: str, seconds: float) -> None:
-    with job_log(log):
+    with job(rule(log)):
         Path(entered).touch()
         time.sleep(seconds)
 
@@ -85,7 +90,7 @@ def test_a_job_waits_for_the_same_job_of_a_killed_run(
     other.start()
     while not entered.exists():
         time.sleep(0.01)
-    with job_log(log):
+    with job(rule(log)):
         assert not other.is_alive() or other.join(5) is None
     assert "waiting for the same job of an earlier run" in capfd.readouterr().err
 
@@ -106,7 +111,7 @@ def test_a_job_waits_for_the_same_job_of_a_killed_run(
     ],
 )
 def test_troubles_are_one_line(tmp_path: Path, error: Exception, message: str) -> None:
-    with pytest.raises(SystemExit, match=r"\w") as left, job_log(tmp_path / "job.log"):
+    with pytest.raises(SystemExit, match=r"\w") as left, job(rule(tmp_path / "job.log")):
         raise error
     assert message in str(left.value)
     assert "\n" not in str(left.value)
@@ -114,6 +119,6 @@ def test_troubles_are_one_line(tmp_path: Path, error: Exception, message: str) -
 
 
 def test_what_nobody_expected_keeps_its_traceback(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), job_log(tmp_path / "job.log"):
+    with pytest.raises(KeyError), job(rule(tmp_path / "job.log")):
         raise KeyError("x")
     assert "Traceback" in (tmp_path / "job.log").read_text()

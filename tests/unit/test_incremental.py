@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from blocksieve.combination import Combination
-from blocksieve.search import evaluate as module
-from blocksieve.search.evaluate import Task, evaluate
+from blocksieve.search import task as module
+from blocksieve.search.evaluate import evaluate
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec
 
 BEFORE = ("none", "0", "7")
 SAMPLES = 4
@@ -20,6 +22,14 @@ Changes = Callable[[Task, pl.DataFrame, Path], tuple[Task, pl.DataFrame, Path]]
 def defined(**changes: Any) -> Changes:
     return lambda task, samples, cache: (
         replace(task, definition=replace(task.definition, **changes)),
+        samples,
+        cache,
+    )
+
+
+def evaluated(**changes: Any) -> Changes:
+    return lambda task, samples, cache: (
+        replace(task, evaluation=replace(task.evaluation, **changes)),
         samples,
         cache,
     )
@@ -39,8 +49,8 @@ MATRIX: dict[str, tuple[Changes, tuple[str, ...], int]] = {
         BEFORE,
         0,
     ),
-    "another batch size": (lambda task, *rest: (replace(task, batch_size=1), *rest), BEFORE, 0),
-    "another engine": (lambda task, *rest: (replace(task, engine="reference"), *rest), BEFORE, 0),
+    "another batch size": (evaluated(batch_size=1), BEFORE, 0),
+    "another engine": (evaluated(engine="reference"), BEFORE, 0),
     "another prompt": (defined(prompt="{question} Answer:"), BEFORE, 3 * SAMPLES),
     "longer answers": (defined(max_new_tokens=2), BEFORE, 3 * SAMPLES),
     "another dtype": (
@@ -65,9 +75,10 @@ MATRIX: dict[str, tuple[Changes, tuple[str, ...], int]] = {
 def before(demo_samples, demo_model_config, tmp_path_factory) -> tuple[Task, pl.DataFrame, Path]:
     """What was evaluated first, and its cache."""
     samples, definition = demo_samples("demo_vqa", SAMPLES)
-    task = Task("demo_vqa", definition, demo_model_config, "fingerprint", "shared", 4)
+    evaluation = EvaluationSpec("shared", 4, 3600)
+    task = Task("demo_vqa", definition, demo_model_config, "fingerprint", evaluation)
     cache = tmp_path_factory.mktemp("incremental") / "cache"
-    evaluate(task, samples, [Combination.parse(text) for text in BEFORE], cache)
+    evaluate(task, samples, samples, [Combination.parse(text) for text in BEFORE], cache)
     return task, samples, cache
 
 
@@ -87,7 +98,7 @@ def newly(
     """The pairs that a change has evaluated; none of them twice, none of those before again."""
     task, samples, cache = change(*before)
     old = pairs(before[2])
-    evaluate(task, samples, [Combination.parse(text) for text in combinations], cache)
+    evaluate(task, samples, samples, [Combination.parse(text) for text in combinations], cache)
     found = pairs(before[2])
     if cache != before[2]:  # a folder of its own, in which the same pairs may stand
         return pairs(cache)

@@ -10,8 +10,10 @@ import pytest
 
 from blocksieve.combination import NONE
 from blocksieve.errors import DataError
-from blocksieve.search.evaluate import Task, evaluate
+from blocksieve.search.evaluate import evaluate
 from blocksieve.search.oversight import overseen
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec
 
 HANGS = """
 import time
@@ -30,10 +32,12 @@ def test_samples_that_cannot_be_turned_into_inputs_are_named(
     samples, definition = demo_samples("demo_vqa", 4)
     broken = pl.when(pl.col("sample_id") == samples["sample_id"][2]).then(pl.lit([b"no picture"]))
     samples = samples.with_columns(images=broken.otherwise(pl.col("images")))
-    task = Task("demo_vqa", definition, demo_model_config, "fingerprint", "shared", 4)
+    task = Task(
+        "demo_vqa", definition, demo_model_config, "fingerprint", EvaluationSpec("shared", 4, 3600)
+    )
     told = f"1 of 4 samples cannot be turned into the model's inputs, first sample {samples['sample_id'][2]}: Unidentified"
     with pytest.raises(DataError, match=re.escape(told)) as error:
-        evaluate(task, samples, [NONE], tmp_path)
+        evaluate(task, samples, samples, [NONE], tmp_path)
     assert "\n" not in str(error.value)
 
 

@@ -5,19 +5,20 @@ import pytest
 from planted import planted_evaluations
 
 from blocksieve.errors import DataError
-from blocksieve.evaluations import DEFAULTS, SCHEMA, read_evaluations
+from blocksieve.evaluations import SCHEMA
+from blocksieve.user_table import DEFAULTS, read_user_table
 
 TABLE = planted_evaluations({"a": {(0,): 0.1, (1,): 0.2, (0, 1): 0.3}}, {"a": 0.5})
 
 
 def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
     TABLE.drop(*DEFAULTS).sample(fraction=1, shuffle=True, seed=0).write_parquet(
-        tmp_path / "given.parquet"
+        tmp_path / "mine.parquet"
     )
-    found = read_evaluations(tmp_path / "given.parquet")
-    assert found.schema == pl.Schema(SCHEMA)
-    assert found["bounded"].all()
-    assert found.filter(role="search")["combination"].to_list() == ["none", "0", "1", "0-1"]
+    table = read_user_table(tmp_path / "mine.parquet")
+    assert table.schema == pl.Schema(SCHEMA)
+    assert table["bounded"].all()
+    assert table.filter(role="search")["combination"].to_list() == ["none", "0", "1", "0-1"]
 
 
 @pytest.mark.parametrize(
@@ -42,14 +43,14 @@ def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
     ],
 )
 def test_a_faulty_table_is_refused(fault, message, tmp_path):
-    fault.write_parquet(tmp_path / "given.parquet")
-    with pytest.raises(DataError, match=r"given\.parquet: " + message):
-        read_evaluations(tmp_path / "given.parquet")
+    fault.write_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(DataError, match=r"mine\.parquet: " + message):
+        read_user_table(tmp_path / "mine.parquet")
 
 
 def test_what_is_no_table_is_refused(tmp_path):
-    (tmp_path / "given.parquet").write_text("no")
+    (tmp_path / "mine.parquet").write_text("no")
     with pytest.raises(DataError, match="not a Parquet table"):
-        read_evaluations(tmp_path / "given.parquet")
+        read_user_table(tmp_path / "mine.parquet")
     with pytest.raises(DataError, match="there is no file"):
-        read_evaluations(tmp_path / "other.parquet")
+        read_user_table(tmp_path / "other.parquet")

@@ -1,0 +1,114 @@
+"""Plans: what a step asks, who proposed it, parts of it, and prefixes of the draw order."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blocksieve.combination import NONE, Combination, block_sites
+from blocksieve.datasets.draw import draw_samples
+from blocksieve.datasets.sample import Sample
+from blocksieve.search.plan import (
+    Candidate,
+    Plan,
+    Proposer,
+    all_combinations,
+    propose,
+    propose_all,
+    propose_children,
+    read_plan,
+    write_plan,
+)
+
+pairs = st.sets(st.integers(0, 11), min_size=2, max_size=2).map(Combination.of)
+beams = st.lists(pairs, max_size=4)
+SITES = block_sites(12)
+
+
+def names(combinations: list[Combination]) -> list[str]:
+    return [str(combination) for combination in combinations]
+
+
+@given(beams, beams)
+def test_a_step_holds_the_children_of_both_beams_once(
+    own: list[Combination], generic: list[Combination]
+) -> None:
+    plan = propose_children(own, generic, SITES, 3)
+    combinations = plan.part(0, 1)
+    assert combinations == sorted(set(combinations))
+    for proposer, beam in ((Proposer.OWN, own), (Proposer.GENERIC, generic)):
+        children = {child for parent in beam for child in parent.children(SITES)}
+        assert set(plan.proposals(proposer)) == children
+    assert all(candidate.proposed_by for candidate in plan.candidates)
+
+
+@given(st.integers(0, 40), st.integers(1, 70))
+def test_parts_cover_everything_once_in_order(count: int, parts: int) -> None:
+    combinations = [Combination.of([block]) for block in range(count)]
+    candidates = tuple(Candidate(each, (Proposer.OWN,)) for each in combinations)
+    plan = Plan("remove2", candidates)
+    shares = [plan.part(part, parts) for part in range(parts)]
+    assert [combination for share in shares for combination in share] == combinations
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_the_first_step_holds_the_baseline_and_every_block_alone() -> None:
+    plan = propose("single", block_sites(3), [], [], [])
+    assert names(plan.part(0, 1)) == ["none", "0", "1", "2"]
+    assert plan.proposals(Proposer.BASELINE) == [NONE]
+    assert names(plan.proposals(Proposer.OWN)) == names(plan.proposals(Proposer.GENERIC))
+    assert NONE not in plan.proposals(Proposer.OWN)
+
+
+def test_an_exhaustive_step_takes_every_combination() -> None:
+    plan = propose_all(block_sites(4), 2)
+    assert names(plan.part(0, 1)) == ["0-1", "0-2", "0-3", "1-2", "1-3", "2-3"]
+    assert plan.part(0, 1) == all_combinations(block_sites(4), 2)
+
+
+def test_a_step_extends_the_beams_of_its_files(tmp_path: Path) -> None:
+    for name, kept in (("own", "1"), ("generic", "2")):
+        content = {"candidates": 4, "beam": [{"combination": kept}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    own, generic = [tmp_path / "own.json"], [tmp_path / "generic.json"]
+    plan = propose("remove2", block_sites(4), own, generic, [])
+    assert names(plan.part(0, 1)) == ["0-1", "0-2", "1-2", "1-3", "2-3"]
+    assert names(plan.proposals(Proposer.OWN)) == ["0-1", "1-2", "1-3"]
+    assert names(plan.proposals(Proposer.GENERIC)) == ["0-2", "1-2", "2-3"]
+
+
+def test_finalists_ask_for_both_roles_and_the_baseline(tmp_path: Path) -> None:
+    path = tmp_path / "finalists.json"
+    path.write_text(json.dumps({"combinations": ["1", "0-2"]}))
+    plan = propose("finalists", block_sites(4), [], [], [path])
+    assert plan.roles == ("search", "holdout")
+    assert names(plan.part(0, 1)) == ["none", "0-2", "1"]
+
+
+def test_a_plan_can_be_read_again(tmp_path: Path) -> None:
+    plan = propose_all(block_sites(3), 1)
+    write_plan(tmp_path / "plan.json", plan)
+    assert read_plan(tmp_path / "plan.json") == plan
+
+
+@given(st.integers(1, 12))
+def test_a_prefix_is_what_a_smaller_draw_holds(count: int) -> None:
+    splits = ["train", "validation"]
+    samples = [
+        Sample(f"question {number}", ("yes",), f"image {number // 2}", splits[number % 2])
+        for number in range(80)
+    ]
+
+    def drawn(search: int) -> pl.DataFrame:
+        rows = draw_samples(samples, {"search": search, "holdout": 0}, splits, seed=0)
+        return pl.DataFrame(
+            [
+                {"role": role, "split": sample.split, "sample_id": sample.sample_id}
+                for role, sample in rows
+            ]
+        )
+
+    prefix = Plan("remove2", (), num_samples=count).samples(drawn(12))
+    assert prefix.equals(drawn(count))
