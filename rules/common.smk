@@ -89,6 +89,13 @@ def shards(datasets=DATASETS, steps=STEPS):
     )
 
 
+def job_times():
+    """What each evaluation job took."""
+    return results(
+        "times/{dataset}/{step}.{part}.json", dataset=DATASETS, step=STEPS, part=PARTS
+    )
+
+
 def beams(sizes=SIZES):
     """The beams of some sizes, of every dataset and the generic one."""
     return results(

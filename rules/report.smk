@@ -1,14 +1,15 @@
-# Write the report, as plain text and as Markdown.
-# in: evaluations and all analyses   out: results/{run}/report/comprehensive_report.txt, .md
+# Write the report, as plain text and as Markdown, and what the run took.
+# in: evaluations and all analyses   out: results/{run}/report/comprehensive_report.txt, .md, times.md
+
+from blocksieve.analysis import SECTIONS
 
 
 rule write_report:
     input:
-        code=code("write_report.py"),
+        code=code("write_report.py", *[f"report.{name}" for name in SECTIONS]),
         evaluations="results/{run}/evaluations.parquet",
         analyses=ANALYSIS_FILES,
         model=searched(results("model.json")),
-        shards=searched(shards()),
     output:
         text=report("results/{run}/report/comprehensive_report.txt", category="Report"),
         markdown="results/{run}/report/comprehensive_report.md",
@@ -26,8 +27,29 @@ rule write_report:
         "../workflow/scripts/write_report.py"
 
 
+# Apart from the report, since two runs with the same results take different times.
+rule report_times:
+    input:
+        code=code("report_times.py"),
+        times=searched(job_times()),
+        shards=searched(shards()),
+    output:
+        "results/{run}/report/times.md",
+    log:
+        "results/{run}/logs/report_times.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 1000,
+        runtime=lambda w, attempt: attempt * 10,
+    script:
+        "../workflow/scripts/report_times.py"
+
+
 rule report:
     input:
         results("report/comprehensive_report.txt"),
         results("report/comprehensive_report.md"),
+        searched(results("report/times.md")),
     localrule: True

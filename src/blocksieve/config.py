@@ -2,7 +2,6 @@
 
 import difflib
 import math
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ from blocksieve.combination import Combination, parse_sites
 from blocksieve.errors import ConfigError
 from blocksieve.metrics import METRICS
 from blocksieve.specs import Content, MaxDrop, RunSpec, SearchSpec
+
+TYPES_WITHOUT_TEXT = ("integer", "number", "boolean", ["integer", "string"])
+"""Types of the schema that a text on the command line must be read as."""
 
 
 def resolve(config: Content, root: Path) -> RunSpec:
@@ -84,26 +86,24 @@ def _check_paths(content: dict[str, Any]) -> None:
         )
 
 
-def typed(content: Any, schema: dict[str, Any]) -> Any:
-    """Read text as YAML wherever the schema wants no text: Snakemake's `--config` leaves nested values as text.
+def typed(content: Any, schema: Content) -> Any:
+    """Read text as YAML wherever the schema wants no text.
 
-    A whole number written 3.0 becomes 3.
+    Snakemake's `--config` leaves nested values as text. A whole number written 3.0 becomes 3.
     """
     if isinstance(content, dict):
         properties = schema.get("properties", {})
         return {key: typed(value, properties.get(key, {})) for key, value in content.items()}
     if isinstance(content, list):
         return [typed(value, schema.get("items", {})) for value in content]
-    if isinstance(content, str) and schema.get("type") in (
-        "integer",
-        "number",
-        "boolean",
-        ["integer", "string"],
-    ):
+    kind = schema.get("type")
+    if isinstance(content, str) and kind in TYPES_WITHOUT_TEXT:
         return _read_yaml(content, content)
-    if isinstance(content, float) and content.is_integer() and schema.get("type") == "integer":
+    if isinstance(content, float) and content.is_integer() and kind == "integer":
         return int(content)
-    return None if content == "null" and "null" in schema.get("type", ()) else content
+    if content == "null" and "null" in (kind or ()):
+        return None
+    return content
 
 
 def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
@@ -144,29 +144,31 @@ def read_dataset(name: str, root: Path, schema: Content) -> Content:
     return dict(definition)
 
 
-def check(content: Any, schema: dict[str, Any], where: str) -> None:
+def check(content: Any, schema: Content, where: str) -> None:
     """Validate against a JSON schema; ConfigError names the first fault in one line."""
-    if (place := _not_finite(content)) is not None:
-        raise ConfigError(f"{where}: {place}: must be a finite number")
-    for error in sorted(
-        Draft202012Validator(schema).iter_errors(content), key=lambda e: [str(p) for p in e.path]
-    ):
+    path = _path_of_non_finite(content)
+    if path is not None:
+        raise ConfigError(f"{where}: {path}: must be a finite number")
+    errors = Draft202012Validator(schema).iter_errors(content)
+    for error in sorted(errors, key=lambda error: [str(part) for part in error.path]):
         raise ConfigError(f"{where}: {_describe(error)}")
 
 
-def _not_finite(content: Any, place: str = "") -> str | None:
-    """Where a NaN or infinite number stands, which no JSON schema refuses."""
+def _path_of_non_finite(content: Any, path: str = "") -> str | None:
+    """Return where a NaN or infinite number stands, which no JSON schema refuses."""
     if isinstance(content, float) and not math.isfinite(content):
-        return place
-    items = (
-        content.items()
-        if isinstance(content, dict)
-        else enumerate(content)
-        if isinstance(content, list)
-        else ()
-    )
-    found = (_not_finite(value, f"{place}.{key}".lstrip(".")) for key, value in items)
-    return next((inner for inner in found if inner is not None), None)
+        return path
+    if isinstance(content, dict):
+        items = list(content.items())
+    elif isinstance(content, list):
+        items = list(enumerate(content))
+    else:
+        return None
+    for key, value in items:
+        inner = _path_of_non_finite(value, f"{path}.{key}".lstrip("."))
+        if inner is not None:
+            return inner
+    return None
 
 
 def _read_yaml(text: str, where: str) -> Any:
@@ -174,41 +176,57 @@ def _read_yaml(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(
-            f"{where}: not YAML ({' '.join(str(error).split())}); correct it"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{where}: not YAML ({reason}); correct it") from error
 
 
 def _describe(error: ValidationError) -> str:
+    """Say in one line what a fault is, and what is allowed."""
     key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
-    value: Any = error.instance
-    rule: Any = error.validator_value
-    schema: Any = error.schema
     if error.validator == "additionalProperties":
-        known = list(schema["properties"])
-        unknown = next(name for name in value if name not in known)
-        return f"{key}: unknown key {unknown!r}{_hint(unknown, known)}; allowed: {', '.join(known)}"
+        return f"{key}: {_unknown_key(error)}"
     if error.validator == "required":
-        missing = next(name for name in rule if name not in value)
+        missing = next(name for name in error.validator_value if name not in error.instance)
         return f"{key}: key {missing!r} is missing; add it"
-    expectations: dict[str, Callable[[], str]] = {
-        "enum": lambda: (
-            f"must be one of {', '.join(map(str, rule))}{_hint(str(value), list(map(str, rule)))}"
-        ),
-        "const": lambda: f"must be {rule!r}",
-        "type": lambda: f"must be of type {' or '.join([rule] if isinstance(rule, str) else rule)}",
-        "minimum": lambda: f"must be at least {rule}",
-        "maximum": lambda: f"must be at most {rule}",
-        "maxLength": lambda: f"must have at most {rule} characters",
-        "minItems": lambda: f"must have at least {rule} entry",
-        "minLength": lambda: "must not be empty",
-        "uniqueItems": lambda: "must not repeat an entry",
-        "pattern": lambda: f"must match {rule}",
-    }
-    expected = expectations.get(str(error.validator), lambda: error.message)()
-    return f"{key}: {value!r} {expected}"
+    return f"{key}: {error.instance!r} {_expectation(error)}"
 
 
-def _hint(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+def _unknown_key(error: ValidationError) -> str:
+    allowed = list(error.schema["properties"])
+    unknown = next(name for name in error.instance if name not in allowed)
+    return f"unknown key {unknown!r}{_hint(unknown, allowed)}; allowed: {', '.join(allowed)}"
+
+
+def _expectation(error: ValidationError) -> str:
+    """Say what a value must be."""
+    rule = error.validator_value
+    match error.validator:
+        case "enum":
+            allowed = [str(value) for value in rule]
+            hint = _hint(str(error.instance), allowed)
+            return f"must be one of {', '.join(allowed)}{hint}"
+        case "type":
+            kinds = [rule] if isinstance(rule, str) else rule
+            return f"must be of type {' or '.join(kinds)}"
+        case "const":
+            return f"must be {rule!r}"
+        case "minimum":
+            return f"must be at least {rule}"
+        case "maximum":
+            return f"must be at most {rule}"
+        case "maxLength":
+            return f"must have at most {rule} characters"
+        case "minItems":
+            return f"must have at least {rule} entry"
+        case "minLength":
+            return "must not be empty"
+        case "uniqueItems":
+            return "must not repeat an entry"
+        case "pattern":
+            return f"must match {rule}"
+    return error.message
+
+
+def _hint(word: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(word, allowed, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

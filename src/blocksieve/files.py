@@ -6,46 +6,51 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from blocksieve.errors import DataError
+
+FINGERPRINT_DIGITS = 16
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what was written there replaces `path` only if the block ends well.
+    """Yield a temporary path; what was written there replaces `path` if the block ends well.
 
     Its checksum is put beside it, where `verify` looks for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, sums = (
-        path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("tmp", "sums")
-    )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    checksum = path.with_name(f".{path.name}.{os.getpid()}.sums")
     try:
         yield temporary
-        sums.write_text(f"{file_hash(temporary)}  {path.name}\n", encoding="utf-8")
-        for written in (temporary, sums):
+        checksum.write_text(f"{file_hash(temporary)}  {path.name}\n", encoding="utf-8")
+        for written in (temporary, checksum):
             with written.open("rb") as file:
                 os.fsync(file.fileno())
-        sums.replace(checksum_file(path))
+        # The checksum first: a file without its checksum would count as the user's own.
+        checksum.replace(checksum_file(path))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-        sums.unlink(missing_ok=True)
+        checksum.unlink(missing_ok=True)
 
 
 def checksum_file(path: Path) -> Path:
-    """Where the checksum of a file lies, in the form that `sha256sum --check` reads."""
+    """Return where a file's checksum lies, in the form that `sha256sum --check` reads."""
     return path.with_name(f".{path.name}.sha256")
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is as `whole_file` wrote it; one without a checksum is not. FileNotFoundError if it is gone."""
-    found = file_hash(path)
+    """Return whether a file is as `whole_file` wrote it; one without a checksum is not.
+
+    FileNotFoundError if it is gone.
+    """
+    digest = file_hash(path)
     try:
-        return checksum_file(path).read_text(encoding="utf-8").split(" ")[0] == found
+        written_digest, _, _ = checksum_file(path).read_text(encoding="utf-8").partition(" ")
     except (FileNotFoundError, UnicodeDecodeError):
         return False
+    return digest == written_digest
 
 
 def set_aside(path: Path) -> None:
@@ -59,21 +64,17 @@ def verify(paths: Iterable[str | Path]) -> None:
 
     Files without a checksum, which the user gave, and folders are not checked.
     """
-    sealed = [path for path in map(Path, paths) if checksum_file(path).exists()]
-    missing = [path for path in sealed if not path.exists()]
-    corrupt = [path for path in sealed if path.exists() and not is_whole(path)]
-    for path in corrupt:
-        set_aside(path)
-    for path in [*corrupt, *missing]:
-        fault = (
-            f"is corrupt (set aside as {path.name}.corrupt)" if path in corrupt else "is missing"
-        )
-        others = (
-            f", and {len(corrupt) + len(missing) - 1} more"
-            if len(corrupt) + len(missing) > 1
-            else ""
-        )
-        raise DataError(f"{path} {fault}{others}; run the same command again, it is then made anew")
+    faults = []
+    with_checksum = [path for path in map(Path, paths) if checksum_file(path).exists()]
+    missing = [path for path in with_checksum if not path.exists()]
+    for path in with_checksum:
+        if path.exists() and not is_whole(path):
+            set_aside(path)
+            faults.append(f"{path} is corrupt (set aside as {path.name}.corrupt)")
+    faults += [f"{path} is missing" for path in missing]
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise DataError(f"{faults[0]}{more}; run the same command again, it is then made anew")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -82,19 +83,19 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write indented JSON, atomically; NaN and infinities are refused."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, f"{text}\n")
 
 
-def fingerprint(content: Any) -> str:
-    """A 16-digit hash of any JSON-able content; key order does not matter."""
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()[:16]
+def fingerprint(content: object) -> str:
+    """Return a 16-digit hash of any JSON-able content; key order does not matter."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

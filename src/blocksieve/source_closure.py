@@ -1,4 +1,7 @@
-"""Which of the package's source files a script uses: what a rule lists as input, so that a changed one re-runs it."""
+"""Which of the package's source files a script uses: what a rule lists as input.
+
+A changed file then re-runs exactly the rules that use it.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -9,29 +12,32 @@ PACKAGE = Path(__file__).parent
 
 
 def source_closure(*files: Path) -> list[Path]:
-    """The package's files that `files` import, directly or through each other, with those of `files` in the package.
+    """Return the package's files that `files` import, directly or through each other.
 
-    Imports inside functions count; imports by computed name do not: name such modules among `files`.
+    With those of `files` that lie in the package. Imports inside functions count; imports by
+    computed name do not: name such modules among `files`.
     """
-    found: set[Path] = {file for file in files if file.is_relative_to(PACKAGE)}
+    closure: set[Path] = {file for file in files if file.is_relative_to(PACKAGE)}
     waiting = list(files)
     while waiting:
-        new = set(_imports(waiting.pop())) - found
-        found |= new
+        new = set(_imports(waiting.pop())) - closure
+        closure |= new
         waiting += new
-    return sorted(found)
+    return sorted(closure)
 
 
 @cache
 def _imports(file: Path) -> tuple[Path, ...]:
-    return tuple(
-        path
-        for name in _names(ast.parse(file.read_text(encoding="utf-8")))
-        for path in _files(name)
-    )
+    """Return the package's files that a file imports itself."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imported: list[Path] = []
+    for name in _imported_names(tree):
+        imported += _files(name)
+    return tuple(imported)
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    """Yield dotted names, of which the last part may be a module or something in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -41,7 +47,7 @@ def _names(tree: ast.Module) -> Iterator[str]:
 
 
 def _files(name: str) -> Iterator[Path]:
-    """The module's own file and the `__init__.py` of every package above it."""
+    """Yield the module's own file and the `__init__.py` of every package above it."""
     parts = name.split(".")
     if parts[0] != PACKAGE.name:
         return

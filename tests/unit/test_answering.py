@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from planted import SETTINGS, all_analyses, planted_evidence
+from planted import all_analyses, planted_evidence
 from safetensors.torch import load_file, save_file
 
 from blocksieve import shards
@@ -18,7 +18,9 @@ from blocksieve.errors import ModelError
 from blocksieve.evaluations import merge_shards
 from blocksieve.models.loading import load_model
 from blocksieve.report.comprehensive_report import TITLE, compose
+from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_text
+from blocksieve.report.times import JobTimes, engine_costs, times_document
 from blocksieve.search.answering import automatic_batch_size, cached_answers
 from blocksieve.search.cache import Cache, CacheRow
 from blocksieve.search.evaluate import Evaluation, evaluate, metadata_of
@@ -26,14 +28,11 @@ from blocksieve.search.task import Task
 from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec
 
 
-def written(table: pl.DataFrame, **run: Any) -> str:
+def written(table: pl.DataFrame) -> str:
     """The report on a table of evaluations, in one line."""
-    evidence = planted_evidence(table, "points")
-    return " ".join(
-        as_text(
-            TITLE, compose(table, all_analyses(evidence), {"analysis": SETTINGS, **run})
-        ).split()
-    )
+    results = all_analyses(planted_evidence(table, "points"))
+    text = as_text(TITLE, compose(table, results, RunFacts(scale="points")))
+    return " ".join(text.split())
 
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "7", "3-4")]
@@ -201,7 +200,11 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     assert all_analyses(planted_evidence(table, "points"))["rankings_by_num_removed"][
         "combination"
     ].to_list() == ["2"]
-    report = written(table, jobs=[json.loads(json.dumps(evaluation.computed))])
+    report = written(table)
     assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
-    assert "1 of 1 had anything to compute" in report
-    assert "% of the plain loop's work" in report
+    assert engine_costs(again.computed) is None
+    costs = engine_costs(json.loads(json.dumps(evaluation.computed)))
+    job = JobTimes("demo_vqa", "single", 0, start_seconds=1.0, answer_seconds=1.0, pairs=18)
+    times = times_document([job], [costs])
+    assert "1 of 1 had anything to compute" in times
+    assert "% of the plain loop's work" in times

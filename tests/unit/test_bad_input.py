@@ -16,7 +16,7 @@ import yaml
 from blocksieve.config import check_against_model, resolve
 from blocksieve.datasets.pictures import check_picture
 from blocksieve.errors import BlocksieveError, ConfigError, DataError, ModelError
-from blocksieve.evaluations import read_evaluations
+from blocksieve.user_table import read_user_table
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -255,9 +255,9 @@ def test_a_table_that_contradicts_itself(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     good = write(tmp_path, [GOOD_ROW | BASELINE, GOOD_ROW])
-    assert len(read_evaluations(good)) == 2
+    assert len(read_user_table(good)) == 2
     with pytest.raises(DataError) as error:
-        read_evaluations(write(tmp_path, [GOOD_ROW | BASELINE, GOOD_ROW | change]))
+        read_user_table(write(tmp_path, [GOOD_ROW | BASELINE, GOOD_ROW | change]))
     assert message in told(error)
     assert "given.parquet: row " in told(error)
 
@@ -274,7 +274,7 @@ def test_a_table_that_contradicts_itself(
 )
 def test_a_table_with_another_type(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as error:
-        read_evaluations(write(tmp_path, [GOOD_ROW | BASELINE | change, GOOD_ROW | change]))
+        read_user_table(write(tmp_path, [GOOD_ROW | BASELINE | change, GOOD_ROW | change]))
     assert message in told(error)
 
 
@@ -282,7 +282,7 @@ def test_a_table_with_another_type(tmp_path: Path, change: dict[str, Any], messa
 def test_a_table_without_a_column(tmp_path: Path, column: str) -> None:
     row = {name: value for name, value in GOOD_ROW.items() if name != column}
     with pytest.raises(DataError) as error:
-        read_evaluations(write(tmp_path, [row]))
+        read_user_table(write(tmp_path, [row]))
     assert f"given.parquet: column {column!r} is missing" in told(error)
 
 
@@ -298,7 +298,7 @@ def test_a_table_that_is_none(tmp_path: Path, content: bytes, message: str) -> N
     path = tmp_path / "given.parquet"
     path.write_bytes(content)
     with pytest.raises(DataError) as error:
-        read_evaluations(path)
+        read_user_table(path)
     assert message in told(error)
 
 
@@ -306,7 +306,7 @@ def test_a_table_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "given.parquet"
     pl.DataFrame([GOOD_ROW]).clear().write_parquet(path)
     with pytest.raises(DataError) as error:
-        read_evaluations(path)
+        read_user_table(path)
     assert "the table has no rows" in told(error)
 
 

@@ -160,9 +160,9 @@ def test_nested_values_of_the_command_line_come_as_text() -> None:
 
 
 def test_more_blocks_removed_than_the_model_has() -> None:
-    check_against_model(DEFAULT, 5)
+    check_against_model(resolve(DEFAULT, ROOT), 5)
     with pytest.raises(ConfigError, match=r"search\.max_removed: 4 must be less than the 4 blocks"):
-        check_against_model(DEFAULT, 4)
+        check_against_model(resolve(DEFAULT, ROOT), 4)
 
 
 def test_every_key_is_described_and_documented() -> None:

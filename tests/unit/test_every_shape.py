@@ -12,6 +12,7 @@ from planted import all_analyses, planted_evaluations, planted_evidence
 from blocksieve.analysis import FIGURES
 from blocksieve.figures.export import save_chart
 from blocksieve.report.comprehensive_report import TITLE, compose
+from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_markdown, as_text
 
 
@@ -86,7 +87,7 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
         text = json.dumps(spec)
         assert "mark" in text
         assert "NaN" not in text, name
-    sections = compose(SHAPES[shape], tables, {"analysis": evidence.settings})
+    sections = compose(SHAPES[shape], tables, RunFacts(scale=scale))
     for written in (as_text(TITLE, sections), as_markdown(TITLE, sections)):
         assert "nan" not in written.replace("Finan", "")
         assert "None" not in written
@@ -122,9 +123,9 @@ def test_report_repeats_and_says_only_what_holds():
         se=0.02,
     )
     evidence = planted_evidence(noise)
-    run = {"analysis": evidence.settings}
-    text = as_text(TITLE, compose(noise, all_analyses(evidence), run))
-    assert text == as_text(TITLE, compose(noise, all_analyses(planted_evidence(noise)), run))
+    facts = RunFacts(scale="relative")
+    text = as_text(TITLE, compose(noise, all_analyses(evidence), facts))
+    assert text == as_text(TITLE, compose(noise, all_analyses(planted_evidence(noise)), facts))
     findings = " ".join(text.split("Key findings")[1].split("Recommendations")[0].split())
     assert "No task type is shown to lose more" in findings
     assert "No interaction between blocks is shown" in findings

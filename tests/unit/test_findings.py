@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
-from blocksieve.report.findings import findings
+from blocksieve.report.findings import findings, winners_curse
 
 DATASETS = ("a", "b", "c", "d")
 BLOCKS = [(block,) for block in range(6)]
@@ -13,31 +13,38 @@ TYPES = {"a": "type 0", "b": "type 0", "c": "type 1", "d": "type 1"}
 
 
 def tables_of(drops: dict, se: float = 0.02, clusters: int = 100) -> dict:
-    """All analyses of drops by dataset and combination, two datasets a task type."""
+    """Return all analyses of drops by dataset and combination, two datasets per task type."""
     evaluations = planted_evaluations(drops, dict.fromkeys(drops, 1.0), se=se, n=clusters)
     types = pl.col("dataset").replace_strict(TYPES)
     return all_analyses(planted_evidence(evaluations.with_columns(task_type=types), num_blocks=6))
 
 
 def flat(extra: dict | None = None, shift: dict | None = None) -> dict:
-    """Drops within the noise, whose small pattern every dataset has in its own order; `extra` a combination's drop."""
-    return {
-        name: {
-            combination: 0.003 * ((7 * sum(combination) + 5 * place) % 4 - 1.5)
-            + (extra or {}).get(combination, 0)
-            + (shift or {}).get(name, 0)
-            for combination in BLOCKS + PAIRS
-        }
-        for place, name in enumerate(DATASETS)
-    }
+    """Return drops within the noise, whose small pattern every dataset has in its own order.
+
+    `extra` adds to a combination's drops, `shift` to a dataset's.
+    """
+    drops: dict = {}
+    for place, name in enumerate(DATASETS):
+        drops[name] = {}
+        for combination in BLOCKS + PAIRS:
+            noise = 0.003 * ((7 * sum(combination) + 5 * place) % 4 - 1.5)
+            added = (extra or {}).get(combination, 0) + (shift or {}).get(name, 0)
+            drops[name][combination] = noise + added
+    return drops
 
 
 def agreement(low: float, high: float) -> pl.DataFrame:
-    """A table of split agreement of one dataset."""
-    about = {"dataset": "a", "split_a": "train", "split_b": "validation"}
-    return pl.DataFrame(
-        [about | {"spearman": (low + high) / 2, "spearman_low": low, "spearman_high": high}]
-    )
+    """Return a table of split agreement of one dataset."""
+    row = {
+        "dataset": "a",
+        "split_a": "train",
+        "split_b": "validation",
+        "spearman": (low + high) / 2,
+        "spearman_low": low,
+        "spearman_high": high,
+    }
+    return pl.DataFrame([row])
 
 
 QUIET = tables_of(flat())
@@ -74,8 +81,8 @@ POSITIVE = {
 
 @pytest.mark.parametrize("phrase", POSITIVE)
 def test_each_finding_stands_alone_where_its_test_holds(phrase):
-    found = findings(QUIET | POSITIVE[phrase], "%")
-    assert [other for other in POSITIVE if other in " ".join(found)] == [phrase]
+    text = " ".join(findings(QUIET | POSITIVE[phrase], "%"))
+    assert [each for each in POSITIVE if each in text] == [phrase]
 
 
 def test_none_stands_where_none_holds():
@@ -95,13 +102,9 @@ def test_nothing_is_found_where_no_error_is_known():
     unknown = [
         pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")
     ]
-    found = findings(
-        all_analyses(planted_evidence(rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32)))),
-        "%",
-    )
-    assert all(
-        "shown to lose at most" in sentence or "No interaction" in sentence for sentence in found
-    )
+    rows = rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32))
+    for sentence in findings(all_analyses(planted_evidence(rows)), "%"):
+        assert "shown to lose at most" in sentence or "No interaction" in sentence
 
 
 def test_three_samples_find_no_difference_of_task_types():
@@ -121,10 +124,27 @@ def test_a_block_is_most_important_only_if_its_interval_lies_above_all_others():
     assert "most important" not in text
 
 
-@pytest.mark.parametrize(("unit", "said"), [("%", True), ("pp", False)])
-def test_sums_above_all_that_can_be_lost_are_said(unit, said):
+@pytest.mark.parametrize(("unit", "expected"), [("%", True), ("pp", False)])
+def test_sums_above_all_that_can_be_lost_are_said(unit, expected):
     pairs = QUIET["combination_vs_individual"].with_columns(
         label=pl.lit("synergy"), summed=pl.lit(120.0)
     )
     text = " ".join(findings(QUIET | {"combination_vs_individual": pairs}, unit))
-    assert (f"Of these synergies {len(pairs)} have sums above 100 %" in text) == said
+    assert (f"Of these synergies {len(pairs)} have sums above 100 %" in text) == expected
+
+
+@pytest.mark.parametrize(("q", "expected"), [(0.0, True), (0.05, True), (0.06, False)])
+def test_winners_curse_is_said_up_to_a_false_discovery_rate_of_5_percent(q, expected):
+    row = {
+        "scope": "dataset",
+        "method": "beam",
+        "size": 2,
+        "optimism": 1.5,
+        "optimism_low": 1.0,
+        "optimism_high": 2.0,
+        "q": q,
+    }
+    sentences = list(winners_curse({"by_size": [row], "winners": []}, "%"))
+    assert ["lose 1.50 % [1.00, 2.00] more" in sentence for sentence in sentences] == (
+        [True] if expected else []
+    )

@@ -1,4 +1,7 @@
-"""One list or one a task, the winner's curse, stability: what was planted comes back, and noise shows nothing."""
+"""One list for all or one per task, the winner's curse, stability.
+
+What was planted comes back, and noise shows nothing.
+"""
 
 import numpy as np
 import polars as pl
@@ -51,14 +54,14 @@ def noise(tmp_path_factory):
 
 
 def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
-    found = task_specific_vs_generic.analyse(apart)
-    means = {(mean["method"], mean["list"], mean["size"]): mean for mean in found["mean_regret"]}
+    document = task_specific_vs_generic.analyse(apart)
+    means = {(row["method"], row["list"], row["size"]): row for row in document["mean_regret"]}
     assert {means[method, "generic", size]["verdict"] for method in METHODS for size in (1, 2)} == {
         "costs more"
     }
     assert means["beam", "task_type", 2]["verdict"] == "same list"
     covered = []
-    for row in found["rows"]:
+    for row in document["rows"]:
         free = {"0", "1"} if row["task_type"] == "VQA" else {"2", "3"}
         assert set(row["own"].split("-")) <= free
         # Of right answers the share DEAR is lost for each block that is too dear.
@@ -92,32 +95,31 @@ def test_transfer_is_dear_across_task_types_and_free_within(apart):
 
 
 def test_lists_of_their_own_are_said_to_pay_only_where_they_do(apart, alike, noise):
-    said = {name: " ".join(findings(all_analyses(evidence), "%")) for name, evidence in
-            {"apart": apart, "alike": alike, "noise": noise}.items()}  # fmt: skip
-    assert "Lists of their own pay" in said["apart"]
-    assert "One list is enough" not in said["apart"]
-    for name in ("alike", "noise"):
-        assert "One list is enough" in said[name]
-        assert "Lists of their own pay" not in said[name]
+    sentences = " ".join(findings(all_analyses(apart), "%"))
+    assert "Lists of their own pay" in sentences
+    assert "One list is enough" not in sentences
+    for evidence in (alike, noise):
+        sentences = " ".join(findings(all_analyses(evidence), "%"))
+        assert "One list is enough" in sentences
+        assert "Lists of their own pay" not in sentences
 
 
 def test_noise_shows_the_winners_curse_and_no_better_list(noise):
-    found = held_out.analyse(noise)
-    own = [row for row in found["by_size"] if (row["method"], row["scope"]) == ("beam", "dataset")]
-    assert all(row["optimism_low"] > 0 for row in own)
-    assert all(row["holdout_low"] < 100 * 0.1 * row["size"] for row in own)
+    by_size = held_out.analyse(noise)["by_size"]
+    winners = [row for row in by_size if (row["method"], row["scope"]) == ("beam", "dataset")]
+    assert all(row["optimism_low"] > 0 for row in winners)
+    assert all(row["holdout_low"] < 100 * 0.1 * row["size"] for row in winners)
     regrets = task_specific_vs_generic.analyse(noise)
     assert {row["verdict"] for row in regrets["rows"]} <= {"same list", "not shown to differ"}
-    known = pruning_recommendations.analyse(noise)["scenarios"]["known_task"]
-    assert {row["generic"]["costs"]["verdict"] for row in known} <= {
+    known_task = pruning_recommendations.analyse(noise)["scenarios"]["known_task"]
+    assert {row["generic"]["costs"]["verdict"] for row in known_task} <= {
         "same list",
         "not shown to differ",
     }
 
 
 def test_what_does_not_win_by_luck_shows_no_curse(alike):
-    found = held_out.analyse(alike)
-    for row in found["by_size"]:
+    for row in held_out.analyse(alike)["by_size"]:
         assert row["optimism_low"] < 0 < row["optimism_high"]
         assert row["still_tied"] == row["winners"]
 
@@ -126,9 +128,9 @@ def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
     rng = np.random.default_rng(1)
     sums = {}
     for dataset, lazy in apart.sums.items():
-        other = pl.Series(rng.permutation(lazy.collect()["drop"].to_numpy()))
+        shuffled = pl.Series(rng.permutation(lazy.collect()["drop"].to_numpy()))
         sums[dataset] = lazy.with_columns(
-            drop=pl.when(role="holdout").then(other).otherwise("drop")
+            drop=pl.when(role="holdout").then(shuffled).otherwise("drop")
         )
     scrambled = Evidence(apart.evaluations, apart.settings, sums)
     assert held_out.analyse(scrambled) != held_out.analyse(apart)
@@ -137,13 +139,16 @@ def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
 
 
 def chosen(content):
-    """All lists of a document, in its order."""
+    """Return all lists of a document, in its order."""
     if isinstance(content, dict):
         lists = [content[key] for key in ("combination", "own", "top") if key in content]
-        return lists + [entry for value in content.values() for entry in chosen(value)]
-    return (
-        [entry for value in content for entry in chosen(value)] if isinstance(content, list) else []
-    )
+        parts = list(content.values())
+    else:
+        lists = []
+        parts = content if isinstance(content, list) else []
+    for part in parts:
+        lists += chosen(part)
+    return lists
 
 
 def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise):

@@ -1,58 +1,89 @@
 """The report: the numbers of the tables in it, aligned, for runs of any shape."""
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import polars as pl
-from planted import all_analyses, planted_evaluations, planted_evidence
+from planted import LIMITS, all_analyses, planted_evaluations, planted_evidence
 
+from blocksieve import report as package
+from blocksieve.analysis import ANALYSES, SECTIONS
 from blocksieve.report.comprehensive_report import TITLE, compose
-from blocksieve.report.section import as_markdown, as_text
+from blocksieve.report.run_facts import RunFacts
+from blocksieve.report.section import Section, as_markdown, as_text
 
 DROPS = {
     "vqa": {(0,): 0.25, (1,): 0.05, (2,): -0.01, (1, 2): 0.1, (1, 10): 0.02},
     "caption": {(0,): 0.6, (1,): 0.12, (2,): 0.0, (1, 2): 0.24},
 }
 EVALUATIONS = planted_evaluations(DROPS, {"vqa": 0.5, "caption": 1.2}, unbounded=["caption"])
-RUN = {
+CONFIG = {
     "run": "demo",
-    "model": "models/demo-vlm",
-    "num_blocks": 16,
+    "evaluations": None,
+    "seed": 0,
+    "analysis": {"across_datasets": "relative", "max_drop": asdict(LIMITS)},
+    "model": {"path": "models/demo-vlm", "prompt": None},
+    "samples": {"search": 100, "holdout": 100},
+    "evaluation": {"engine": "shared"},
     "search": {"beam_width": 3, "max_size": 2},
     "datasets": {"vqa": {"task_type": "type 0", "metric": "vqa_accuracy"}},
 }
+DESCRIPTION = {"num_blocks": 3, "kinds": ["attention", "mamba", "attention"]}
+FACTS = RunFacts.from_config(CONFIG, DESCRIPTION)
 
 
-def sections(evaluations: pl.DataFrame = EVALUATIONS, run: dict | None = None) -> list:
-    settings = planted_evidence(evaluations).settings
-    return compose(
-        evaluations,
-        all_analyses(planted_evidence(evaluations)),
-        (RUN if run is None else run) | {"analysis": settings},
-    )
+def sections(evaluations: pl.DataFrame = EVALUATIONS, facts: RunFacts = FACTS) -> list[Section]:
+    results = all_analyses(planted_evidence(evaluations, facts.scale))
+    return compose(evaluations, results, facts)
 
 
-def report(evaluations: pl.DataFrame = EVALUATIONS, run: dict | None = None) -> str:
-    return as_text(TITLE, sections(evaluations, run))
+def report(evaluations: pl.DataFrame = EVALUATIONS, facts: RunFacts = FACTS) -> str:
+    return as_text(TITLE, sections(evaluations, facts))
 
 
 def line_with(text: str, *words: str) -> list[str]:
-    (found,) = [
-        line.split() for line in text.splitlines() if line.split()[: len(words)] == list(words)
-    ]
-    return found
+    """Return the words of the only line that begins with some words."""
+    lines = [line.split() for line in text.splitlines()]
+    (line,) = [line for line in lines if line[: len(words)] == list(words)]
+    return line
 
 
 def test_says_what_was_run_and_leaves_out_what_is_not_known():
     text = report()
-    assert line_with(text, "model") == ["model", "models/demo-vlm"]
-    assert line_with(text, "search") == ["search", "beam_width", "3,", "max_size", "2"]
-    without = report(run={})
+    assert line_with(text, "model")[:3] == ["model", "path", "models/demo-vlm,"]
+    assert "kinds 2 attention and 1 mamba" in text
+    assert "prompt" not in text.split("Datasets and baseline scores")[0]
+    assert line_with(text, "search", "beam_width") == [
+        "search",
+        "beam_width",
+        "3,",
+        "max_size",
+        "2",
+    ]
+    without = report(facts=RunFacts(scale="relative"))
     assert "models/demo-vlm" not in without
+    assert "What was run" not in without
 
 
 def test_given_table_claims_no_model():
-    text = report(run=RUN | {"evaluations": "study.parquet"})
+    text = report(facts=RunFacts.from_config(CONFIG | {"evaluations": "study.parquet"}))
     assert "study.parquet" in text
     assert "models/demo-vlm" not in text
+
+
+def test_long_setting_goes_on_below_where_it_begins():
+    facts = RunFacts(scale="relative", settings={"model": {"path": "words " * 40}})
+    first, second = report(facts=facts).splitlines()[6:8]
+    assert first.startswith("model    path words")
+    assert second.startswith(" " * 9 + "words")
+
+
+def test_every_analysis_with_sections_has_its_module_and_the_rest_has_none():
+    modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
+    assert set(SECTIONS) <= modules
+    assert len(SECTIONS) == len(set(SECTIONS))
+    assert modules & set(ANALYSES) == set(SECTIONS)
 
 
 def test_baselines_come_with_metric_samples_and_score():
@@ -66,8 +97,8 @@ def test_baselines_come_with_metric_samples_and_score():
 def test_rankings_carry_both_scales_coverage_and_samples():
     text = report()
     assert "1 block removed, by relative drop, search samples: 3 of 3" in text
-    found = line_with(text.split("2 blocks removed, by")[0], "1", "=", "2", "-1.00")
-    assert found[-2:] == ["2/2", "200"]
+    first = line_with(text.split("2 blocks removed, by")[0], "1", "=", "2", "-1.00")
+    assert first[-2:] == ["2/2", "200"]
     assert line_with(text, "2", "1", "+10.00")[6] == "+5.00"
 
 
@@ -95,8 +126,8 @@ def test_winners_stand_beside_their_holdout_drop():
     section = report(EVALUATIONS.with_columns(worse)).split(
         "Every winner of the search, measured again"
     )[1]
-    found = line_with(section, "generic", "2", "1-2", "+20.00")
-    assert (found[4], found[7]) == ("+30.00", "+10.00")
+    winner = line_with(section, "generic", "2", "1-2", "+20.00")
+    assert (winner[4], winner[7]) == ("+30.00", "+10.00")
     assert "measured again" not in report(EVALUATIONS.filter(pl.col("role") == "search"))
 
 
@@ -112,14 +143,8 @@ def test_unknown_intervals_show_as_a_dash():
         pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")
     ]
     text = report(EVALUATIONS.with_columns(unknown))
-    found = line_with(
-        text.split("2 blocks removed, by")[0].split("1 block removed, by")[1],
-        "1",
-        "=",
-        "2",
-        "-1.00",
-    )
-    assert found[4] == "-"
+    section = text.split("1 block removed, by")[1].split("2 blocks removed, by")[0]
+    assert line_with(section, "1", "=", "2", "-1.00")[4] == "-"
 
 
 def test_any_number_of_sizes_and_datasets_fits_the_page_and_repeats():
@@ -143,20 +168,18 @@ def test_alike_datasets_of_a_task_type_are_a_finding_and_chance_is_none():
     rng = np.random.default_rng(0)
     kinds = [rng.normal(0.2, 0.1, 30) for _ in range(2)]
 
-    def found(noise: float) -> str:
-        drops = {
-            f"dataset_{number}": {
-                (b,): float(v)
-                for b, v in enumerate(kinds[number % 2] * noise + rng.normal(0, 0.03, 30))
-            }
-            for number in range(8)
-        }
+    def report_with(signal: float) -> str:
+        drops = {}
+        for number in range(8):
+            values = kinds[number % 2] * signal + rng.normal(0, 0.03, 30)
+            blocks = {(block,): float(value) for block, value in enumerate(values)}
+            drops[f"dataset_{number}"] = blocks
         types = {name: f"type {number % 2}" for number, name in enumerate(drops)}
         evaluations = planted_evaluations(drops, dict.fromkeys(drops, 1.0))
         return report(evaluations.with_columns(task_type=pl.col("dataset").replace_strict(types)))
 
-    assert "Datasets of one task type respond more alike" in found(1.0)
-    assert "Datasets of one task type" not in found(0.0)
+    assert "Datasets of one task type respond more alike" in report_with(1.0)
+    assert "Datasets of one task type" not in report_with(0.0)
 
 
 def test_answers_that_no_metric_could_read_are_named():

@@ -27,8 +27,8 @@ from blocksieve.analysis.routing import (
 from blocksieve.choices import choose
 from blocksieve.errors import DataError
 from blocksieve.figures.routing import draw
-from blocksieve.report.findings import _routing as findings_of_routing
-from blocksieve.report.routing import routing
+from blocksieve.report.findings import routing as findings_of_routing
+from blocksieve.report.routing import sections
 from blocksieve.routing import Router
 from blocksieve.routing.fitting import INVERSE_PENALTY, MAX_ERROR, calibrated, fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of, wordings
@@ -443,7 +443,7 @@ SCHEMA = json.loads(
 
 
 def said(document: dict) -> str:
-    return " ".join(findings_of_routing({"routing": document}, "%"))
+    return " ".join(findings_of_routing(document, "%"))
 
 
 def test_the_planted_gain_comes_back(fitted, tmp_path):
@@ -512,7 +512,7 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
     for document, note in cases:
         jsonschema.validate(document, SCHEMA)
         assert note in document["notes"]
-        assert note in " ".join(routing(document)[0].sentences)
+        assert note in " ".join(sections(document, "%")[0].notes)
         draw(document, "relative").to_dict()
     for router, table in (one_type, one_wording):
         assert router.route("What color is the umbrella?").source == "generic"
@@ -527,7 +527,7 @@ def test_with_one_task_type_nothing_is_found(fitted, tmp_path):
 
 def test_report_and_figure_show_the_numbers(fitted, tmp_path):
     document, _ = planted_document(fitted, tmp_path, DROPS)
-    detection, drops = routing(document)
+    detection, drops = sections(document, "%")
     assert [row[0] for row in detection.rows] == [
         "Captioning",
         "Document QA",

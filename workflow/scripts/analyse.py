@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve.analysis.needs import read_needs
+from blocksieve.analysis.results import write_result
 from blocksieve.evidence import read_evidence
-from blocksieve.files import whole_file, write_json
 from blocksieve.jobs import job
 from blocksieve.specs import AnalysisSpec
 
@@ -20,9 +20,4 @@ with job(snakemake):
     settings = AnalysisSpec.of(**json.loads(snakemake.params.settings))
     evidence = read_evidence(snakemake.input, settings)
     result = module.analyse(evidence, **read_needs(name, snakemake.input))
-    output = Path(snakemake.output[0])
-    if output.suffix == ".json":
-        write_json(output, result)
-    else:
-        with whole_file(output) as temporary:
-            result.write_parquet(temporary)
+    write_result(Path(snakemake.output[0]), result)

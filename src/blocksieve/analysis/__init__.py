@@ -13,35 +13,38 @@ class Analysis:
 
     `output`: a table, or a JSON document that the schema of the same name beside it describes.
     `figure`: whether figures/ has a module of the same name.
+    `section`: whether report/ has a module of the same name; the report is in this order.
     `needs`: what `analyse` takes beside the evidence, by keyword.
     """
 
     output: Literal["parquet", "json"] = "parquet"
     figure: bool = True
+    section: bool = True
     needs: tuple[str, ...] = ()
 
 
 ANALYSES: dict[str, Analysis] = {
+    "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
     "rankings_by_num_removed": Analysis(),
+    "held_out": Analysis(output="json"),
+    "task_specific_vs_generic": Analysis(output="json"),
+    "transfer_matrix": Analysis(),
+    "stability": Analysis(output="json"),
     "task_type_comparison": Analysis(),
+    "task_type_detailed_comparison": Analysis(),
     "block_position_analysis": Analysis(),
     "combination_vs_individual": Analysis(),
     "consistency_analysis": Analysis(),
     "dataset_responses": Analysis(),
-    "drop_distributions": Analysis(),
     "dataset_pairwise_comparison": Analysis(),
-    "task_type_detailed_comparison": Analysis(),
-    "importance_heatmap": Analysis(),
     "split_agreement": Analysis(),
-    "search_tree": Analysis(),
-    "transfer_matrix": Analysis(),
-    "power": Analysis(figure=False),
-    "pairwise_dataset_stats": Analysis(output="json", figure=False),
-    "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
-    "task_specific_vs_generic": Analysis(output="json"),
-    "held_out": Analysis(output="json"),
-    "stability": Analysis(output="json"),
     "routing": Analysis(output="json", needs=("router", "detections", "finalist_samples")),
+    "drop_distributions": Analysis(),
+    "power": Analysis(figure=False),
+    "importance_heatmap": Analysis(section=False),
+    "search_tree": Analysis(section=False),
+    "pairwise_dataset_stats": Analysis(output="json", figure=False, section=False),
 }
 
 FIGURES = tuple(name for name, analysis in ANALYSES.items() if analysis.figure)
+SECTIONS = tuple(name for name, analysis in ANALYSES.items() if analysis.section)

@@ -1,265 +1,315 @@
-"""Key findings in sentences; each stands only where its test holds."""
+"""Key findings in sentences; each stands only where its test holds.
 
-from collections.abc import Iterator, Mapping
+Every finding takes the result of one analysis, and the unit, % or pp.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import stats
 
-from blocksieve.analysis.task_specific_vs_generic import SAME
-from blocksieve.evidence import PERCENT
+from blocksieve.choices import Method
+from blocksieve.report.columns import Record
+from blocksieve.report.held_out import HeldOut
+from blocksieve.report.numbers import count_blocks, percent
+from blocksieve.report.pruning_recommendations import Recommendations
+from blocksieve.report.routing import Routing
+from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
 from blocksieve.statistics import CONFIDENCE, ROUNDING, false_discovery
+from blocksieve.units import PERCENT
+from blocksieve.verdicts import Verdict
+
+FALSE_DISCOVERY_RATE = 0.05
 
 AGREEMENT = 0.9
-SIGNIFICANT = 1 - CONFIDENCE
+"""Spearman's correlation from which the splits of a dataset agree on the order of blocks."""
+
 SHUFFLES = 2000
-Tables = Mapping[str, Any]
 
 
-def findings(tables: Tables, unit: str) -> list[str]:
-    """All findings that hold, from the tables and documents of the analyses, by their names; `unit` is % or pp."""
-    makers = (
-        _removable,
-        _blocks,
-        _task_types,
-        _positions,
-        _interactions,
-        _pairs,
-        _splits,
-        _lists,
-        _curse,
-        _routing,
-    )
-    return [sentence for maker in makers for sentence in maker(tables, unit)]
+def findings(results: Mapping[str, Any], unit: str) -> list[str]:
+    """Return all findings that hold; `results`: tables and documents by their analyses' names."""
+    sentences: list[str] = []
+    for analysis, find in FINDINGS:
+        sentences += find(results[analysis], unit)
+    return sentences
 
 
-def _removable(tables: Tables, unit: str) -> Iterator[str]:
-    """The largest size within each limit; how many combinations share the first place."""
-    chosen = tables["pruning_recommendations"]
-    for name, strategy in chosen["strategies"].items():
-        if strategy["size"]:
-            again = strategy["holdout"]
-            measured = (
-                f"{again['drop']:+.2f} {unit} on samples never used to choose, " if again else ""
-            )
-            yield (
-                f"{name.capitalize()}: removing {strategy['combination']} ({_blocks_of(strategy['size'])}) costs"
-                f" {measured}{strategy['drop']:+.2f} {unit} on those that chose it, there at most"
-                f" {strategy['high']:+.2f} {unit} by its 95 % interval, within the limit of"
-                f" {strategy['max_drop']:g} {unit}."
-            )
-        else:
+def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield the largest size within each limit."""
+    for name, strategy in document["strategies"].items():
+        limit = f"{strategy['max_drop']:g} {unit}"
+        if not strategy["size"]:
             yield (
                 f"{name.capitalize()}: the best combination of no size is shown to lose at most"
-                f" {strategy['max_drop']:g} {unit}."
+                f" {limit}."
             )
-    crowded = [
-        entry for entry in chosen["sizes"] if len(entry["tied"]) > 1 and entry["low"] is not None
-    ]
-    for entry in crowded:
+            continue
+        on_holdout = ""
+        if strategy["holdout"]:
+            drop = strategy["holdout"]["drop"]
+            on_holdout = f" {drop:+.2f} {unit} on samples never used to choose,"
         yield (
-            f"With {_blocks_of(entry['size'])} removed, {len(entry['tied'])} of {entry['candidates']} combinations are"
-            f" statistically tied with the best, {entry['combination']}."
+            f"{name.capitalize()}: removing {strategy['combination']}"
+            f" ({count_blocks(strategy['size'])}) costs{on_holdout}"
+            f" {strategy['drop']:+.2f} {unit} on those that chose it, there at most"
+            f" {strategy['high']:+.2f} {unit} by its 95 % interval, within the limit of {limit}."
         )
 
 
-def _blocks(tables: Tables, unit: str) -> Iterator[str]:
-    """The most important block, if it is one beyond doubt."""
-    rows = (
-        tables["block_position_analysis"]
-        .filter(level="combination", size=1)
-        .sort("mean", descending=True)
-    )
-    if len(rows) < 2 or rows["low"].null_count():
+def ties(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield how many combinations share the first place of a size."""
+    for entry in document["sizes"]:
+        num_tied = len(entry["tied"])
+        if num_tied > 1 and entry["low"] is not None:
+            yield (
+                f"With {count_blocks(entry['size'])} removed, {num_tied} of {entry['candidates']}"
+                f" combinations are statistically tied with the best, {entry['combination']}."
+            )
+
+
+def single_blocks(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield the most important block, if it is one beyond doubt, and how many are harmless."""
+    blocks = table.filter(level="combination", size=1).sort("mean", descending=True)
+    if len(blocks) < 2 or blocks["low"].null_count():
         return
-    first, others = rows.row(0, named=True), rows[1:]
-    if first["low"] > max(*others["high"], 0):
+    first = blocks.row(0, named=True)
+    highest_rival = max(blocks["high"][1:].to_list())
+    if first["low"] > max(highest_rival, 0):
         yield (
-            f"Block {first['combination']} is the most important: alone it costs {first['mean']:.2f} {unit}"
-            f" [{first['low']:.2f}, {first['high']:.2f}], more than any other block."
+            f"Block {first['combination']} is the most important: alone it costs"
+            f" {first['mean']:.2f} {unit} [{first['low']:.2f}, {first['high']:.2f}], more than any"
+            " other block."
         )
-    harmless = rows.filter(pl.col("low") <= 0)
-    if len(harmless):
+    num_harmless = len(blocks.filter(pl.col("low") <= 0))
+    if num_harmless:
         yield (
-            f"For {len(harmless)} of {len(rows)} blocks, removing the block alone is not shown to cost anything on"
-            " average over the datasets."
+            f"For {num_harmless} of {len(blocks)} blocks, removing the block alone is not shown to"
+            " cost anything on average over the datasets."
         )
 
 
-def _task_types(tables: Tables, unit: str) -> Iterator[str]:
-    """Pairs of task types whose means differ (independent samples, adjusted for the number of pairs)."""
-    rows = tables["task_type_comparison"].drop_nulls("low").sort("mean")
-    # From the intervals, since those know how few clusters there may be.
-    errors = rows.with_columns(
-        error=(pl.col("high") - pl.col("low")) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2))
-    )
-    pairs = list(combinations(errors.to_dicts(), 2))
+def task_types(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield which task type loses most more than another, at a false discovery rate over pairs."""
+    types = table.drop_nulls("low").sort("mean").to_dicts()
+    pairs = list(combinations(types, 2))
     if not pairs:
         return
-    z = [
-        (more["mean"] - less["mean"]) / max(np.hypot(less["error"], more["error"]), ROUNDING)
-        for less, more in pairs
+    p = [_p_of_difference(less, more) for less, more in pairs]
+    q = false_discovery(p)
+    different = [
+        pair for pair, value in zip(pairs, q, strict=True) if value <= FALSE_DISCOVERY_RATE
     ]
-    q = false_discovery(2 * stats.norm.sf(np.abs(z)))
-    apart = [pair for pair, value in zip(pairs, q, strict=True) if value <= SIGNIFICANT]
-    if apart:
-        less, more = max(apart, key=lambda pair: pair[1]["mean"] - pair[0]["mean"])
-        yield (
-            f"{more['task_type']} loses more than {less['task_type']}: {more['mean']:.2f} against {less['mean']:.2f}"
-            f" {unit} on average over the same combinations; {len(apart)} of {len(pairs)} pairs of task types differ."
-        )
-    else:
+    if not different:
         yield "No task type is shown to lose more than another."
+        return
+    less, more = max(different, key=lambda pair: pair[1]["mean"] - pair[0]["mean"])
+    yield (
+        f"{more['task_type']} loses more than {less['task_type']}: {more['mean']:.2f} against"
+        f" {less['mean']:.2f} {unit} on average over the same combinations; {len(different)} of"
+        f" {len(pairs)} pairs of task types differ."
+    )
 
 
-def _positions(tables: Tables, unit: str) -> Iterator[str]:
-    """Thirds of the decoder whose intervals do not touch."""
-    rows = tables["block_position_analysis"].filter(level="position", size=1).drop_nulls("low")
-    known = {row["position"]: row for row in rows.to_dicts()}
-    for one, other in combinations(("early", "middle", "late"), 2):
-        if one in known and other in known:
-            more, less = sorted((known[one], known[other]), key=lambda row: -row["mean"])
-            if more["low"] > less["high"]:
-                yield (
-                    f"{more['position'].capitalize()} blocks ({more['blocks']}) cost more than {less['position']} ones"
-                    f" ({less['blocks']}): {more['mean']:.2f} against {less['mean']:.2f} {unit}."
-                )
+def _p_of_difference(less: Record, more: Record) -> float:
+    """Return the two-sided p of the means of two task types, whose samples are independent."""
+    error = np.hypot(_standard_error(less), _standard_error(more))
+    z = (more["mean"] - less["mean"]) / max(error, ROUNDING)
+    return float(2 * stats.norm.sf(abs(z)))
 
 
-def _interactions(tables: Tables, unit: str) -> Iterator[str]:
-    """How many combinations interact."""
-    table = tables["combination_vs_individual"]
+def _standard_error(row: Record) -> float:
+    """Return an error from the width of an interval, which knows how few clusters there may be."""
+    normal_quantile = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    return float(row["high"] - row["low"]) / (2 * normal_quantile)
+
+
+def positions(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield the thirds of the decoder whose intervals do not touch."""
+    rows = table.filter(level="position", size=1).drop_nulls("low").to_dicts()
+    by_position = {row["position"]: row for row in rows}
+    thirds = [by_position[name] for name in ("early", "middle", "late") if name in by_position]
+    for pair in combinations(thirds, 2):
+        more, less = sorted(pair, key=lambda row: -row["mean"])
+        if more["low"] > less["high"]:
+            yield (
+                f"{more['position'].capitalize()} blocks ({more['blocks']}) cost more than"
+                f" {less['position']} ones ({less['blocks']}): {more['mean']:.2f} against"
+                f" {less['mean']:.2f} {unit}."
+            )
+
+
+def interactions(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield how many combinations cost less or more than the sum of their blocks."""
     if table.is_empty():
         return
-    counts = {label: table.filter(label=label).height for label in ("synergy", "antagonism")}
-    if not sum(counts.values()):
+    synergies = table.filter(label="synergy")
+    antagonisms = table.filter(label="antagonism")
+    if synergies.is_empty() and antagonisms.is_empty():
         yield f"No interaction between blocks is shown in {len(table):,} combinations."
         return
     yield (
-        f"Of {len(table):,} combinations, {counts['synergy']} cost less than the sum of their blocks (synergy) and"
-        f" {counts['antagonism']} cost more (antagonism), at a 5 % false discovery rate."
+        f"Of {len(table):,} combinations, {len(synergies)} cost less than the sum of their blocks"
+        f" (synergy) and {len(antagonisms)} cost more (antagonism), at a 5 % false discovery rate."
     )
-    beyond = (
-        table.filter(pl.col("label") == "synergy", pl.col("summed") > PERCENT).height
-        if unit == "%"
-        else 0
-    )
-    if beyond:
-        yield f"Of these synergies {beyond} have sums above 100 %, more than anything can cost."
-
-
-def _pairs(tables: Tables, unit: str) -> Iterator[str]:
-    """Whether datasets of one task type are more alike than others, by shuffling the task types of the datasets."""
-    known = tables["dataset_pairwise_comparison"].drop_nulls("pearson")
-    ends = (known.select(dataset=f"dataset_{end}", task_type=f"task_type_{end}") for end in "ab")
-    types = pl.concat(ends).unique().sort("dataset")
-    names, labels = types["dataset"].to_list(), types["task_type"].to_numpy()
-    first, second = (
-        np.array([names.index(name) for name in known[f"dataset_{end}"]], dtype=int) for end in "ab"
-    )
-    r = known["pearson"].to_numpy()
-
-    def gap(labels: Any) -> float:
-        same = labels[first] == labels[second]
-        return float(r[same].mean() - r[~same].mean()) if same.any() and not same.all() else 0.0
-
-    found, rng = gap(labels), np.random.default_rng(0)
-    reached = sum(abs(gap(rng.permutation(labels))) >= abs(found) - 1e-12 for _ in range(SHUFFLES))
-    if (1 + reached) / (1 + SHUFFLES) <= SIGNIFICANT:
+    if unit != "%":
+        return
+    num_beyond = len(synergies.filter(pl.col("summed") > PERCENT))
+    if num_beyond:
         yield (
-            f"Datasets of one task type respond {'more' if found > 0 else 'less'} alike than datasets of different"
-            f" types: their mean correlations differ by {abs(found):.2f}."
+            f"Of these synergies {num_beyond} have sums above 100 %, more than anything can cost."
         )
 
 
-def _splits(tables: Tables, unit: str) -> Iterator[str]:
-    """Datasets whose splits agree or disagree beyond doubt."""
-    pairs = (
-        tables["split_agreement"]
-        .unique(["dataset", "split_a", "split_b"])
-        .drop_nulls("spearman_low")
-    )
-    known = pairs["dataset"].n_unique()
-    for word, why, found in (
-        ("agree", "", pairs.filter(pl.col("spearman_low") >= AGREEMENT)),
-        (
-            "do not agree",
-            ", by noise in the drops or in truth",
-            pairs.filter(pl.col("spearman_high") < AGREEMENT),
-        ),
-    ):
-        if names := found["dataset"].unique().sort().to_list():
-            yield (
-                f"The orders of blocks measured on the splits of {len(names)} of {known} datasets {word}{why}:"
-                f" Spearman's correlation {'above' if word == 'agree' else 'below'} {AGREEMENT} with its whole interval"
-                f" ({', '.join(names)})."
-            )
+def pairs_of_datasets(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield whether datasets of one task type respond more alike than others.
+
+    The test shuffles the task types of the datasets.
+    """
+    pairs = table.drop_nulls("pearson")
+    datasets, types = _types_of_datasets(pairs)
+    correlations = pairs["pearson"].to_numpy()
+    first = np.array([datasets.index(name) for name in pairs["dataset_a"]], dtype=int)
+    second = np.array([datasets.index(name) for name in pairs["dataset_b"]], dtype=int)
+
+    def gap(shuffled: NDArray[np.object_]) -> float:
+        """Return the mean correlation of pairs of one type, minus that of different types."""
+        same = shuffled[first] == shuffled[second]
+        if same.all() or not same.any():
+            return 0.0
+        return float(correlations[same].mean() - correlations[~same].mean())
+
+    observed = gap(types)
+    rng = np.random.default_rng(0)
+    shuffled_gaps = [gap(rng.permutation(types)) for _ in range(SHUFFLES)]
+    num_reached = sum(abs(value) >= abs(observed) - 1e-12 for value in shuffled_gaps)
+    # A permutation test's p counts the observed order as one of the shuffles.
+    if (1 + num_reached) / (1 + SHUFFLES) <= FALSE_DISCOVERY_RATE:
+        word = "more" if observed > 0 else "less"
+        yield (
+            f"Datasets of one task type respond {word} alike than datasets of different types:"
+            f" their mean correlations differ by {abs(observed):.2f}."
+        )
 
 
-def _lists(tables: Tables, unit: str) -> Iterator[str]:
-    """Whether one list is enough, by the regret of the generic list over the datasets' own."""
-    means = [
-        row
-        for row in tables["task_specific_vs_generic"]["mean_regret"]
-        if row["list"] == "generic" and row["method"] == "beam"
+def _types_of_datasets(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.object_]]:
+    """Return the datasets of some pairs, by name, and their task types."""
+    ends = [
+        pairs.select(dataset=f"dataset_{end}", task_type=f"task_type_{end}") for end in ("a", "b")
     ]
-    dearer = [row for row in means if row["verdict"] == "costs more"]
+    datasets = pl.concat(ends).unique().sort("dataset")
+    return datasets["dataset"].to_list(), datasets["task_type"].to_numpy()
+
+
+def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
+    """Yield the datasets whose splits agree or disagree beyond doubt."""
+    pairs = table.unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
+    num_datasets = pairs["dataset"].n_unique()
+    agree = _datasets_of(pairs.filter(pl.col("spearman_low") >= AGREEMENT))
+    if agree:
+        yield (
+            f"The orders of blocks measured on the splits of {len(agree)} of {num_datasets}"
+            f" datasets agree: Spearman's correlation above {AGREEMENT} with its whole interval"
+            f" ({', '.join(agree)})."
+        )
+    disagree = _datasets_of(pairs.filter(pl.col("spearman_high") < AGREEMENT))
+    if disagree:
+        yield (
+            f"The orders of blocks measured on the splits of {len(disagree)} of {num_datasets}"
+            " datasets do not agree, by noise in the drops or in truth: Spearman's correlation"
+            f" below {AGREEMENT} with its whole interval ({', '.join(disagree)})."
+        )
+
+
+def _datasets_of(pairs: pl.DataFrame) -> list[str]:
+    return pairs["dataset"].unique().sort().to_list()
+
+
+def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
+    """Yield whether one list is enough, by the regret of the generic list."""
+    regrets = [
+        row
+        for row in document["mean_regret"]
+        if row["list"] == "generic" and row["method"] == Method.BEAM
+    ]
+    if not regrets:
+        return
+    if all(row["verdict"] == Verdict.SAME for row in regrets):
+        yield "One list is enough: at every size the generic list is that of every dataset."
+        return
+    dearer = [row for row in regrets if row["verdict"] == Verdict.COSTS_MORE]
     for row in dearer:
         yield (
-            f"Lists of their own pay: with {_blocks_of(row['size'])} removed, the generic list costs"
-            f" {row['regret']:.2f} {unit} [{row['low']:.2f}, {row['high']:.2f}] more than the datasets' own, on samples"
-            " never used to choose."
+            f"Lists of their own pay: with {count_blocks(row['size'])} removed, the generic list"
+            f" costs {row['regret']:.2f} {unit} [{row['low']:.2f}, {row['high']:.2f}] more than the"
+            " datasets' own, on samples never used to choose."
         )
-    if means and all(row["verdict"] == SAME for row in means):
-        yield "One list is enough: at every size the generic list is that of every dataset."
-    elif means and not dearer and all(row["high"] is not None for row in means):
-        most = max(means, key=lambda row: row["high"])
+    all_measured = all(row["high"] is not None for row in regrets)
+    if all_measured and not dearer:
+        most = max(regrets, key=lambda row: row["high"])
         yield (
-            "One list is enough as far as these samples tell: at no size is the generic list shown to be worse than the"
-            f" datasets' own; at most it costs {most['high']:.2f} {unit} more on average, by the 95 % interval at size"
-            f" {most['size']}."
+            "One list is enough as far as these samples tell: at no size is the generic list shown"
+            f" to be worse than the datasets' own; at most it costs {most['high']:.2f} {unit} more"
+            f" on average, by the 95 % interval at size {most['size']}."
         )
 
 
-def _curse(tables: Tables, unit: str) -> Iterator[str]:
-    """Sizes at which winners lose more on other samples than on those that chose them."""
-    for row in tables["held_out"]["by_size"]:
-        if (
-            row["scope"] == "dataset"
-            and row["method"] == "beam"
-            and row["optimism"] > 0
-            and (row["q"] or 1) <= SIGNIFICANT
-        ):
+def winners_curse(document: HeldOut, unit: str) -> Iterator[str]:
+    """Yield the sizes at which winners lose more on samples that did not choose them."""
+    for row in document["by_size"]:
+        if row["scope"] != "dataset" or row["method"] != Method.BEAM:
+            continue
+        if row["optimism"] > 0 and _is_significant(row["q"]):
             yield (
-                f"Winner's curse: with {_blocks_of(row['size'])} removed, the datasets' own winners lose"
-                f" {row['optimism']:.2f} {unit} [{row['optimism_low']:.2f}, {row['optimism_high']:.2f}] more on samples"
-                " never used to choose than on those that chose them."
+                f"Winner's curse: with {count_blocks(row['size'])} removed, the datasets' own"
+                f" winners lose {row['optimism']:.2f} {unit} [{row['optimism_low']:.2f},"
+                f" {row['optimism_high']:.2f}] more on samples never used to choose than on those"
+                " that chose them."
             )
 
 
-def _routing(tables: Tables, unit: str) -> Iterator[str]:
-    """Whether a list picked by the prompt loses less than one list for all, on holdout samples."""
-    sizes = (
-        tables["routing"]["sizes"] if tables["routing"]["detection"] else []
-    )  # else there is nothing to pick by
-    shown = [
-        entry
-        for entry in sizes
-        if entry["gain"]["q"] is not None and entry["gain"]["q"] <= SIGNIFICANT
-    ]
-    for entry in shown:
-        gain, seen = entry["gain"], 100 * tables["routing"]["detection"]["seen"]
+def routing(document: Routing, unit: str) -> Iterator[str]:
+    """Yield whether a list picked by the prompt loses less than one list for all."""
+    detection, sizes = document["detection"], document["sizes"]
+    if detection is None or not sizes:
+        return
+    significant = [entry for entry in sizes if _is_significant(entry["gain"]["q"])]
+    if not significant:
         yield (
-            f"With {_blocks_of(entry['size'])} removed, picking the list by the prompt loses {abs(gain['drop']):.2f}"
-            f" {unit} {'less' if gain['drop'] > 0 else 'more'} than one list for all (95 % interval of the gain"
-            f" {gain['low']:+.2f} to {gain['high']:+.2f}), on samples never used to choose; the router knows the"
-            f" wording of {seen:.0f} % of their prompts."
+            "Picking the list by the prompt is not shown to lose less than one list for all, at any"
+            " size."
         )
-    if sizes and not shown:
-        yield "Picking the list by the prompt is not shown to lose less than one list for all, at any size."
+    for entry in significant:
+        gain = entry["gain"]
+        word = "less" if gain["drop"] > 0 else "more"
+        yield (
+            f"With {count_blocks(entry['size'])} removed, picking the list by the prompt loses"
+            f" {abs(gain['drop']):.2f} {unit} {word} than one list for all (95 % interval of the"
+            f" gain {gain['low']:+.2f} to {gain['high']:+.2f}), on samples never used to choose;"
+            f" the router knows the wording of {percent(detection['seen'], digits=0)} % of their"
+            " prompts."
+        )
 
 
-def _blocks_of(size: int) -> str:
-    return f"{size} block{'' if size == 1 else 's'}"
+def _is_significant(q: float | None) -> bool:
+    return q is not None and q <= FALSE_DISCOVERY_RATE
+
+
+FINDINGS: tuple[tuple[str, Callable[[Any, str], Iterable[str]]], ...] = (
+    ("pruning_recommendations", within_limits),
+    ("pruning_recommendations", ties),
+    ("block_position_analysis", single_blocks),
+    ("task_type_comparison", task_types),
+    ("block_position_analysis", positions),
+    ("combination_vs_individual", interactions),
+    ("dataset_pairwise_comparison", pairs_of_datasets),
+    ("split_agreement", splits),
+    ("task_specific_vs_generic", lists),
+    ("held_out", winners_curse),
+    ("routing", routing),
+)
+"""The analysis of each finding and its function, in the order of the report."""

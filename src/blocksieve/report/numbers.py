@@ -1,19 +1,39 @@
-"""How numbers and intervals are written in a report."""
+"""How numbers and intervals are written in a report; - stands for what is not known."""
 
-from collections.abc import Mapping
-from typing import Any
+from blocksieve.units import PERCENT
+
+UNKNOWN = "-"
 
 
 def number(value: float | None, sign: str = "+", digits: int = 2) -> str:
-    """A number with its sign, or - where it is not known."""
-    return "-" if value is None else f"{value:{sign}.{digits}f}"
+    """Return a number with its sign; `sign=""` writes the minus only."""
+    return UNKNOWN if value is None else f"{value:{sign}.{digits}f}"
+
+
+def whole_number(value: int | None) -> str:
+    """Return a whole number, thousands set apart."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share in %, without the sign."""
+    return UNKNOWN if share is None else f"{PERCENT * share:.{digits}f}"
 
 
 def bracket(low: float | None, high: float | None) -> str:
-    """The ends of an interval."""
-    return "-" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+    """Return an interval by its ends."""
+    if low is None or high is None:
+        return UNKNOWN
+    return f"[{number(low)}, {number(high)}]"
 
 
-def estimate(row: Mapping[str, Any], name: str, ends: str = "") -> tuple[str, str]:
-    """A number and its interval from the columns of a row: `name`, and `low` and `high` after `ends`."""
-    return number(row[name]), bracket(row[f"{ends}low"], row[f"{ends}high"])
+def percent_bracket(low: float | None, high: float | None) -> str:
+    """Return an interval of a share in %."""
+    if low is None or high is None:
+        return UNKNOWN
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def count_blocks(size: int) -> str:
+    """Return a number of blocks in words: `1 block`, `2 blocks`."""
+    return "1 block" if size == 1 else f"{size} blocks"

@@ -1,80 +1,113 @@
-"""A report's sections, and how they become plain text or Markdown."""
+"""A report's sections, and how they become plain text or Markdown.
+
+A section is given by keywords. Its table is a header and rows of cells, all of them text that is
+written as it is; `blocksieve.report.columns` makes both from columns and records.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from textwrap import wrap
 
 WIDTH = 110
+GAP = "  "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading, sentences, a table and sentences below it; the first `left` columns are aligned at their left edge."""
+    """A heading, notes, a table, and notes below it.
+
+    The first `text_columns` columns are aligned at their left edge, the others at their right.
+    """
 
     title: str
-    sentences: Sequence[str] = ()
+    notes: Sequence[str] = ()
     header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = field(default=())
-    left: int = 1
+    rows: Sequence[Sequence[str]] = ()
+    text_columns: int = 1
     below: Sequence[str] = ()
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing under the heading."""
-        return not (self.sentences or self.rows or self.below)
+        return not (self.notes or self.rows or self.below)
+
+
+def with_rows(sections: Iterable[Section]) -> list[Section]:
+    """Return the sections whose table has rows: without them their notes say nothing."""
+    return [section for section in sections if section.rows]
 
 
 def as_text(title: str, sections: Iterable[Section]) -> str:
-    """Write sections as plain text, sentences wrapped."""
+    """Return sections as plain text, notes wrapped."""
     lines = [title, "=" * WIDTH]
     for section in sections:
-        if not section.empty:
-            table = _columns(section) if section.rows else []
-            lines += ["", section.title, "-" * len(section.title)]
-            lines += [*_wrapped(section.sentences), *table, *_wrapped(section.below)]
+        if section.empty:
+            continue
+        lines += ["", section.title, "-" * len(section.title)]
+        lines += _wrapped(section.notes)
+        if section.rows:
+            lines += _aligned_table(section)
+        lines += _wrapped(section.below)
     return "\n".join(lines) + "\n"
 
 
 def as_markdown(title: str, sections: Iterable[Section]) -> str:
-    """Write sections as Markdown."""
+    """Return sections as Markdown."""
     lines = [f"# {title}"]
     for section in sections:
-        if not section.empty:
-            lines += ["", f"## {section.title}"]
-            lines += [line for text in section.sentences for line in ("", text)]
-            if section.rows:
-                ends = [
-                    "---" if place < section.left else "---:"
-                    for place in range(len(section.header))
-                ]
-                lines += ["", *(_piped(row) for row in (section.header, ends, *section.rows))]
-            lines += [line for text in section.below for line in ("", text)]
+        if section.empty:
+            continue
+        lines += ["", f"## {section.title}"]
+        lines += _paragraphs(section.notes)
+        if section.rows:
+            lines += ["", *_markdown_table(section)]
+        lines += _paragraphs(section.below)
     return "\n".join(lines) + "\n"
 
 
-def _piped(row: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+def _wrapped(notes: Sequence[str]) -> list[str]:
+    lines = []
+    for note in notes:
+        lines += wrap(note, WIDTH)
+    return lines
 
 
-def _wrapped(sentences: Sequence[str]) -> list[str]:
-    return [line for text in sentences for line in wrap(text, WIDTH)]
+def _paragraphs(notes: Sequence[str]) -> list[str]:
+    lines = []
+    for note in notes:
+        lines += ["", note]
+    return lines
 
 
-def _columns(section: Section) -> list[str]:
-    """Aligned columns; a last column of text goes on in the next line."""
-    lines = [section.header, *section.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    before = sum(width + 2 for width in widths[:-1])
-    found = []
-    for line in lines:
-        cells = [
-            cell.ljust(width) if place < section.left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        if section.left == len(line) and before + len(line[-1]) > WIDTH:
-            first, *rest = wrap(line[-1], WIDTH - before)
-            cells[-1] = first
-            found += ["  ".join(cells).rstrip(), *(" " * before + part for part in rest)]
-        else:
-            found.append("  ".join(cells).rstrip())
-    return found
+def _markdown_table(section: Section) -> list[str]:
+    num_numbers = len(section.header) - section.text_columns
+    rule = ["---"] * section.text_columns + ["---:"] * num_numbers
+    return [_piped(cells) for cells in (section.header, rule, *section.rows)]
+
+
+def _piped(cells: Sequence[str]) -> str:
+    escaped = [cell.replace("|", "\\|") for cell in cells]
+    return "| " + " | ".join(escaped) + " |"
+
+
+def _aligned_table(section: Section) -> list[str]:
+    rows = [section.header, *section.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for cells in rows:
+        lines += _aligned_row(cells, widths, section.text_columns)
+    return lines
+
+
+def _aligned_row(cells: Sequence[str], widths: Sequence[int], text_columns: int) -> list[str]:
+    """Return the lines of one row: several where a last column of text is too long for the page."""
+    indent = sum(width + len(GAP) for width in widths[:-1])
+    last, further = cells[-1], []
+    if text_columns == len(cells) and indent + len(last) > WIDTH:
+        last, *further = wrap(last, WIDTH - indent)
+    aligned = []
+    for place, (cell, width) in enumerate(zip([*cells[:-1], last], widths, strict=True)):
+        is_text = place < text_columns
+        aligned.append(cell.ljust(width) if is_text else cell.rjust(width))
+    first_line = GAP.join(aligned).rstrip()
+    return [first_line, *(" " * indent + line for line in further)]

@@ -1,0 +1,225 @@
+"""The report's sections on what to remove: by limit, size and step, and by what tasks come."""
+
+from typing import TypedDict
+
+from blocksieve.report.columns import (
+    Column,
+    Record,
+    interval,
+    lift,
+    shown,
+    signed,
+    table_section,
+    text,
+)
+from blocksieve.report.section import Section, with_rows
+
+DROP_KEYS = ("drop", "low", "high")
+REGRET_KEYS = ("regret", "low", "high", "verdict")
+
+
+class Scenarios(TypedDict):
+    """Which list to use where a request's task is known, unknown, or told by the router."""
+
+    known_task: list[Record]
+    unknown_task: list[Record]
+    mixed: list[Record]
+
+
+class Recommendations(TypedDict):
+    """What the report reads of the document `pruning_recommendations`."""
+
+    role: str
+    paired: bool
+    robustness_rule: str
+    sizes: list[Record]
+    strategies: dict[str, Record]
+    path: list[Record]
+    scenarios: Scenarios
+
+
+def sections(document: Recommendations, unit: str) -> list[Section]:
+    """Return strategies, the best of every size, the path, and the list of each scenario."""
+    scenarios = document["scenarios"]
+    of_scenarios = [
+        _known_task(scenarios["known_task"], unit),
+        _cost_of_generic(scenarios["known_task"], unit),
+        _unknown_task(scenarios["unknown_task"], unit),
+        _mixed_tasks(scenarios["mixed"], unit),
+    ]
+    return [
+        _strategies(document, unit),
+        _best_of_every_size(document, unit),
+        _path(document["path"], unit),
+        *with_rows(of_scenarios),
+    ]
+
+
+def _strategies(document: Recommendations, unit: str) -> Section:
+    chosen_on = (
+        f"Chosen on the {document['role']} samples, where drops of winners are on average too"
+        " small."
+    )
+    if any(entry["holdout"] for entry in document["sizes"]):
+        chosen_on += " Holdout samples were never used to choose."
+    notes = ["The upper end of the interval must keep the limit.", chosen_on]
+    if not document["paired"]:
+        notes.append("Without samples, drops count as independent where combinations are compared.")
+    strategies = document["strategies"].items()
+    columns = [
+        text("strategy"),
+        Column(f"limit {unit}", lambda record: f"{record['max_drop']:g}"),
+        text("combination"),
+        text("removed", "size"),
+        *_drop_columns(unit),
+    ]
+    return table_section(
+        title="Recommendations: the largest size within a limit",
+        notes=notes,
+        columns=columns,
+        records=[_with_holdout({"strategy": name, **entry}) for name, entry in strategies],
+    )
+
+
+def _best_of_every_size(document: Recommendations, unit: str) -> Section:
+    columns = [
+        text("removed", "size"),
+        text("combination"),
+        *_drop_columns(unit),
+        Column("robustness", lambda record: "*" * record["robustness"]),
+        Column("tied with it", lambda record: f"{len(record['tied'])} of {record['candidates']}"),
+    ]
+    return table_section(
+        title="Recommendations: the best of every size",
+        notes=[f"Robustness: {document['robustness_rule']}."],
+        columns=columns,
+        records=[_with_holdout(entry) for entry in document["sizes"]],
+        text_columns=2,
+    )
+
+
+def _path(path: list[Record], unit: str) -> Section:
+    columns = [
+        Column("removed", lambda record: str(len(record["removed"]))),
+        text("add", "added_block"),
+        text("combination"),
+        *_drop_columns(unit),
+        signed("increment"),
+        interval("increment"),
+    ]
+    return table_section(
+        title="Recommendations: one block after the other",
+        columns=columns,
+        records=[_with_holdout(step) for step in path],
+        text_columns=3,
+    )
+
+
+def _known_task(rows: list[Record], unit: str) -> Section:
+    columns = [
+        text("removed", "size"),
+        text("task type", "name"),
+        text("list", "combination"),
+        *_drop_columns(unit),
+        *_given_up_columns(unit),
+    ]
+    return table_section(
+        title="Recommendations where the task is known: the list of its task type",
+        notes=[
+            "Given up: against every dataset's own list, on holdout samples; shown at a 5 % false"
+            " discovery rate."
+        ],
+        columns=columns,
+        records=[_with_given_up(row) for row in rows],
+        text_columns=3,
+    )
+
+
+def _cost_of_generic(rows: list[Record], unit: str) -> Section:
+    records = []
+    for row in rows:
+        with_generic = lift(row, "generic", ("combination", "costs"))
+        records.append(lift(with_generic, "generic_costs", REGRET_KEYS))
+    columns = [
+        text("removed", "size"),
+        text("task type", "name"),
+        text("list", "combination"),
+        text("generic list", "generic_combination"),
+        signed(f"costs more {unit}", "generic_costs_regret"),
+        interval("generic_costs"),
+        shown("generic_costs_verdict"),
+    ]
+    return table_section(
+        title="What the generic list costs where the task is known",
+        notes=[
+            "Against the list of the task type, on holdout samples."
+            " Where it is not shown to cost more, one list is enough."
+        ],
+        columns=columns,
+        records=records,
+        text_columns=4,
+    )
+
+
+def _unknown_task(rows: list[Record], unit: str) -> Section:
+    columns = [
+        text("removed", "size"),
+        text("list", "combination"),
+        *_drop_columns(unit),
+        *_given_up_columns(unit),
+    ]
+    return table_section(
+        title="Recommendations where the task is unknown: the generic list",
+        notes=[
+            "Over all datasets; given up: against every dataset's own list, on holdout samples."
+        ],
+        columns=columns,
+        records=[_with_given_up(row) for row in rows],
+        text_columns=2,
+    )
+
+
+def _mixed_tasks(rows: list[Record], unit: str) -> Section:
+    columns = [text("removed", "size"), text("else", "generic")]
+    for part in ("holdout", "gain", "possible"):
+        rows = [lift(row, part, DROP_KEYS) for row in rows]
+        columns += [signed(f"{part} {unit}", f"{part}_drop"), interval(part)]
+    return table_section(
+        title=(
+            "Recommendations where tasks are mixed: the router's list for every prompt"
+            " (router.json)"
+        ),
+        notes=[
+            "Gain: what it loses less than the generic list; possible: if every task type were"
+            " known. Where no gain is shown, the generic list is enough."
+        ],
+        columns=columns,
+        records=rows,
+        text_columns=2,
+    )
+
+
+def _with_holdout(entry: Record) -> Record:
+    return lift(entry, "holdout", DROP_KEYS)
+
+
+def _with_given_up(row: Record) -> Record:
+    return lift(_with_holdout(row), "given_up", REGRET_KEYS)
+
+
+def _drop_columns(unit: str) -> list[Column]:
+    """Return the columns of a drop, that on the holdout samples first."""
+    return [
+        signed(f"holdout {unit}", "holdout_drop"),
+        interval("holdout"),
+        signed(f"search {unit}", "drop"),
+        interval(),
+    ]
+
+
+def _given_up_columns(unit: str) -> list[Column]:
+    return [
+        signed(f"given up {unit}", "given_up_regret"),
+        interval("given_up"),
+        shown("given_up_verdict"),
+    ]

@@ -1,0 +1,25 @@
+"""The report's section on how far a dataset's source splits agree on the order of blocks."""
+
+import polars as pl
+
+from blocksieve.report.columns import Column, interval, signed, table_section, text
+from blocksieve.report.section import Section
+
+
+def sections(table: pl.DataFrame, unit: str) -> list[Section]:
+    """Return one row per dataset and pair of splits."""
+    pairs = table.unique(["dataset", "split_a", "split_b"], maintain_order=True)
+    columns = [
+        text("dataset"),
+        Column("splits", lambda record: f"{record['split_a']}/{record['split_b']}"),
+        Column("samples", lambda record: f"{record['samples_a']:,}/{record['samples_b']:,}"),
+        signed("Spearman", "spearman"),
+        interval("spearman"),
+    ]
+    section = table_section(
+        title="Agreement of the source splits on the order of blocks",
+        columns=columns,
+        records=pairs.to_dicts(),
+        text_columns=3,
+    )
+    return [section]

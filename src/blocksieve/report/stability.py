@@ -1,0 +1,63 @@
+"""The report's section on whether other data choose the same generic list."""
+
+from typing import TypedDict
+
+from blocksieve.choices import Method
+from blocksieve.report.columns import Column, Record, count, share, table_section, text
+from blocksieve.report.numbers import percent
+from blocksieve.report.section import Section, with_rows
+
+SCOPE = "generic"
+TOP = 3
+SCHEMES = {
+    "samples": "other samples",
+    "halves": "the other half",
+    "datasets": "other datasets",
+}
+
+
+class Stability(TypedDict):
+    """What the report reads of the document `stability`."""
+
+    rows: list[Record]
+
+
+def sections(document: Stability, unit: str) -> list[Section]:
+    """Return how often other samples, halves, datasets or splits choose the same."""
+    generic = [
+        row for row in document["rows"] if row["method"] == Method.BEAM and row["scope"] == SCOPE
+    ]
+    columns = [
+        text("removed", "size"),
+        Column("chosen from", _scheme),
+        count("draws"),
+        share("same %", "same", digits=0),
+        share("in common %", "overlap", digits=0),
+        text("distinct"),
+        Column("most frequent", _most_frequent),
+    ]
+    section = table_section(
+        title="Stability: would other data choose the same?",
+        notes=[
+            "The generic list of every size, chosen again among the combinations evaluated."
+            " same: draws with the same list; in common: the mean share of blocks."
+        ],
+        columns=columns,
+        records=sorted(generic, key=lambda row: row["size"]),
+        text_columns=2,
+    )
+    return with_rows([section])
+
+
+def _scheme(record: Record) -> str:
+    """Return a scheme in words; two source splits are named as they are."""
+    scheme: str = record["scheme"]
+    return SCHEMES.get(scheme, scheme)
+
+
+def _most_frequent(record: Record) -> str:
+    choices = [
+        f"{choice['combination']} {percent(choice['share'], digits=0)} %"
+        for choice in record["top"][:TOP]
+    ]
+    return ", ".join(choices)

@@ -1,0 +1,124 @@
+"""The report's sections on one list for all datasets against a list for each."""
+
+from typing import TypedDict
+
+from blocksieve.choices import Method
+from blocksieve.report.columns import (
+    Column,
+    Record,
+    interval,
+    share,
+    shown,
+    signed,
+    table_section,
+    text,
+    unsigned,
+)
+from blocksieve.report.section import Section, with_rows
+
+LISTS = {
+    "task_type": "its task type's",
+    "generic": "generic",
+    "leave_one_out": "generic, chosen without it",
+    "same_type": "its type's other datasets'",
+}
+
+
+class TaskSpecificVsGeneric(TypedDict):
+    """What the report reads of the document `task_specific_vs_generic`."""
+
+    measured: bool
+    match_rates: list[Record]
+    mean_regret: list[Record]
+    rows: list[Record]
+
+
+def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
+    """Return how often lists match, and what another list than a dataset's own costs."""
+    unmeasured = []
+    if not document["measured"]:
+        unmeasured.append("The lists were not measured on holdout samples.")
+    generic = [
+        row for row in document["rows"] if row["list"] == "generic" and row["method"] == Method.BEAM
+    ]
+    return with_rows(
+        [
+            _match_rates(document["match_rates"]),
+            _mean_regret(document["mean_regret"], unit, unmeasured),
+            _generic_on_datasets(generic, unit, unmeasured),
+        ]
+    )
+
+
+def _match_rates(rows: list[Record]) -> Section:
+    columns = [
+        Column("list", _list_name),
+        text("method"),
+        Column("removed", _size),
+        Column("matches", lambda record: f"{record['matches']} of {record['configurations']}"),
+        share("%", "rate"),
+    ]
+    return table_section(
+        title="How often another list is the dataset's own: the same set of blocks",
+        notes=["Chosen by the search (beam) or by importance scores; over datasets and sizes."],
+        columns=columns,
+        records=rows,
+        text_columns=3,
+    )
+
+
+def _mean_regret(rows: list[Record], unit: str, unmeasured: list[str]) -> Section:
+    columns = [
+        Column("list", _list_name),
+        text("method"),
+        text("removed", "size"),
+        text("datasets"),
+        signed(f"regret {unit}", "regret"),
+        interval(),
+        unsigned("q", digits=3),
+        shown(),
+    ]
+    return table_section(
+        title="Regret: how much more another list costs than the dataset's own, mean over datasets",
+        notes=[
+            "On the same holdout samples; shown at a 5 % false discovery rate over all these"
+            " means.",
+            *unmeasured,
+        ],
+        columns=columns,
+        records=rows,
+        text_columns=3,
+    )
+
+
+def _generic_on_datasets(rows: list[Record], unit: str, unmeasured: list[str]) -> Section:
+    columns = [
+        text("dataset"),
+        text("removed", "size"),
+        text("own list", "own"),
+        text("generic list", "combination"),
+        share("overlap %", "overlap", digits=0),
+        signed(f"own {unit}", "own_drop"),
+        signed(f"generic {unit}", "drop"),
+        signed(f"regret {unit}", "regret"),
+        interval("regret"),
+        shown(),
+    ]
+    return table_section(
+        title="The generic list on every dataset, chosen by the search",
+        notes=[
+            "Drops on holdout samples; overlap: the share of blocks in common.",
+            *unmeasured,
+        ],
+        columns=columns,
+        records=sorted(rows, key=lambda row: row["size"]),
+        text_columns=4,
+    )
+
+
+def _list_name(record: Record) -> str:
+    return LISTS[record["list"]]
+
+
+def _size(record: Record) -> str:
+    return "all" if record["size"] is None else str(record["size"])
