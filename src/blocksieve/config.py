@@ -185,21 +185,25 @@ def _describe(error: ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "(top level)"
     if error.validator == "additionalProperties":
         return f"{key}: {_unknown_key(error)}"
+    rule: Any = error.validator_value
+    value: Any = error.instance
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = next(name for name in rule if name not in value)
         return f"{key}: key {missing!r} is missing; add it"
-    return f"{key}: {error.instance!r} {_expectation(error)}"
+    return f"{key}: {value!r} {_expectation(error)}"
 
 
 def _unknown_key(error: ValidationError) -> str:
-    allowed = list(error.schema["properties"])
-    unknown = next(name for name in error.instance if name not in allowed)
+    schema: Any = error.schema
+    content: Any = error.instance
+    allowed = list(schema["properties"])
+    unknown = next(name for name in content if name not in allowed)
     return f"unknown key {unknown!r}{_hint(unknown, allowed)}; allowed: {', '.join(allowed)}"
 
 
 def _expectation(error: ValidationError) -> str:
     """Say what a value must be."""
-    rule = error.validator_value
+    rule: Any = error.validator_value
     match error.validator:
         case "enum":
             allowed = [str(value) for value in rule]

@@ -1,4 +1,4 @@
-"""Datasets of one's own: local files whose columns are mapped in YAML, and samples that cannot be used."""
+"""Local files whose columns are mapped in YAML, and samples that cannot be used."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import pytest
 from datasets import Dataset
 from PIL import Image
 
-from blocksieve.datasets.report import Report
+from blocksieve.datasets.quality import ReadReport
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.datasets.sources import read_samples
 from blocksieve.errors import BlocksieveError, ConfigError, DataError
@@ -51,7 +51,7 @@ def huge_png(width: int, height: int) -> bytes:
     )
 
 
-def lines(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+def write_lines(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
     (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -60,9 +60,9 @@ def read(source: Source, *splits: str) -> list[Sample | Unusable]:
 
 
 def read_all(source: Source, *splits: str) -> list[Sample]:
-    found = read(source, *splits)
-    assert all(isinstance(one, Sample) for one in found), found
-    return [one for one in found if isinstance(one, Sample)]
+    samples = read(source, *splits)
+    assert all(isinstance(sample, Sample) for sample in samples), samples
+    return [sample for sample in samples if isinstance(sample, Sample)]
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def folder(tmp_path: Path) -> Path:
         {"q": f"what {n}?", "file": f"{n}.png", "more": ["0.png", "2.png"], "a": n, "right": 1}
         for n in range(3)
     ]
-    lines(tmp_path, "one.jsonl", [row | {"A": "red", "B": "blue", "C": None} for row in rows])
-    lines(
+    write_lines(tmp_path, "one.jsonl", [row | {"A": "red", "B": "blue", "C": None} for row in rows])
+    write_lines(
         tmp_path, "two.jsonl", [row | {"q": "else?", "A": "x", "B": "y", "C": "z"} for row in rows]
     )
     return tmp_path
@@ -89,7 +89,7 @@ def json_lines(folder: Path, **keys: Any) -> Source:
 
 
 def test_json_lines_with_a_folder_of_pictures(folder: Path) -> None:
-    """Splits together or apart, paths of pictures, numbers as answers, clusters by picture or by a column."""
+    """Splits together or apart, paths of pictures, numbers as answers, clusters of both kinds."""
     both = read_all(json_lines(folder), "train", "validation")
     assert [sample.split for sample in both] == ["train"] * 3 + ["validation"] * 3
     assert both[:3] == read_all(json_lines(folder), "train")
@@ -102,7 +102,7 @@ def test_json_lines_with_a_folder_of_pictures(folder: Path) -> None:
 
 
 def test_several_columns_of_pictures_and_of_choices(folder: Path) -> None:
-    """Columns may be listed; an index is the letter of a choice; a value that is null is none."""
+    """Columns may be listed; an index is the letter of a choice; null is no value."""
     source = json_lines(
         folder, images=["file", "more"], choices=["A", "B", "C"], references="right"
     )
@@ -114,7 +114,7 @@ def test_several_columns_of_pictures_and_of_choices(folder: Path) -> None:
 
 
 def test_text_only_with_a_template_and_a_filter(folder: Path) -> None:
-    """Without `images` there are none; several columns make the question; other rows are left out."""
+    """Without `images` there are none; the template has two columns; `where` leaves rows out."""
     source = json_lines(folder, question="Given {a}:\n{q}", where={"a": 2})
     (only,) = read_all({key: value for key, value in source.items() if key != "images"})
     assert only.question == "Given 2:\nwhat 2?"
@@ -147,7 +147,7 @@ def test_every_format_gives_the_same_samples(form: str, tmp_path: Path) -> None:
     else:
         for n in range(4):
             (tmp_path / f"{n}.png").write_bytes(png(n))
-        lines(
+        write_lines(
             tmp_path,
             "x.json",
             [row | {"image": {"bytes": None, "path": f"{row['id']}.png"}} for row in rows],
@@ -205,7 +205,7 @@ def test_every_unusable_sample_is_counted_and_named(tmp_path: Path) -> None:
         "images": "image",
         "references": "a",
     }
-    report = Report()
+    report = ReadReport()
     usable = list(report.usable(read_samples(source, ["train"]), "exact_match", 1.0))
     assert len(usable) == len(good)
     content = report.content(drawn=4)
@@ -217,7 +217,7 @@ def test_every_unusable_sample_is_counted_and_named(tmp_path: Path) -> None:
         assert reason in entry["reason"]
         assert "0x" not in entry["reason"]  # no address: the report of two readings is the same
     with pytest.raises(DataError) as raised:
-        list(Report().usable(read_samples(source, ["train"]), "exact_match", 0.5))
+        list(ReadReport().usable(read_samples(source, ["train"]), "exact_match", 0.5))
     assert str(raised.value).startswith(
         "11 of 20 samples (55.0%) cannot be used, more than samples.max_bad_samples (50.0%)"
     )
@@ -229,10 +229,10 @@ def test_every_unusable_sample_is_counted_and_named(tmp_path: Path) -> None:
 def test_a_target_that_the_metric_refuses_is_unusable(folder: Path) -> None:
     """An answer that is no choice, or a single one where the metric compares several."""
     source = {"kind": "columns", **json_lines(folder, choices=["A", "B"], references="q")}
-    report = Report()
+    report = ReadReport()
     assert not list(report.usable(read_samples(source, ["train"]), "multiple_choice", 1.0))
     assert "does not name one of the choices" in report.bad[0].reason
-    report = Report()
+    report = ReadReport()
     assert not list(report.usable(read_samples(source, ["train"]), "vqa", 1.0))
     assert "several references" in report.bad[0].reason
 
@@ -247,10 +247,10 @@ def test_a_target_that_the_metric_refuses_is_unusable(folder: Path) -> None:
     ],
 )
 def test_a_path_that_is_no_picture_of_the_folder(folder: Path, path: str, reason: str) -> None:
-    lines(folder, "one.jsonl", [{"q": "?", "file": path, "a": "a"}])
-    (found,) = read(json_lines(folder))
-    assert isinstance(found, Unusable)
-    assert reason in found.reason
+    write_lines(folder, "one.jsonl", [{"q": "?", "file": path, "a": "a"}])
+    (unusable,) = read(json_lines(folder))
+    assert isinstance(unusable, Unusable)
+    assert reason in unusable.reason
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_a_path_that_is_no_picture_of_the_folder(folder: Path, path: str, reason
     ],
 )
 def test_choices_that_cannot_be(folder: Path, index: int, choices: Any, reason: str) -> None:
-    lines(folder, "one.jsonl", [{"q": "?", "file": "0.png", "a": index, "options": choices}])
-    (found,) = read(json_lines(folder, choices="options"))
-    assert isinstance(found, Unusable)
-    assert reason in found.reason
+    write_lines(folder, "one.jsonl", [{"q": "?", "file": "0.png", "a": index, "options": choices}])
+    (unusable,) = read(json_lines(folder, choices="options"))
+    assert isinstance(unusable, Unusable)
+    assert reason in unusable.reason
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_what_cannot_be_read_at_all_says_so_in_one_line(
 @pytest.mark.parametrize("file", ["http://example.org/1.png", "s3://bucket/1.png"])
 def test_urls_are_refused(folder: Path, file: str) -> None:
     """Pictures are not fetched one by one; the line says what to do."""
-    lines(folder, "one.jsonl", [{"q": "?", "file": file, "a": "a"}])
+    write_lines(folder, "one.jsonl", [{"q": "?", "file": file, "a": "a"}])
     with pytest.raises(
         ConfigError, match=r"the pictures are URLs .* download them and name their folder"
     ):

@@ -33,7 +33,8 @@ def test_the_plainest_reference_scores_best(task: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_reading_twice_gives_the_same_samples(task: str) -> None:
-    first, second = (list(itertools.islice(read({"task": task}, "train"), 30)) for _ in range(2))
+    first = list(itertools.islice(read({"task": task}, "train"), 30))
+    second = list(itertools.islice(read({"task": task}, "train"), 30))
     assert first == second
 
 
@@ -46,22 +47,25 @@ def test_no_picture_of_the_datasets_can_be_a_training_picture(task: str) -> None
     assert all(value % 8 == 0 for value in held_out)
 
 
+def encoded_digits(held_out: bool) -> set[bytes]:
+    images = itertools.chain.from_iterable(digit_images(held_out).values())
+    return {image.tobytes() for image in images}
+
+
 def test_no_digit_image_is_in_both_parts() -> None:
-    trained, held_out = (
-        {image.tobytes() for images in digit_images(part).values() for image in images}
-        for part in (False, True)
-    )
+    trained = encoded_digits(held_out=False)
+    held_out = encoded_digits(held_out=True)
     assert len(trained) + len(held_out) >= 1790
     assert len(trained) <= FIRST_HELD_OUT_DIGIT
     assert not trained & held_out
 
 
 def test_splits_share_no_picture() -> None:
-    train, validation = (
-        {sample.images for sample in itertools.islice(read({"task": "vqa"}, split), 200)}
-        for split in ("train", "validation")
-    )
-    assert not train & validation
+    images = {}
+    for split in ("train", "validation"):
+        samples = itertools.islice(read({"task": "vqa"}, split), 200)
+        images[split] = {sample.images for sample in samples}
+    assert not images["train"] & images["validation"]
 
 
 def test_pictures_are_64_pixels_of_three_colours() -> None:

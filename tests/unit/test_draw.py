@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocksieve.datasets.draw import ROLES, draw_samples, role_of
-from blocksieve.datasets.sample import Sample
+from blocksieve.datasets.sample import Role, Sample
 from blocksieve.errors import DataError
 
 SPLITS = ["train", "validation"]
@@ -24,7 +24,7 @@ POOL = [
 ]
 
 
-def draw(search: int, holdout: int, seed: int = 0) -> list[tuple[str, Sample]]:
+def draw(search: int, holdout: int, seed: int = 0) -> list[tuple[Role, Sample]]:
     return draw_samples(POOL, {"search": search, "holdout": holdout}, SPLITS, seed)
 
 
@@ -40,16 +40,17 @@ def test_counts_splits_and_roles(search: int, holdout: int, seed: int) -> None:
     assert (roles.count("search"), roles.count("holdout")) == (search, holdout)
     splits = [sample.split for role, sample in drawn if role == "search"]
     assert abs(splits.count("train") - splits.count("validation")) <= 1
-    clusters = {
-        role: {sample.cluster for other, sample in drawn if other == role}
-        for role in ("search", "holdout")
-    }
+    clusters: dict[str, set[str]] = {"search": set(), "holdout": set()}
+    for role, sample in drawn:
+        clusters[role].add(sample.cluster)
     assert not clusters["search"] & clusters["holdout"]
 
 
 def test_draw_does_not_depend_on_the_order_of_the_source() -> None:
     counts = {"search": 20, "holdout": 20}
-    backwards = [POOL[i] for start in range(0, len(POOL), 3)[::-1] for i in range(start, start + 3)]
+    backwards = []
+    for start in reversed(range(0, len(POOL), 3)):
+        backwards += POOL[start : start + 3]
     assert draw_samples(backwards, counts, SPLITS, 0) == draw(20, 20)
 
 
@@ -62,14 +63,14 @@ def test_draw_does_not_depend_on_the_order_of_the_source() -> None:
     st.integers(0, 3),
 )
 def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
-    found: list[tuple[str, int, str]], wanted: int, seed: int
+    questions: list[tuple[str, int, str]], wanted: int, seed: int
 ) -> None:
     samples = [
-        Sample(question=str(q), references=("x",), cluster=cluster, split=split)
-        for cluster, q, split in found
+        Sample(question=str(number), references=("x",), cluster=cluster, split=split)
+        for cluster, number, split in questions
     ]
     counts = {"search": 2 * wanted, "holdout": 2 * wanted}
-    pools: dict[tuple[str, str], dict[str, Sample]] = {
+    pools: dict[tuple[Role, str], dict[str, Sample]] = {
         (role, split): {} for role in ROLES for split in SPLITS
     }
     for sample in samples:
@@ -82,11 +83,10 @@ def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     def order(sample: Sample) -> bytes:
         return hashlib.sha256(f"order {seed} {sample.cluster}".encode()).digest()
 
-    drawn = [
-        (role, one)
-        for (role, _), pool in pools.items()
-        for one in sorted(pool.values(), key=order)[:wanted]
-    ]
+    drawn = []
+    for (role, _), pool in pools.items():
+        first = sorted(pool.values(), key=order)[:wanted]
+        drawn += [(role, sample) for sample in first]
     assert draw_samples(samples, counts, SPLITS, seed) == drawn
 
 

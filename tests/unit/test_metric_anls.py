@@ -8,7 +8,8 @@ from blocksieve.metrics import Target
 from blocksieve.metrics.anls import score
 
 
-# Made with the official algorithm: evaluate_method of the Robust Reading Competition's script, threshold 0.5.
+# Made with the official algorithm: evaluate_method of the Robust Reading Competition's script,
+# threshold 0.5.
 @pytest.mark.parametrize(
     ("prediction", "references", "expected"),
     [

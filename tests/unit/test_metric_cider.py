@@ -9,8 +9,9 @@ from blocksieve.metrics import Target
 from blocksieve.metrics.caption_tokens import tokenize
 from blocksieve.metrics.cider import prepare
 
-# Each expected value is what pycocoevalcap.cider.cider_scorer.CiderScorer(n=4, sigma=6.0) of pycocoevalcap 1.2 returns:
-# `scorer += (candidate, list(references))` for every row in this order, then `scorer.compute_score()[1]`.
+# Each expected value is what CiderScorer(n=4, sigma=6.0) of pycocoevalcap 1.2 returns:
+# `scorer += (candidate, list(references))` for every row in this order, then
+# `scorer.compute_score()[1]`.
 CORPUS = [
     (
         "a man riding a horse on the beach",
@@ -44,8 +45,8 @@ def test_equals_pycocoevalcap(candidate: str, references: tuple[str, ...], expec
     assert prepare(TARGETS)(candidate, Target(references)) == pytest.approx(expected, abs=1e-12)
 
 
-# Made with the PTBTokenizer (-preserveLines -lowerCase) of stanford-corenlp-3.4.1, as pycocoevalcap 1.2 calls it, less
-# the tokens on its punctuation list.
+# Made with the PTBTokenizer (-preserveLines -lowerCase) of stanford-corenlp-3.4.1, as pycocoevalcap
+# 1.2 calls it, less the tokens on its punctuation list.
 @pytest.mark.parametrize(
     ("caption", "tokens"),
     [
@@ -55,8 +56,10 @@ def test_equals_pycocoevalcap(candidate: str, references: tuple[str, ...], expec
          "the dog 's ball and the dogs bed it 's 3.5 feet long & costs $ 1,000"),
         ("He cannot see; they're gonna wanna go... I'd've gone -- we'll see",
          "he can not see they 're gon na wan na go i 'd 've gone we 'll see"),
-        ('A "stop" sign at 5:30 p.m. near St. Louis, U.S.', "a stop sign at 5:30 p.m. near st. louis u.s."),
-        ("two 1/2 cups of a [red] {blue} x=3+4", "two 1/2 cups of a -lsb- red -rsb- -lcb- blue -rcb- x = 3 +4"),
+        ('A "stop" sign at 5:30 p.m. near St. Louis, U.S.',
+         "a stop sign at 5:30 p.m. near st. louis u.s."),
+        ("two 1/2 cups of a [red] {blue} x=3+4",
+         "two 1/2 cups of a -lsb- red -rsb- -lcb- blue -rcb- x = 3 +4"),
         ("a sign: “hello” \u2013 it\u2019s closed…", "a sign hello it 's closed"),
         ("a woman,man and child w/ a t-shirt", "a woman man and child w / a t-shirt"),
         ("A dog sits.The end... B. Obama, Jan. 5, on Main St. at No. 7!! vs. bus no.",
@@ -83,7 +86,7 @@ def test_one_target_scores_zero_and_none_is_refused() -> None:
     st.lists(st.sampled_from(["a", "dog", "ball", "red", "runs", "zebra", ".", "!"]), max_size=12)
 )
 def test_invariants(words: list[str]) -> None:
-    """Within 0 and 10, case and punctuation do not matter, the same caption scores the same twice."""
+    """Within 0 and 10; case and punctuation do not matter; a caption scores the same twice."""
     scorer = prepare(TARGETS)
     caption = " ".join(words)
     value = scorer(caption, TARGETS[1])

@@ -21,7 +21,7 @@ def test_ten_references_give_the_published_steps(matches: int, expected: float) 
     assert score("cat", Target(references)) == pytest.approx(expected)
 
 
-# Made with the functions processPunctuation and processDigitArticle of GT-Vision-Lab/VQA, vqaEval.py.
+# Made with processPunctuation and processDigitArticle of GT-Vision-Lab/VQA, vqaEval.py.
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -46,11 +46,12 @@ def test_ten_references_give_the_published_steps(matches: int, expected: float) 
     ],
 )
 def test_normalize(text: str, expected: str) -> None:
-    """Punctuation, digits, articles and contractions as in the official script, its 32 full stops included."""
+    """Punctuation, digits, articles, contractions and 32 full stops as in the official script."""
     assert normalize(text) == expected
 
 
-# Made with the official algorithm: evaluate() of vqaEval.py, and EvalAIAnswerProcessor with TextVQA's evaluation.
+# Made with the official algorithms: evaluate() of vqaEval.py, and EvalAIAnswerProcessor with
+# TextVQA's evaluation.
 @pytest.mark.parametrize(
     ("prediction", "references", "official", "normalized"),
     [
@@ -81,7 +82,10 @@ def test_equals_the_official_scripts(
 
 
 def test_contraction_table_has_every_official_entry_that_can_apply() -> None:
-    """The official table has 114 entries that are lower-case and change the word; words are lower-cased before it."""
+    """The official table has 114 entries that are lower-case and change the word.
+
+    Words are lower-cased before they are looked up.
+    """
     assert len(CONTRACTIONS) == 114
     assert all(
         word == word.lower() and word != contracted for word, contracted in CONTRACTIONS.items()

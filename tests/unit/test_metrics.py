@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from blocksieve.errors import BlocksieveError
 from blocksieve.metrics import METRICS, Metric, Target, load_metric
 
 CHOICES = ("red", "blue")
+README = Path(__file__).parents[2] / "config/README.md"
+MARK = "<!-- metrics -->"
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -37,10 +40,21 @@ def test_a_target_needs_a_reference() -> None:
 
 
 def test_importing_one_metric_imports_no_other() -> None:
-    """Loading exact_match in a fresh interpreter leaves the other modules and rapidfuzz unimported."""
+    """Loading exact_match in a fresh interpreter imports neither a second metric nor rapidfuzz."""
     code = (
-        "import sys; from blocksieve.metrics import METRICS, load_metric; load_metric('exact_match');"
-        "print([name for name in METRICS if f'blocksieve.metrics.{name}' in sys.modules], 'rapidfuzz' in sys.modules)"
+        "import sys; from blocksieve.metrics import METRICS, load_metric;"
+        "load_metric('exact_match');"
+        "imported = [name for name in METRICS if f'blocksieve.metrics.{name}' in sys.modules];"
+        "print(imported, 'rapidfuzz' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['exact_match'] False"
+
+
+def test_the_table_of_metrics_in_the_documentation_is_that_of_the_registry() -> None:
+    """The block between the marks in config/README.md has one row per metric, in order."""
+    rows = [f"| `{name}` | {description} |" for name, description in METRICS.items()]
+    table = "\n".join(["| metric | a score is |", "| --- | --- |", *rows])
+    documented = README.read_text(encoding="utf-8")
+    block = documented.partition(f"{MARK}\n")[2].partition(f"\n{MARK}")[0]
+    assert block == table, f"between the marks {MARK} of config/README.md, put:\n{table}"

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,12 +60,14 @@ class Workflow:
         return done.stdout + done.stderr
 
     def planned(self, *arguments: str) -> set[str]:
-        """The rules that a dry run would run."""
-        printed = self.run("-n", "--quiet", "host", *arguments)
-        if "Nothing to be done" in printed:
-            return set()
-        table = printed.split("Job stats:")[1].split("total")[0].splitlines()[3:]
-        return {line.split()[0] for line in table if line.strip()} - {"all"}
+        """Return the rules that a dry run would run; `evaluate` also with each of its steps."""
+        printed = self.run("-n", *arguments)
+        rules = set()
+        for job in re.split(r"\n(?:local)?rule ", printed)[1:]:
+            rule = job.partition(":")[0]
+            step = re.search(r"wildcards: .*step=(\w+)", job)
+            rules.add(f"{rule} {step[1]}" if rule == "evaluate" and step else rule)
+        return rules - {"all"}
 
     def results(self, path: str, run: str = "reduced") -> Path:
         """A file of a run's results."""

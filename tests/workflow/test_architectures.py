@@ -8,7 +8,7 @@ import yaml
 from checkpoints import BLOCKS, TYPES, save_checkpoint
 from conftest import Workflow
 
-from blocksieve.evaluations import shard_metadata
+from blocksieve.shards import metadata
 
 DATASETS = ["demo_vqa", "demo_caption"]
 # To the last figure for one with a chat template and one without; the others to the table that figures are made from.
@@ -41,16 +41,16 @@ def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflo
     evaluations = pl.read_parquet(workflow.results("evaluations.parquet", name))
     assert set(evaluations["combination"]) == {"none", *map(str, range(BLOCKS))}
     assert set(evaluations["n"]) == {4}
-    shard = workflow.results("shards/demo_caption/own/remove1.0.parquet", name)
-    assert shard_metadata(shard)["rung"] == RUNGS.get(name, "prefixes")
-    answers = pl.read_parquet(workflow.results("shards/demo_vqa/own/remove1.0.parquet", name))[
+    shard = workflow.results("shards/demo_caption/single.0.parquet", name)
+    assert metadata(shard)["rung"] == RUNGS.get(name, "prefixes")
+    answers = pl.read_parquet(workflow.results("shards/demo_vqa/single.0.parquet", name))[
         "prediction"
     ]
     assert answers.n_unique() > BLOCKS
     seen = workflow.results("prompts/demo_vqa.txt", name).read_text()
     assert ("template: plain" in seen) == (name == "paligemma")
     assert "of them for images" in seen
-    log = workflow.results("logs/evaluate/demo_vqa/baseline.log", name).read_text()
+    log = workflow.results("logs/evaluate/demo_vqa/single.0.log", name).read_text()
     assert ("code that comes with models/tiny may run: molmo2_pictures.py" in log) == (
         name == "molmo2"
     )

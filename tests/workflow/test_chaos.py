@@ -18,8 +18,8 @@ import polars as pl
 import pytest
 from conftest import Workflow
 
-from blocksieve.evaluations import shard_metadata
 from blocksieve.files import checksum_file
+from blocksieve.shards import metadata
 
 TARGETS = ("results/reduced/evaluations.parquet", "results/reduced/clusters/demo_vqa.parquet")
 BATCHES = ("--config", "evaluation={batch_size: 4}")
@@ -202,14 +202,14 @@ def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
 
 def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
     rng, before = random.Random(0), tables(finished)
-    shard = finished.results("shards/demo_vqa/own/remove1.0.parquet")
-    lost = finished.results("shards/demo_caption/own/remove1.0.parquet")
-    part = sealed(finished, f"cache/{shard_metadata(lost)['fingerprint']}")[0]
+    shard = finished.results("shards/demo_vqa/single.0.parquet")
+    lost = finished.results("shards/demo_caption/single.0.parquet")
+    part = sealed(finished, f"cache/{metadata(lost)['fingerprint']}")[0]
     samples = finished.results("datasets/demo_caption.parquet")
     for path in (part, shard, samples):
         spoil(path, rng)
     for path in (
-        finished.results("shards/demo_caption/own/remove1.0.parquet"),
+        finished.results("shards/demo_caption/single.0.parquet"),
         finished.results("evaluations.parquet"),
     ):
         path.unlink()

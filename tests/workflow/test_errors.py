@@ -54,7 +54,7 @@ def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, me
 
 
 def test_too_many_blocks_removed_stops_with_one_line(workflow: Workflow) -> None:
-    done = workflow.call("evaluate", "--config", "search={max_removed: 16}", cores=1)
+    done = workflow.call("evaluation", "--config", "search={max_removed: 16}", cores=1)
     printed = done.stdout + done.stderr
     assert done.returncode != 0
     assert not list(workflow.folder.rglob("shards/*/*.parquet"))

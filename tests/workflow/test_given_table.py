@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 from conftest import Workflow
 
-from blocksieve.analysis import DOCUMENTS, FIGURES, TABLES
+from blocksieve.analysis import ANALYSES, FIGURES, SECTIONS
 
 
 def test_a_given_table_is_analysed_without_the_model(
@@ -43,8 +43,9 @@ def test_a_table_with_a_missing_column_is_refused(make_workflow: Callable[[], Wo
 
 
 def test_analysis_figures_and_report_do_not_import_torch() -> None:
-    names = [f"blocksieve.analysis.{name}" for name in (*TABLES, *DOCUMENTS)]
+    names = [f"blocksieve.analysis.{name}" for name in ANALYSES]
     names += [f"blocksieve.figures.{name}" for name in FIGURES]
+    names += [f"blocksieve.report.{name}" for name in SECTIONS]
     names += [
         f"blocksieve.{name}"
         for name in ("evaluations", "figures.export", "report.comprehensive_report", "config")

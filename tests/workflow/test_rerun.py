@@ -29,6 +29,8 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
         ("analysis/rankings_by_num_removed.py", {"analyse", "draw_figure", "write_report"}),
         ("figures/rankings_by_num_removed.py", {"draw_figure"}),
         ("report/comprehensive_report.py", {"write_report"}),
+        ("report/rankings_by_num_removed.py", {"write_report"}),
+        ("report/times.py", {"report_times"}),
     ],
 )
 def test_a_changed_module_reruns_what_depends_on_it(
@@ -39,41 +41,43 @@ def test_a_changed_module_reruns_what_depends_on_it(
     assert finished.planned() == expected
 
 
-EVALUATIONS = {"evaluate_baseline", "evaluate_own", "evaluate_generic", "evaluate_finalists"}
-# What is changed on the command line, rules that then run, and rules that do not. Evaluation jobs look up in the cache
-# first what they need; tests/unit/test_incremental.py counts what they evaluate.
+STEPS = {"evaluate single", "evaluate remove2", "evaluate finalists"}
+LATER_STEPS = STEPS - {"evaluate single"}
+# What is changed on the command line, rules (evaluation jobs: with their step) that then run, and
+# those that do not. Evaluation jobs look up in the cache first what they need;
+# tests/unit/test_incremental.py counts what they evaluate.
 CHANGES: dict[str, tuple[str, set[str], set[str]]] = {
-    "another run": ("run=renamed", {"draw_samples", "describe_model", *EVALUATIONS}, set()),
-    "more samples": ("samples={search: 16}", {"draw_samples", *EVALUATIONS}, {"describe_model"}),
+    "another run": ("run=renamed", {"draw_samples", "describe_model", *STEPS}, set()),
+    "more samples": ("samples={search: 16}", {"draw_samples", *STEPS}, {"describe_model"}),
     "another dtype": (
         "model={dtype: bfloat16}",
-        {"describe_model", *EVALUATIONS},
+        {"describe_model", *STEPS},
         {"draw_samples"},
     ),
     "a dataset more": (
         "datasets=[demo_vqa, demo_caption, demo_tally_qa]",
-        {"draw_samples", *EVALUATIONS},
+        {"draw_samples", *STEPS},
         {"describe_model"},
     ),
     "a dataset less": (
         "datasets=[demo_vqa]",
         {"merge_evaluations"},
-        {"draw_samples", "evaluate_baseline", "evaluate_own"},
+        {"draw_samples", "evaluate single"},
     ),
     "deeper": (
         "search={max_removed: 3}",
-        {"evaluate_own"},
-        {"draw_samples", "describe_model", "evaluate_baseline"},
+        {"evaluate remove3"},
+        {"draw_samples", "describe_model", "evaluate single", "evaluate remove2"},
     ),
     "a wider beam": (
         "search={beam_width: 2}",
-        {"evaluate_own"},
-        {"draw_samples", "evaluate_baseline"},
+        LATER_STEPS,
+        {"draw_samples", "evaluate single"},
     ),
     "another limit": (
         "analysis={max_drop: {balanced: 4}}",
         {"analyse"},
-        {"draw_samples", *EVALUATIONS},
+        {"draw_samples", "propose", *STEPS},
     ),
 }
 
@@ -89,10 +93,10 @@ def test_a_changed_config_plans_what_depends_on_it(finished: Workflow, name: str
 @pytest.mark.parametrize(
     ("file", "needed", "spared"),
     [
-        ("src/blocksieve/engine/shared.py", EVALUATIONS, {"draw_samples", "describe_model"}),
+        ("src/blocksieve/engine/shared.py", STEPS, {"draw_samples", "describe_model"}),
         # A metric says which targets it can score, and with that which samples are drawn.
-        ("src/blocksieve/metrics/vqa.py", {*EVALUATIONS, "draw_samples"}, {"describe_model"}),
-        ("config/datasets/demo_vqa.yaml", EVALUATIONS, {"draw_samples", "describe_model"}),
+        ("src/blocksieve/metrics/vqa.py", {*STEPS, "draw_samples"}, {"describe_model"}),
+        ("config/datasets/demo_vqa.yaml", STEPS, {"draw_samples", "describe_model"}),
     ],
 )
 def test_changed_engines_metrics_and_prompts_plan_evaluations(

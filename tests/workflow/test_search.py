@@ -9,24 +9,63 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Workflow
 
-from blocksieve.analysis import DOCUMENTS, FIGURES, TABLES
+from blocksieve.analysis import ANALYSES, FIGURES
+from blocksieve.combination import block_sites
+from blocksieve.search.beams import read_beam
+from blocksieve.search.plan import Proposer, children_of, read_plan
 
 WIDER = ("--config", "search={beam_width: 2, max_removed: 3}")
 THIRD_DATASET = ("--config", "datasets=[demo_vqa, demo_caption, demo_tally_qa]")
 
 
+PROMISED = (
+    "config.yaml",
+    "model.json",
+    "datasets/demo_vqa.parquet",
+    "plans/demo_vqa/single.json",
+    "plans/demo_vqa/remove2.json",
+    "plans/demo_vqa/finalists.json",
+    "prompts/demo_vqa.txt",
+    "shards/demo_vqa/single.0.parquet",
+    "shards/demo_vqa/remove2.0.parquet",
+    "shards/demo_vqa/finalists.0.parquet",
+    "times/demo_vqa/single.0.json",
+    "beams/own/demo_vqa/remove2.json",
+    "beams/generic/remove2.json",
+    "finalists.json",
+    "evaluations.parquet",
+    "clusters/demo_vqa.parquet",
+    "importance_scores/generic.json",
+    "router.json",
+    "detections.parquet",
+    "report/comprehensive_report.txt",
+    "report/comprehensive_report.md",
+    "report/times.md",
+)
+
+
 def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
-    for path in (
-        "config.yaml", "model.json", "datasets/demo_vqa.parquet", "shards/demo_vqa/baseline.parquet",
-        "shards/demo_vqa/own/remove2.0.parquet", "shards/demo_caption/generic/remove2.0.parquet",
-        "beams/own/demo_vqa/remove2.json", "beams/generic/remove2.json", "finalists.json", "evaluations.parquet",
-        "shards/demo_vqa/finalists.0.parquet",
-        "clusters/demo_vqa.parquet", "importance_scores/generic.json", "router.json", "detections.parquet",
-        "report/comprehensive_report.txt", "report/comprehensive_report.md",
-        *(f"analysis/{name}.parquet" for name in TABLES), *(f"analysis/{name}.json" for name in DOCUMENTS),
-        *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "json")),
-    ):  # fmt: skip
+    analyses = [f"analysis/{name}.{analysis.output}" for name, analysis in ANALYSES.items()]
+    figures = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "json")]
+    for path in (*PROMISED, *analyses, *figures):
         assert finished.results(path).stat().st_size > 0, path
+
+
+def test_a_plan_says_who_proposed_what(finished: Workflow) -> None:
+    single = read_plan(finished.results("plans/demo_vqa/single.json"))
+    assert [str(each) for each in single.part(0, 1)][:2] == ["none", "0"]
+    step = read_plan(finished.results("plans/demo_vqa/remove2.json"))
+    for scope, path in (("own", "own/demo_vqa"), ("generic", "generic")):
+        beam = read_beam(finished.results(f"beams/{path}/remove1.json"))
+        assert step.proposals(Proposer(scope)) == children_of(beam, block_sites(16))
+    shard = pl.read_parquet(finished.results("shards/demo_vqa/remove2.0.parquet"))
+    shard_combinations = shard["combination"].unique(maintain_order=True).to_list()
+    assert shard_combinations == [str(combination) for combination in step.part(0, 1)]
+
+
+def test_every_pair_was_evaluated_by_one_job_per_step(finished: Workflow) -> None:
+    jobs = sorted(path.stem for path in finished.results("shards/demo_vqa").glob("*.parquet"))
+    assert jobs == ["finalists.0", "remove2.0", "single.0"]
 
 
 def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:
@@ -75,7 +114,7 @@ def test_beams_hold_the_least_drops_of_their_step(finished: Workflow) -> None:
 
 
 def test_shards_say_how_they_came_about(finished: Workflow) -> None:
-    metadata = pq.read_schema(finished.results("shards/demo_vqa/own/remove2.0.parquet")).metadata
+    metadata = pq.read_schema(finished.results("shards/demo_vqa/remove2.0.parquet")).metadata
     about = json.loads(metadata[b"blocksieve"])
     assert about["engine"] == "shared"
     assert about["rung"] == "prefixes"
@@ -108,7 +147,7 @@ def test_other_jobs_and_cores_give_the_same_bytes(
 @pytest.mark.parametrize("more", [THIRD_DATASET, WIDER], ids=["dataset", "wider and deeper"])
 def test_more_evaluates_only_what_is_new(finished: Workflow, more: tuple[str, ...]) -> None:
     before = finished.cached()
-    finished.run("evaluate", *more)
+    finished.run("evaluation", *more)
     after = finished.cached()
     assert len(after) > len(before)
     assert len(after) == after.n_unique()
@@ -116,11 +155,11 @@ def test_more_evaluates_only_what_is_new(finished: Workflow, more: tuple[str, ..
 
 
 def test_deleting_the_cache_changes_nothing(finished: Workflow) -> None:
-    shard = finished.results("shards/demo_vqa/own/remove1.0.parquet")
+    shard = finished.results("shards/demo_vqa/single.0.parquet")
     content = pl.read_parquet(shard)
     shutil.rmtree(finished.results("cache"))
     shard.unlink()
-    finished.run("results/reduced/shards/demo_vqa/own/remove1.0.parquet")
+    finished.run("results/reduced/shards/demo_vqa/single.0.parquet")
     assert pl.read_parquet(shard).equals(content)
 
 

@@ -49,12 +49,12 @@ def ask(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def start_of(rule: str) -> str:
-    """Wait until a job of a rule runs, with processes that a signal can reach; its id."""
+def start_of(rule: str, step: str = "") -> str:
+    """Wait until a job of a rule (and step) runs, with processes that a signal can reach; its id."""
     for _ in range(1800):
         for line in ask("squeue", "--noheader", "--states=running", "--format=%i %k").splitlines():
             job, comment = line.split()
-            if comment.startswith(f"rule_{rule}_"):
+            if comment.startswith(f"rule_{rule}_") and step in comment:
                 time.sleep(1)
                 return job
         time.sleep(0.1)
@@ -80,7 +80,7 @@ def tables(results: Path) -> dict[str, bytes]:
 def test_without_retries_a_cancelled_job_stops_the_run_with_its_state(workflow: Workflow) -> None:
     with ThreadPoolExecutor() as background:
         run = background.submit(workflow.call, *SLURM, "--retries", "0", TABLE)
-        job = start_of("evaluate_baseline")
+        job = start_of("evaluate")
         assert "gres:gpu" in ask("scontrol", "show", "job", job)
         ask("scancel", job)
         done = run.result()
@@ -96,12 +96,12 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
     (node,) = set(ask("sinfo", "--noheader", "--Node", "--format=%N").split())
     with ThreadPoolExecutor() as background:
         run = background.submit(workflow.call, *SLURM, TABLE)
-        late = start_of("evaluate_generic")
+        late = start_of("evaluate", step="remove2")
         ask(
             "scancel", "--full", "--signal=STOP", late
         )  # it hangs: SLURM looks for late jobs twice a minute only
         ask("scontrol", "update", f"JobId={late}", "EndTime=now")
-        lost = start_of("evaluate_finalists")
+        lost = start_of("evaluate", step="finalists")
         ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
         ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
         assert "Restarts=1" in ask("scontrol", "show", "job", lost)
@@ -116,7 +116,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
     shutil.rmtree(workflow.results("cache"))  # a job that finds everything there loads no model
-    shard = "results/reduced/shards/demo_vqa/baseline.parquet"
+    shard = "results/reduced/shards/demo_vqa/single.0.parquet"
     done = workflow.call(shard, *SLURM, "--retries", "0", "--config", "model={device: auto}")
     printed = done.stdout + done.stderr
     assert done.returncode != 0

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from blocksieve.datasets.facts import TASKS
-from blocksieve.evaluations import shard_metadata
+from blocksieve.shards import metadata
 
 CONFIG = {
     "run": "text",
@@ -61,9 +61,10 @@ def test_a_text_model_is_searched(make_workflow: Callable[[], Workflow]) -> None
     assert set(evaluations.filter(size=1)["combination"]) == set("0123")
     assert evaluations["size"].max() == 2
     assert set(evaluations.filter(role="search")["n"]) == {6}
-    shard = workflow.results("shards/arithmetic/own/remove1.0.parquet", "text")
-    assert shard_metadata(shard)["rung"] == "prefixes"
+    shard = workflow.results("shards/arithmetic/single.0.parquet", "text")
+    assert metadata(shard)["rung"] == "prefixes"
     assert pl.read_parquet(shard)["prediction"].n_unique() > 4
     report = workflow.results("report/comprehensive_report.txt", "text").read_text()
     assert "kinds 4 attention" in report
-    assert "of the plain loop's work" in report
+    times = workflow.results("report/times.md", "text").read_text()
+    assert "of the plain loop's work" in times

@@ -1,1 +1,1 @@
-"""Datasets: where samples come from (`sources`), which are drawn (`draw`), and the file that holds them (`table`)."""
+"""Datasets: where samples come from, which of them are drawn, and the file that holds them."""

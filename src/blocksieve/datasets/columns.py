@@ -1,4 +1,4 @@
-"""The source `columns`: a dataset of the hub, or files of one's own, whose columns are mapped to samples."""
+"""The source `columns`: a dataset of the hub, or local files; columns are mapped to samples."""
 
 import ast
 import hashlib
@@ -7,180 +7,239 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from blocksieve.datasets.pictures import check_picture, encoded
+from blocksieve.datasets.pictures import check_picture, picture_bytes
 from blocksieve.datasets.prompts import LETTERS
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.errors import ConfigError, DataError
+from blocksieve.specs import Source
 
 FIELD = re.compile(r"\{([^{}]+)\}")
-Row = dict[str, Any]
+"""A column's place in the template of questions."""
+
+Cell = Any
+"""What a column holds in a row: text, a number, bytes, a list or a struct (a dict)."""
+Row = dict[str, Cell]
+PictureFaults = dict[bytes, str | None]
+"""What is wrong with pictures, by their hash; None for a good one."""
 
 
-def read(source: dict[str, Any], split: str) -> Iterator[Sample | Unusable]:
-    """All samples of a split in its order; what config/schema.yaml says of `source` applies.
+def read(source: Source, split: str) -> Iterator[Sample | Unusable]:
+    """Yield all samples of a split in its order, as config/schema.yaml says of `source`.
 
-    DataError where nothing can be read at all; ConfigError where a column is not there.
+    Raises DataError if nothing can be read at all, ConfigError if a column is missing.
     """
-    checked: dict[bytes, str | None] = {}
-    first = True
-    for place, row in expanded(rows(source, split), source):
-        if first:
+    picture_faults: PictureFaults = {}
+    where = source.get("where", {})
+    checked_columns = False
+    for place, row in expand_rows(read_rows(source, split), source):
+        if not checked_columns:
             check_columns(source, row)
-            first = False
+            checked_columns = True
         try:
-            if any(
-                value(row, column) != wanted for column, wanted in source.get("where", {}).items()
-            ):
-                continue
-            yield to_sample(source, row, split, place, checked)
+            if all(cell_at(row, path) == wanted for path, wanted in where.items()):
+                yield to_sample(source, row, split, place, picture_faults)
         except DataError as error:
             yield Unusable(split, place, str(error))
 
 
-def rows(source: dict[str, Any], split: str) -> Iterator[Row]:
-    """The rows of a split, one by one, pictures as they are encoded."""
+def read_rows(source: Source, split: str) -> Iterator[Row]:
+    """Yield the rows of a split one by one, pictures as they are encoded."""
     from datasets import load_dataset
 
-    if split not in source.get("files", [split]):
+    if "files" in source and split not in source["files"]:
         raise ConfigError(
-            f"source columns: no files for split {split!r}; there are some for {', '.join(source['files'])}"
+            f"source columns: no files for split {split!r}; there are some for"
+            f" {', '.join(source['files'])}"
         )
-    options = {"data_files": {split: source["files"][split]}} if "files" in source else {}
+    data_files = {split: source["files"][split]} if "files" in source else None
+    streaming = source.get("streaming", True)
     try:
         table = load_dataset(
             source["path"],
             source.get("name"),
+            data_files=data_files,
             revision=source.get("revision"),
             split=split,
-            streaming=source.get("streaming", True),
-            **options,
+            streaming=streaming,
         )
-        table = table if source.get("streaming", True) else table.to_iterable_dataset()
-        yield from table.decode(False) if table.features else table
+        if not streaming:
+            table = table.to_iterable_dataset()
+        # Columns of unknown types are not decoded in any case.
+        if table.features:
+            table = table.decode(False)
+        yield from table
     except Exception as error:  # of the library, the hub's client, pyarrow and the network
         reason = " ".join(str(error).split())
         raise DataError(
-            f"source columns: cannot read split {split!r} of {source['path']!r}: {reason}; correct path, name,"
-            " revision, files or splits, or download the dataset and give its folder as path"
+            f"source columns: cannot read split {split!r} of {source['path']!r}: {reason};"
+            " correct path, name, revision, files or splits, or download the dataset and give"
+            " its folder as path"
         ) from error
 
 
-def expanded(found: Iterator[Row], source: dict[str, Any]) -> Iterator[tuple[str, Row]]:
-    """Each row with its number, from 0; with `each`, once for every entry of that column, whose keys become columns."""
-    for number, row in enumerate(found):
-        if "each" not in source:
+def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]]:
+    """Yield each row with its place, its number from 0.
+
+    If the source has `each`, yield a row once for every struct in that column, whose keys become
+    columns; the place is then such as "3.0".
+    """
+    column = source.get("each")
+    for number, row in enumerate(rows):
+        if column is None:
             yield str(number), row
-        elif source["each"] not in row:
-            raise ConfigError(
-                f"source columns: no column {source['each']!r}; there are {', '.join(row)}"
-            )
-        else:
-            entries = row[source["each"]] or []
-            if isinstance(entries, dict):  # a list of structs may be stored as a struct of lists
-                entries = [
-                    dict(zip(entries, entry, strict=True))
-                    for entry in zip(*entries.values(), strict=True)
-                ]
-            for position, entry in enumerate(entries):
-                if not isinstance(entry, dict):
-                    raise ConfigError(
-                        f"source columns: column {source['each']!r} holds no structs; do without each"
-                    )
-                yield f"{number}.{position}", row | entry
+            continue
+        if column not in row:
+            raise missing_column(column, row)
+        for position, struct in enumerate(structs_of(row[column])):
+            if not isinstance(struct, dict):
+                raise ConfigError(
+                    f"source columns: column {column!r} holds no structs; do without each"
+                )
+            yield f"{number}.{position}", row | struct
 
 
-def check_columns(source: dict[str, Any], row: Row) -> None:
-    """ConfigError that names the first column which the source wants and the row has not."""
-    paths = [
-        *FIELD.findall(source["question"]),
-        *listed(source.get("images", [])),
-        *listed(source["references"]),
-    ]
-    paths += [
-        *listed(source.get("choices", [])),
-        *listed(source.get("cluster", [])),
-        *source.get("where", {}),
-    ]
+def structs_of(cell: Cell) -> list[Cell]:
+    """Return the entries of a list of structs, which may be stored as a struct of lists."""
+    if not isinstance(cell, dict):
+        return cell or []
+    structs = []
+    for values in zip(*cell.values(), strict=True):
+        struct = dict(zip(cell, values, strict=True))
+        structs.append(struct)
+    return structs
+
+
+def check_columns(source: Source, row: Row) -> None:
+    """Raise ConfigError that names the first column which the source wants and the row lacks."""
+    paths = FIELD.findall(source["question"])
+    for key in ("images", "references", "choices", "cluster"):
+        paths += as_list(source.get(key, []))
+    paths += source.get("where", {})
     for path in paths:
-        if path not in row and path.split(".")[0] not in row:
-            raise ConfigError(f"source columns: no column {path!r}; there are {', '.join(row)}")
+        column = path.split(".")[0]
+        if path in row or column in row:
+            continue
+        raise missing_column(path, row)
+
+
+def missing_column(path: str, row: Row) -> ConfigError:
+    """Return the error that names a missing column and those that are there."""
+    columns = ", ".join(row)
+    return ConfigError(f"source columns: no column {path!r}; there are {columns}")
 
 
 def to_sample(
-    source: dict[str, Any], row: Row, split: str, place: str, checked: dict[bytes, str | None]
+    source: Source, row: Row, split: str, place: str, picture_faults: PictureFaults
 ) -> Sample:
-    """Map one row; `checked` remembers by hash what was wrong with pictures. DataError says what the row lacks."""
-    question = FIELD.sub(lambda match: text_of(value(row, match[1])), source["question"]).strip()
-    if not question:
-        raise DataError("no question")
+    """Map one row to a sample; `picture_faults` is looked up and added to.
+
+    Raises DataError that says what the row lacks.
+    """
+    question = question_of(source, row)
     choices = choices_of(source, row)
-    references = references_of(value(row, source["references"]), choices)
+    references = references_of(cell_at(row, source["references"]), choices)
     images = images_of(source, row)
     digests = [hashlib.sha256(image).digest() for image in images]
     for digest, image in zip(digests, images, strict=True):
-        if digest not in checked:
-            checked[digest] = fault_of(image)
-        fault = checked[digest]
-        if fault:
+        if digest not in picture_faults:
+            picture_faults[digest] = fault_of(image)
+        fault = picture_faults[digest]
+        if fault is not None:
             raise DataError(fault)
-    cluster = value(row, source["cluster"]) if "cluster" in source else None
+    cluster = cell_at(row, source["cluster"]) if "cluster" in source else None
     if cluster is None:
-        cluster = hashlib.sha256(b"".join(digests) or question.encode()).hexdigest()[:16]
-    return Sample(question, references, str(cluster), split, choices, images, place)
-
-
-def images_of(source: dict[str, Any], row: Row) -> tuple[bytes, ...]:
-    """Every picture of the image columns, which may hold one, a list, or nothing; at least one where there are any."""
-    folder = Path(source.get("image_folder", source["path"]))
-    found = [
-        entry for path in listed(source.get("images", [])) for entry in listed(value(row, path))
-    ]
-    images = tuple(
-        encoded(entry, folder if folder.is_dir() else None) for entry in found if entry is not None
+        content = b"".join(digests) or question.encode()
+        cluster = hashlib.sha256(content).hexdigest()[:16]
+    return Sample(
+        question=question,
+        references=references,
+        cluster=str(cluster),
+        split=split,
+        choices=choices,
+        images=images,
+        row=place,
     )
-    if source.get("images") and not images:
+
+
+def question_of(source: Source, row: Row) -> str:
+    """Fill the columns into the template of questions."""
+    template = source["question"]
+    filled_in = FIELD.sub(lambda field: as_text(cell_at(row, field[1])), template)
+    question = filled_in.strip()
+    if not question:
+        raise DataError("no question")
+    return question
+
+
+def images_of(source: Source, row: Row) -> tuple[bytes, ...]:
+    """Return every picture of the image columns, which may hold one, a list, or nothing.
+
+    Raises DataError if there are image columns, but no picture.
+    """
+    cells: list[Cell] = []
+    paths = as_list(source.get("images", []))
+    for path in paths:
+        cells += as_list(cell_at(row, path))
+    image_folder = Path(source.get("image_folder", source["path"]))
+    folder = image_folder if image_folder.is_dir() else None
+    images = [picture_bytes(cell, folder) for cell in cells if cell is not None]
+    if paths and not images:
         raise DataError("no picture")
-    return images
+    return tuple(images)
 
 
-def choices_of(source: dict[str, Any], row: Row) -> tuple[str, ...]:
-    """The choices: a list, the values of a struct, the text of a Python list, or one from each of several columns."""
+def choices_of(source: Source, row: Row) -> tuple[str, ...]:
+    """Return a row's choices.
+
+    They are one from each of a list of columns; or what one column holds: a list, the values of a
+    struct, or the text of a Python list.
+    """
     if "choices" not in source:
         return ()
-    named = source["choices"]
-    found = [value(row, path) for path in named] if isinstance(named, list) else value(row, named)
-    if isinstance(found, str):
-        try:
-            found = ast.literal_eval(found)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise DataError(f"choices that are no list: {found[:80]!r}") from error
-    found = list(found.values()) if isinstance(found, dict) else listed(found)
-    choices = tuple(text_of(choice) for choice in found if choice is not None)
+    paths = source["choices"]
+    cell: Cell
+    if isinstance(paths, list):
+        cell = [cell_at(row, path) for path in paths]
+    else:
+        cell = cell_at(row, paths)
+    if isinstance(cell, str):
+        cell = parse_list(cell)
+    if isinstance(cell, dict):
+        cell = list(cell.values())
+    choices = [as_text(choice) for choice in as_list(cell) if choice is not None]
     if not 2 <= len(choices) <= len(LETTERS):
         raise DataError(f"{len(choices)} choices; 2 to {len(LETTERS)} are possible")
-    return choices
+    return tuple(choices)
 
 
-def references_of(found: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
-    """The accepted answers as texts; a number is the index of a choice, where there are choices."""
-    answers = [
-        answer for answer in listed(found) if answer is not None and answer == answer
-    ]  # NaN is not itself
-    if choices and any(
-        isinstance(answer, int) and not 0 <= answer < len(choices) for answer in answers
-    ):
-        raise DataError(f"answer {found} is not the index of one of {len(choices)} choices")
-    references = tuple(
-        LETTERS[answer] if choices and isinstance(answer, int) else text_of(answer)
-        for answer in answers
-    )
+def parse_list(text: str) -> Cell:
+    """Read the text of a Python literal."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise DataError(f"choices that are no list: {text[:80]!r}") from error
+
+
+def references_of(cell: Cell, choices: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the accepted answers as texts; with choices, a number is a choice's index."""
+    # NaN, a missing number, does not equal itself.
+    answers = [answer for answer in as_list(cell) if answer is not None and answer == answer]
+    num_choices = len(choices)
+    references = []
+    for answer in answers:
+        if num_choices == 0 or not isinstance(answer, int):
+            references.append(as_text(answer))
+            continue
+        if not 0 <= answer < num_choices:
+            raise DataError(f"answer {cell} is not the index of one of {num_choices} choices")
+        references.append(LETTERS[answer])
     if not any(reference.strip() for reference in references):
         raise DataError("no answer")
-    return references
+    return tuple(references)
 
 
 def fault_of(image: bytes) -> str | None:
-    """Say what is wrong with a picture."""
+    """Return what is wrong with a picture, None if nothing is."""
     try:
         check_picture(image)
     except DataError as error:
@@ -188,27 +247,30 @@ def fault_of(image: bytes) -> str | None:
     return None
 
 
-def value(found: Any, path: str) -> Any:
-    """What stands at a dotted path of a row; within a list, what stands there in each entry."""
-    if path in found:
-        return found[path]
+def cell_at(row: Row, path: str) -> Cell:
+    """Return what stands at a dotted path of a row; within a list, what stands there in each."""
+    if path in row:
+        return row[path]
+    cell: Cell = row
     for key in path.split("."):
-        if found is None:
+        if cell is None:
             return None
         try:
-            found = [entry[key] for entry in found] if isinstance(found, list) else found[key]
+            cell = [entry[key] for entry in cell] if isinstance(cell, list) else cell[key]
         except (KeyError, TypeError) as error:
             raise DataError(f"no {path!r}") from error
-    return found
+    return cell
 
 
-def text_of(found: Any) -> str:
-    """A value as text: nothing is empty, and a whole number has no decimals."""
-    if found is None:
+def as_text(cell: Cell) -> str:
+    """Return a cell as text: nothing is empty, and a whole number has no decimals."""
+    if cell is None:
         return ""
-    return str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
 
 
-def listed(found: Any) -> list[Any]:
-    """A list as it is, anything else as the only entry of one."""
-    return found if isinstance(found, list) else [found]
+def as_list(cell: Cell) -> list[Cell]:
+    """Return a list as it is, anything else as its only entry."""
+    return cell if isinstance(cell, list) else [cell]

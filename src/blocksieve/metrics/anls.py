@@ -1,4 +1,9 @@
-"""ANLS: the normalised Levenshtein similarity to the closest reference, forgiving small reading errors."""
+"""ANLS: normalised Levenshtein similarity to the closest reference; forgives small reading errors.
+
+Source: Biten et al. 2019 (ST-VQA), equation 1; Mathew et al. 2021 (DocVQA); and the evaluation
+script of the Robust Reading Competition for both. Where script and equation differ, this follows
+the script.
+"""
 
 from rapidfuzz.distance import Levenshtein
 
@@ -7,26 +12,35 @@ from blocksieve.metrics import Metric, Target
 THRESHOLD = 0.5
 
 
-def distance(prediction: str, reference: str) -> float:
-    """Return the Levenshtein distance of the lower-cased texts with whitespace collapsed, by the longer raw length.
+def normalize(text: str) -> str:
+    """Lower-case a text and collapse its whitespace."""
+    return " ".join(text.lower().split())
 
-    Both texts empty: 0. As in the official script the length is that of the upper-cased text before whitespace is
-    collapsed, so that blanks around an answer make its errors count less.
+
+def distance(prediction: str, reference: str) -> float:
+    """Return the Levenshtein distance of the normalised texts, divided by the longer raw length.
+
+    As in the official script, the length is that of the upper-cased text before whitespace is
+    collapsed. Blanks around an answer therefore make its errors count less. Two empty texts have
+    distance 0.
     """
-    length = max(len(prediction.upper()), len(reference.upper()))
-    plain = [" ".join(text.lower().split()) for text in (prediction, reference)]
-    return Levenshtein.distance(*plain) / length if length else 0.0
+    prediction_length = len(prediction.upper())
+    reference_length = len(reference.upper())
+    length = max(prediction_length, reference_length)
+    if length == 0:
+        return 0.0
+    edits = Levenshtein.distance(normalize(prediction), normalize(reference))
+    return edits / length
 
 
 def score(prediction: str, target: Target) -> float:
-    """Score a prediction in [0, 1]: 1 - the least distance to a reference where that is at least 0.5, else 0.
+    """Return 1 - the distance to the closest reference if that is at least 0.5, else 0.
 
-    Source: Biten et al. 2019 (ST-VQA), equation 1; Mathew et al. 2021 (DocVQA), and the evaluation script of the Robust
-    Reading Competition for both. Where the script differs from the equation this follows the script: a score of exactly
-    0.5 is kept, and see `distance`.
+    A score of exactly 0.5 is kept, as the official script does and equation 1 does not.
     """
-    similarity = 1 - min(distance(prediction, reference) for reference in target.references)
-    return 0.0 if similarity < THRESHOLD else similarity
+    distances = [distance(prediction, reference) for reference in target.references]
+    similarity = 1 - min(distances)
+    return similarity if similarity >= THRESHOLD else 0.0
 
 
 METRIC = Metric(version=2, bounded=True, prepare=lambda targets: score)

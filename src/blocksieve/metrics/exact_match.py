@@ -1,42 +1,50 @@
-"""Exact match: the prediction equals a reference, after a light normalisation (counting, short closed answers)."""
+"""Exact match: the prediction equals a reference, for counting and short closed answers.
+
+Source: Acharya et al. 2019 (TallyQA), accuracy of the exact count. The light normalisation of both
+texts, number words as digits among it, is this module's own.
+"""
 
 from blocksieve.metrics import Metric, Target
 
-NUMBER_WORDS = (
-    *(
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    ),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
-DIGITS = {word: str(number) for number, word in enumerate(NUMBER_WORDS)}
+DIGITS = {
+    "zero": "0",
+    "one": "1",
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+    "eleven": "11",
+    "twelve": "12",
+    "thirteen": "13",
+    "fourteen": "14",
+    "fifteen": "15",
+    "sixteen": "16",
+    "seventeen": "17",
+    "eighteen": "18",
+    "nineteen": "19",
+    "twenty": "20",
+}
 TERMINAL_PUNCTUATION = ".,;:!? "
 
 
 def normalize(text: str) -> str:
-    """Lower-case, collapse whitespace, drop terminal punctuation, and write the words zero to twenty as digits."""
-    words = " ".join(text.lower().split()).rstrip(TERMINAL_PUNCTUATION).split()
-    return " ".join(DIGITS.get(word, word) for word in words)
+    """Lower-case, collapse whitespace, drop final punctuation; zero to twenty become digits."""
+    collapsed = " ".join(text.lower().split())
+    words = collapsed.rstrip(TERMINAL_PUNCTUATION).split()
+    digits_or_words = [DIGITS.get(word, word) for word in words]
+    return " ".join(digits_or_words)
 
 
 def score(prediction: str, target: Target) -> float:
-    """Score 1 where the normalised prediction equals a normalised reference, else 0.
-
-    Source: Acharya et al. 2019 (TallyQA), accuracy of the exact count; number words as digits are this module's own.
-    """
+    """Return 1 if the normalised prediction equals a normalised reference, else 0."""
     answer = normalize(prediction)
-    return float(any(normalize(reference) == answer for reference in target.references))
+    accepted = [normalize(reference) for reference in target.references]
+    return float(answer in accepted)
 
 
 METRIC = Metric(version=1, bounded=True, prepare=lambda targets: score)

@@ -1,104 +1,141 @@
-"""Multiple choice: the prediction names one of the sample's choices, by its letter or by its text."""
+"""Multiple choice: the prediction names one of the sample's choices, by its letter or by its text.
+
+There is no official script: the rules of reading are this module's own, and strict.
+"""
 
 import re
 from collections.abc import Callable, Sequence
-from string import ascii_lowercase
+from string import ascii_lowercase, ascii_uppercase
 
 from blocksieve.errors import DataError
 from blocksieve.metrics import Metric, Scorer, Target
 
+# "The correct answer is option ..."
 LEAD_IN = re.compile(
-    r"(?:(?:the|my|correct|right|best|final)\s+)*(?:answer|option|choice)\b(?:\s+is\b)?\s*:?\s*(?:option\s+)?",
+    r"(?:(?:the|my|correct|right|best|final)\s+)*(?:answer|option|choice)\b"
+    r"(?:\s+is\b)?\s*:?\s*(?:option\s+)?",
     re.IGNORECASE,
 )
-LETTERED = re.compile(r"[(\[]?([A-Za-z])[)\].:]+(?=\s|$)(.*)", re.DOTALL)
-CAPITAL = re.compile(
-    r"\b([A-Z])\b(?!\s+[a-z])"
-)  # a capital before a lower-case word is the article or the pronoun
+# "(B) ...", "B. ...", "B: ..."; group 1 is the letter, group 2 what follows.
+MARKED_LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]+(?=\s|$)(.*)", re.DOTALL)
+# A capital before a lower-case word is the article "A" or the pronoun "I".
+LONE_CAPITAL = re.compile(r"\b([A-Z])\b(?!\s+[a-z])")
+LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)")
 
 
 def simplify(text: str) -> str:
-    """Lower-case and strip each word's brackets, quotes and closing punctuation; a text of nothing else is kept."""
-    words = (word.lstrip("([\"'").rstrip(".,;:!?)]\"'") for word in text.lower().split())
-    return " ".join(filter(None, words)) or text.strip().lower()
+    """Lower-case and strip each word's brackets, quotes and closing punctuation.
+
+    A text of nothing else is kept.
+    """
+    words = []
+    for word in text.lower().split():
+        stripped = word.lstrip("([\"'").rstrip(".,;:!?)]\"'")
+        if stripped:
+            words.append(stripped)
+    return " ".join(words) or text.strip().lower()
 
 
 def without_article(text: str) -> str:
-    """Drop a leading article that has a word after it, so that "a cat" is the choice "cat" and never the letter A."""
-    return re.sub(r"^(?:a|an|the)\s+(?=\S)", "", text)
+    """Drop a leading article that has a word after it.
+
+    So "a cat" is the choice "cat" and never the letter A.
+    """
+    return LEADING_ARTICLE.sub("", text)
 
 
-def exact(text: str, choices: Sequence[str]) -> set[int]:
-    """Read the whole text as a choice's text or letter, as written."""
-    return {
-        index
-        for index, choice in enumerate(choices)
-        if text in (choice.strip(), ascii_lowercase[index].upper())
-    }
+def read_exact(text: str, choices: Sequence[str]) -> set[int]:
+    """Read the whole text, as written, as a choice's text or letter."""
+    indices = set()
+    for index, choice in enumerate(choices):
+        if text in (choice.strip(), ascii_uppercase[index]):
+            indices.add(index)
+    return indices
 
 
-def simplified(text: str, choices: Sequence[str]) -> set[int]:
+def read_simplified(text: str, choices: Sequence[str]) -> set[int]:
     """Read the whole text, simplified, as a choice's letter, its text, or its letter and text."""
     plain = simplify(text)
-    answer = (
-        plain if LETTERED.match(text) else without_article(plain)
-    )  # "A: red" is marked: no article
-    found = set()
+    # In "A: red" the A is marked as a letter, so it is no article.
+    answer = plain if MARKED_LETTER.match(text) else without_article(plain)
+    indices = set()
     for index, choice in enumerate(choices):
-        letter, meaning = ascii_lowercase[index], simplify(choice)
-        if plain in (letter, f"{letter} {meaning}") or answer == without_article(meaning):
-            found.add(index)
-    return found
+        letter = ascii_lowercase[index]
+        meaning = simplify(choice)
+        names_letter = plain in (letter, f"{letter} {meaning}")
+        if names_letter or answer == without_article(meaning):
+            indices.add(index)
+    return indices
 
 
-def lettered(text: str, choices: Sequence[str]) -> set[int]:
-    """Read a marked letter at the start ("B) because ...") and every other choice that the explanation names."""
-    match = LETTERED.match(text)
-    if match is None or ascii_lowercase.index(match[1].lower()) >= len(choices):
+def read_marked(text: str, choices: Sequence[str]) -> set[int]:
+    """Read a marked letter at the start ("B) because ...").
+
+    Other choices that the explanation after it names are read as well.
+    """
+    match = MARKED_LETTER.match(text)
+    if match is None:
         return set()
-    letters = {match[1].lower(), *CAPITAL.findall(match[2].strip())}
-    positions = {ascii_lowercase.index(letter.lower()) for letter in letters}
-    return {position for position in positions if position < len(choices)} | simplified(
-        match[2], choices
-    )
+    letter, explanation = match.groups()
+    index = ascii_lowercase.index(letter.lower())
+    if index >= len(choices):
+        return set()
+    indices = {index} | read_simplified(explanation, choices)
+    for capital in LONE_CAPITAL.findall(explanation.strip()):
+        index = ascii_uppercase.index(capital)
+        if index < len(choices):
+            indices.add(index)
+    return indices
 
 
-READINGS: tuple[Callable[[str, Sequence[str]], set[int]], ...] = (exact, simplified, lettered)
-"""The strictest first: the first reading that finds anything decides."""
+READINGS: tuple[Callable[[str, Sequence[str]], set[int]], ...] = (
+    read_exact,
+    read_simplified,
+    read_marked,
+)
+"""The strictest first: the first reading that names a choice decides."""
 
 
 def parse_choice(prediction: str, choices: Sequence[str]) -> int | None:
-    """Find which choice a prediction names, from 0, or None where it names none or several: it is never guessed.
+    """Return which choice a prediction names, from 0; None if it names none or more than one.
 
-    A prediction may give a letter ("B", "(b)", "Answer: B."), a choice's text ("red", "The answer is red") or both.
+    A prediction may give a letter ("B", "(b)", "Answer: B."), a choice's text ("red", "The answer
+    is red") or both. A choice is never guessed.
     """
     text = prediction.replace("*", "").strip()
-    remainder = LEAD_IN.sub("", text, count=1) if LEAD_IN.match(text) else text
+    lead_in = LEAD_IN.match(text)
+    remainder = text[lead_in.end() :] if lead_in else text
     for reading in READINGS:
-        found = reading(text, choices) | reading(remainder, choices)
-        if found:
-            return found.pop() if len(found) == 1 else None
+        indices = reading(text, choices) | reading(remainder, choices)
+        if len(indices) == 1:
+            return indices.pop()
+        if indices:
+            return None
     return None
 
 
 def score(prediction: str, target: Target) -> float:
-    """Score 1 where the prediction names the same choice as a reference (a letter or a choice's text), else 0."""
-    answer = parse_choice(prediction, target.choices)
-    return float(
-        answer is not None
-        and answer in {parse_choice(each, target.choices) for each in target.references}
-    )
+    """Return 1 if the prediction names the same choice as a reference, else 0.
+
+    A reference is a choice's letter or its text.
+    """
+    choices = target.choices
+    answer = parse_choice(prediction, choices)
+    if answer is None:
+        return 0.0
+    correct = [parse_choice(reference, choices) for reference in target.references]
+    return float(answer in correct)
 
 
 def parses(prediction: str, target: Target) -> bool:
-    """Whether a prediction names one choice, right or wrong."""
+    """Tell whether a prediction names one choice, right or wrong."""
     return parse_choice(prediction, target.choices) is not None
 
 
 def prepare(targets: Sequence[Target]) -> Scorer:
-    """Check that every reference names one of its target's choices (at most 26), and return the scorer.
+    """Check that every reference names one of its target's choices, and return the scorer.
 
-    Raises DataError for the first target where that is not so.
+    Raises DataError for the first target that fails, or that has no or more than 26 choices.
     """
     for target in targets:
         if not 1 <= len(target.choices) <= len(ascii_lowercase):
@@ -108,7 +145,8 @@ def prepare(targets: Sequence[Target]) -> Scorer:
         for reference in target.references:
             if parse_choice(reference, target.choices) is None:
                 raise DataError(
-                    f"reference {reference!r} does not name one of the choices {target.choices}: correct it"
+                    f"reference {reference!r} does not name one of the choices"
+                    f" {target.choices}: correct it"
                 )
     return score
 

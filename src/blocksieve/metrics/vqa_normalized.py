@@ -1,4 +1,8 @@
-"""VQA accuracy with both sides always normalised: the evaluation of TextVQA, and what is published for VLMs."""
+"""VQA accuracy with both sides always normalised, as TextVQA and published results for VLMs do.
+
+Source: Singh et al. 2019 (TextVQA): `EvalAIAnswerProcessor` of the repository facebookresearch/mmf,
+as EvolvingLMMs-Lab/lmms-eval uses it for TextVQA and OK-VQA.
+"""
 
 from collections.abc import Sequence
 
@@ -9,20 +13,20 @@ from blocksieve.metrics.vqa import normalize as normalize_vqa
 
 def normalize(text: str) -> str:
     """Lower-case, drop commas and question marks, split off 's, and normalise as for `vqa`."""
-    plain = text.lower().replace(",", "").replace("?", "").replace("'s", " 's")
-    return normalize_vqa(on_one_line(plain.strip()))
+    plain = text.lower().replace(",", "").replace("?", "")
+    split = plain.replace("'s", " 's").strip()
+    return normalize_vqa(on_one_line(split))
 
 
 def score(prediction: str, target: Target) -> float:
-    """Score a prediction in [0, 1]: the agreement with the annotators, every answer normalised.
+    """Return the agreement with the annotators in [0, 1], every answer normalised.
 
-    Source: Singh et al. 2019 (TextVQA): `EvalAIAnswerProcessor` of the repository facebookresearch/mmf, as the
-    evaluation of TextVQA and OK-VQA in EvolvingLMMs-Lab/lmms-eval uses it. Differs from `vqa` where all annotators gave
-    the same answer: there `vqa` compares the raw text, which a model that writes "Yes." never meets.
+    This differs from `vqa` where all annotators gave the same answer. There `vqa` compares the raw
+    texts, and a model that writes "Yes." never matches "yes".
     """
-    return agreement(
-        normalize(prediction), [normalize(reference) for reference in target.references]
-    )
+    answer = normalize(prediction)
+    references = [normalize(reference) for reference in target.references]
+    return agreement(answer, references)
 
 
 def prepare(targets: Sequence[Target]) -> Scorer:

@@ -1,9 +1,13 @@
 """The eight demo tasks: each draws one picture and asks its questions about it.
 
-A task is a function `(rng, level, held_out) -> Picture`. `level` 0 is the smallest case (where training starts), 2 what
-the datasets hold. The same functions serve training and the datasets: `draw` keeps the two apart by the picture's hash.
+A task is a function `(rng, level, held_out) -> Picture`. `level` 0 is the smallest case (where
+training starts), 2 is what the datasets hold. The same functions serve training and the datasets:
+`draw` keeps the two apart by the picture's hash.
+
+The order of the draws from `rng` decides every picture: a change there changes the datasets.
 """
 
+import itertools
 import random
 import zlib
 from collections.abc import Callable
@@ -63,6 +67,8 @@ LABELS = (
     "UNIT",
     "YEAR",
 )
+SIGN_COLORS = (("blue", "white"), ("green", "white"), ("black", "yellow"), ("white", "black"))
+"""Plate and ink."""
 ORDINALS = ("first", "second", "third", "fourth")
 CHOICE_LETTERS = "ABCD"
 CAPTION_STYLES = (
@@ -72,12 +78,14 @@ CAPTION_STYLES = (
     "the image shows {}",
     "{} on a plain ground",
 )
-VOWELS, CONSONANTS = "AEIOU", "BCDFGHJKLMNPRSTVWXZ"
+VOWELS = "AEIOU"
+CONSONANTS = "BCDFGHJKLMNPRSTVWXZ"
+CELLS = range(GRID * GRID)
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question; `references` are the accepted answers, the first being the plainest; `kind` names the sub-task."""
+    """One question: its accepted answers, the plainest first, and the sub-task that it is of."""
 
     question: str
     references: tuple[str, ...]
@@ -94,211 +102,306 @@ class Picture:
 
 
 def scene(rng: random.Random, count: int, distinct: bool = True) -> list[Thing]:
-    """Objects in reading order on different tiles; `distinct`: no two of the same colour and shape."""
-    kinds = [(shape, color) for shape in SHAPES for color in COLORS]
+    """Draw objects in reading order on different tiles.
+
+    `distinct`: no two have the same colour and shape. Otherwise most of them are of three kinds.
+    """
+    kinds = list(itertools.product(SHAPES, COLORS))
     if distinct:
         picked = rng.sample(kinds, count)
     else:
-        few = rng.sample(kinds, 2) + [(rng.choice(SHAPES), rng.choice(tuple(COLORS)))]
-        picked = [
-            rng.choice(few) if rng.random() < 0.7 else rng.choice(kinds) for _ in range(count)
-        ]
-    cells = sorted(rng.sample(range(GRID * GRID), count))
-    return [Thing(shape, color, cell) for (shape, color), cell in zip(picked, cells, strict=True)]
+        frequent = rng.sample(kinds, 2)
+        frequent.append(random_kind(rng))
+        picked = []
+        for _ in range(count):
+            choices = frequent if rng.random() < 0.7 else kinds
+            picked.append(rng.choice(choices))
+    cells = sorted(rng.sample(CELLS, count))
+    things = []
+    for (shape, color), cell in zip(picked, cells, strict=True):
+        things.append(Thing(shape, color, cell))
+    return things
+
+
+def random_kind(rng: random.Random) -> tuple[str, str]:
+    """Draw a shape and a colour."""
+    shape = rng.choice(SHAPES)
+    color = rng.choice(tuple(COLORS))
+    return shape, color
 
 
 def paint(rng: random.Random, things: list[Thing]) -> np.ndarray:
-    """The pixels of a scene."""
+    """Return the pixels of a scene."""
     canvas = Canvas(rng)
     for thing in things:
         canvas.put_thing(thing)
     return canvas.pixels
 
 
-def annotators(rng: random.Random, answer: str, other: str) -> tuple[str, ...]:
-    """Ten annotators' answers as in VQA: seven to ten say `answer`, the rest `other`."""
-    agreeing = rng.randrange(7, 11)
-    return tuple([answer] * agreeing + [other] * (10 - agreeing))
+def annotators(rng: random.Random, answer: str, alternative: str) -> tuple[str, ...]:
+    """Return ten annotators' answers as in VQA: seven to ten say `answer`, the rest differ."""
+    num_agreeing = rng.randrange(7, 11)
+    answers = [answer] * num_agreeing
+    answers += [alternative] * (10 - num_agreeing)
+    return tuple(answers)
 
 
 def unique(things: list[Thing], attribute: str) -> list[Thing]:
-    """The objects that no other one equals in `attribute`."""
+    """Return the objects that no second one equals in `attribute`."""
     values = [getattr(thing, attribute) for thing in things]
-    return [thing for thing, value in zip(things, values, strict=True) if values.count(value) == 1]
+    singled_out = []
+    for thing, value in zip(things, values, strict=True):
+        if values.count(value) == 1:
+            singled_out.append(thing)
+    return singled_out
 
 
 def question_about(rng: random.Random, things: list[Thing], kind: str) -> tuple[str, str] | None:
-    """Question and answer of one kind (color, shape, place) about an object that the question determines."""
+    """Return question and answer of a kind (color, shape, place) about an object.
+
+    The question determines the object; None if no object can be singled out.
+    """
     singled_out_by = {"color": "shape", "shape": "color", "place": "name"}[kind]
     candidates = unique(things, singled_out_by)
     if not candidates:
         return None
     thing = rng.choice(candidates)
-    return {
-        "color": (f"what color is the {thing.shape}?", thing.color),
-        "shape": (f"what shape is the {thing.color} object?", thing.shape),
-        "place": (f"where is the {thing.name}?", thing.place),
-    }[kind]
+    if kind == "color":
+        question = f"what color is the {thing.shape}?"
+        return question, thing.color
+    if kind == "shape":
+        question = f"what shape is the {thing.color} object?"
+        return question, thing.shape
+    question = f"where is the {thing.name}?"
+    return question, thing.place
 
 
 def is_there(rng: random.Random, things: list[Thing]) -> tuple[str, str]:
-    """A yes/no question whose negatives combine a colour and a shape that may both be present."""
+    """Return a yes/no question about an object, and its answer.
+
+    An absent object shares its colour or its shape with one that is there, so that colour and shape
+    must be seen together.
+    """
     names = {thing.name for thing in things}
     if rng.random() < 0.5:
-        return f"is there a {rng.choice(sorted(names))}?", "yes"
+        name = rng.choice(sorted(names))
+        return f"is there a {name}?", "yes"
     thing = rng.choice(things)
-    candidates = [f"{thing.color} {shape}" for shape in SHAPES] + [
-        f"{color} {thing.shape}" for color in COLORS
-    ]
-    return f"is there a {rng.choice([name for name in candidates if name not in names])}?", "no"
+    candidates = [f"{thing.color} {shape}" for shape in SHAPES]
+    candidates += [f"{color} {thing.shape}" for color in COLORS]
+    absent = [name for name in candidates if name not in names]
+    name = rng.choice(absent)
+    return f"is there a {name}?", "no"
 
 
 def vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Colour, shape, position and yes/no questions about a scene."""
-    things = scene(rng, rng.randrange(2, 3 + 2 * level))
+    """Draw colour, shape, position and yes/no questions about a scene."""
+    count = rng.randrange(2, 3 + 2 * level)
+    things = scene(rng, count)
+    kinds = ("color",) if level == 0 else ("color", "shape", "place")
     questions = []
-    for kind in ("color",) if level == 0 else ("color", "shape", "place"):
-        asked = question_about(rng, things, kind)
-        if asked:
-            question, answer = asked
-            questions.append(
-                Question(question, annotators(rng, answer, SYNONYMS.get(answer, "unknown")), kind)
-            )
+    for kind in kinds:
+        pair = question_about(rng, things, kind)
+        if pair is None:
+            continue
+        question, answer = pair
+        alternative = SYNONYMS.get(answer, "unknown")
+        answers = annotators(rng, answer, alternative)
+        questions.append(Question(question, answers, kind))
     if level > 0 or not questions:
         question, answer = is_there(rng, things)
-        questions.append(Question(question, annotators(rng, answer, SYNONYMS[answer]), "yes/no"))
-    return Picture(paint(rng, things), questions)
+        alternative = SYNONYMS[answer]
+        answers = annotators(rng, answer, alternative)
+        questions.append(Question(question, answers, "yes/no"))
+    pixels = paint(rng, things)
+    return Picture(pixels, questions)
 
 
 def okvqa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Questions whose answer needs a fact that the picture does not show."""
-    things = scene(rng, rng.randrange(1, 2 + 2 * level))
+    """Draw questions whose answer needs a fact that the picture does not show."""
+    count = rng.randrange(1, 2 + 2 * level)
+    things = scene(rng, count)
     questions = []
-    for thing in rng.sample(unique(things, "shape"), k=min(1, len(unique(things, "shape")))):
-        for what, facts in (("fruit", FRUIT), ("animal", ANIMAL)):
-            question = f"which {what} has the color of the {thing.shape}?"
-            questions.append(Question(question, annotators(rng, *facts[thing.color]), what))
-    for thing in rng.sample(unique(things, "color"), k=min(1, len(unique(things, "color")))):
+    for thing in at_most_one(rng, unique(things, "shape")):
+        for topic, facts in (("fruit", FRUIT), ("animal", ANIMAL)):
+            question = f"which {topic} has the color of the {thing.shape}?"
+            answer, alternative = facts[thing.color]
+            answers = annotators(rng, answer, alternative)
+            questions.append(Question(question, answers, topic))
+    for thing in at_most_one(rng, unique(things, "color")):
         question = f"what has the shape of the {thing.color} object?"
-        questions.append(Question(question, annotators(rng, *USE[thing.shape]), "use"))
+        answer, alternative = USE[thing.shape]
+        answers = annotators(rng, answer, alternative)
+        questions.append(Question(question, answers, "use"))
     if not questions:
         return okvqa(rng, level, held_out)
-    return Picture(paint(rng, things), questions)
+    pixels = paint(rng, things)
+    return Picture(pixels, questions)
+
+
+def at_most_one(rng: random.Random, things: list[Thing]) -> list[Thing]:
+    """Draw one object if there are any."""
+    count = min(1, len(things))
+    return rng.sample(things, count)
 
 
 def random_word(rng: random.Random, length: int) -> str:
-    """A pronounceable word of capital letters."""
-    return "".join(rng.choice(CONSONANTS if i % 2 == 0 else VOWELS) for i in range(length))
+    """Draw a pronounceable word of capital letters."""
+    word = ""
+    for position in range(length):
+        letters = CONSONANTS if position % 2 == 0 else VOWELS
+        word += rng.choice(letters)
+    return word
+
+
+def random_words(rng: random.Random, count: int, level: int) -> list[str]:
+    """Draw words of two or three letters at level 0, of three or four above."""
+    shortest = 2 if level == 0 else 3
+    words = []
+    for _ in range(count):
+        length = rng.randrange(shortest, shortest + 2)
+        words.append(random_word(rng, length))
+    return words
+
+
+def put_word_in_row(canvas: Canvas, word: str, row: int, ink: str, plate: str | None) -> None:
+    """Write a word somewhere in a row of the canvas."""
+    num_columns = GRID - len(word) + 1
+    column = canvas.rng.randrange(num_columns)
+    cell = row * GRID + column
+    canvas.put_word(word, cell, ink, plate)
 
 
 def text_vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Questions about one of several written words, by its colour or its place in the order."""
+    """Draw questions about one of some written words, by its colour or its place in the order."""
     canvas = Canvas(rng)
-    count = rng.randrange(1 + (level > 0), 2 + level)
+    fewest = 1 if level == 0 else 2
+    count = rng.randrange(fewest, 2 + level)
     rows = sorted(rng.sample(range(GRID), count))
     inks = rng.sample(INKS, count)
-    words = [
-        random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5)) for _ in rows
-    ]
+    words = random_words(rng, count, level)
     for row, ink, word in zip(rows, inks, words, strict=True):
-        canvas.put_word(word, row * GRID + rng.randrange(GRID - len(word) + 1), ink)
-    pick = rng.randrange(count)
-    questions = [
-        Question(
-            f"what is the {inks[pick]} word?", annotators(rng, words[pick], "unknown"), "color"
-        )
-    ]
-    pick = rng.randrange(count)
-    questions.append(
-        Question(
-            f"what is the {ORDINALS[pick]} word?", annotators(rng, words[pick], "unknown"), "order"
-        )
-    )
+        put_word_in_row(canvas, word, row, ink, plate=None)
+    questions = []
+    for kind, word_names in (("color", inks), ("order", ORDINALS)):
+        pick = rng.randrange(count)
+        question = f"what is the {word_names[pick]} word?"
+        answers = annotators(rng, words[pick], "unknown")
+        questions.append(Question(question, answers, kind))
     return Picture(canvas.pixels, questions)
 
 
 def st_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Read the sign: a plate of one or two words among objects."""
+    """Draw a sign to read: a plate of one or two words among objects."""
     canvas = Canvas(rng)
-    lines = 1 if level < 2 else rng.randrange(1, 3)
-    row = rng.randrange(GRID - lines + 1)
-    plate, ink = rng.choice(
-        [("blue", "white"), ("green", "white"), ("black", "yellow"), ("white", "black")]
-    )
-    words = [
-        random_word(rng, rng.randrange(2, 4) if level == 0 else rng.randrange(3, 5))
-        for _ in range(lines)
-    ]
-    for line, word in enumerate(words):
-        canvas.put_word(word, (row + line) * GRID + rng.randrange(GRID - len(word) + 1), ink, plate)
-    free = [cell for cell in range(GRID * GRID) if not row <= cell // GRID < row + lines]
-    for cell in rng.sample(free, rng.randrange(1 + level)):
-        canvas.put_thing(Thing(rng.choice(SHAPES), rng.choice(tuple(COLORS)), cell))
-    return Picture(canvas.pixels, [Question("what does the sign say?", (" ".join(words),), "sign")])
+    num_lines = 1 if level < 2 else rng.randrange(1, 3)
+    first_row = rng.randrange(GRID - num_lines + 1)
+    rows = range(first_row, first_row + num_lines)
+    plate, ink = rng.choice(SIGN_COLORS)
+    words = random_words(rng, num_lines, level)
+    for row, word in zip(rows, words, strict=True):
+        put_word_in_row(canvas, word, row, ink, plate)
+    free_cells = [cell for cell in CELLS if cell // GRID not in rows]
+    num_things = rng.randrange(1 + level)
+    for cell in rng.sample(free_cells, num_things):
+        shape, color = random_kind(rng)
+        canvas.put_thing(Thing(shape, color, cell))
+    text = " ".join(words)
+    question = Question("what does the sign say?", (text,), "sign")
+    return Picture(canvas.pixels, [question])
 
 
 def doc_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Look a handwritten value up in a small printed form."""
+    """Draw a small printed form, in which a handwritten value is to be looked up."""
     canvas = Canvas(rng)
     count = 1 + level if level < 2 else rng.randrange(2, GRID + 1)
     rows = sorted(rng.sample(range(GRID), count))
     labels = rng.sample(LABELS, count)
-    values = [f"{rng.randrange(10, 100)}" for _ in rows]
+    values = [str(rng.randrange(10, 100)) for _ in rows]
     for row, label, value in zip(rows, labels, values, strict=True):
-        canvas.put_label(label, row * GRID)
-        for offset, digit in enumerate(value):
-            canvas.put_digit(
-                rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset
-            )
-    asked = rng.sample(range(count), min(2, count))
-    questions = [
-        Question(f"what is the {labels[i].lower()}?", (values[i],), "lookup") for i in asked
-    ]
+        label_cell = row * GRID
+        canvas.put_label(label, label_cell)
+        # A label of four letters fills two tiles; the value stands behind it.
+        for digit_cell, digit in enumerate(value, start=label_cell + 2):
+            images = digit_images(held_out)[int(digit)]
+            canvas.put_digit(rng.choice(images), digit_cell)
+    questions = []
+    num_questions = min(2, count)
+    for index in rng.sample(range(count), num_questions):
+        question = f"what is the {labels[index].lower()}?"
+        questions.append(Question(question, (values[index],), "lookup"))
     return Picture(canvas.pixels, questions)
 
 
 def science_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Four choices about a scene; the answer is a letter."""
-    things = scene(rng, rng.randrange(1, 3) if level == 0 else rng.randrange(2, 3 + 2 * level))
+    """Draw questions of four choices about a scene; the answer is a letter."""
+    fewest = 1 if level == 0 else 2
+    count = rng.randrange(fewest, 3 + 2 * level)
+    things = scene(rng, count)
+    options_by_kind: dict[str, tuple[str, ...]] = {"color": tuple(COLORS)}
+    if level > 0:
+        options_by_kind["shape"] = SHAPES
     questions = []
-    for kind, options in (("color", tuple(COLORS)), ("shape", SHAPES)):
-        asked = question_about(rng, things, kind) if level > 0 or kind == "color" else None
-        if asked:
-            question, answer = asked
-            choices = rng.sample([option for option in options if option != answer], 3)
-            choices.insert(rng.randrange(4), answer)
-            letter = CHOICE_LETTERS[choices.index(answer)]
-            questions.append(Question(question, (letter,), kind, tuple(choices)))
-    return Picture(paint(rng, things), questions) if questions else science_qa(rng, level, held_out)
+    for kind, options in options_by_kind.items():
+        pair = question_about(rng, things, kind)
+        if pair is None:
+            continue
+        question, answer = pair
+        wrong = [option for option in options if option != answer]
+        choices = rng.sample(wrong, 3)
+        position = rng.randrange(4)
+        choices.insert(position, answer)
+        letter = CHOICE_LETTERS[position]
+        questions.append(Question(question, (letter,), kind, tuple(choices)))
+    if not questions:
+        return science_qa(rng, level, held_out)
+    pixels = paint(rng, things)
+    return Picture(pixels, questions)
 
 
 def tally_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Count all objects (simple), or those of a colour, a shape or both (complex)."""
-    things = scene(rng, rng.randrange(1, 4 + 2 * level), distinct=False)
-    thing = rng.choice(things)
-    absent = Thing(rng.choice(SHAPES), rng.choice(tuple(COLORS)), 0)
-    about = thing if rng.random() < 0.85 else absent
-    complex_questions = [
-        (f"how many {about.shape}s are there?", sum(t.shape == about.shape for t in things)),
-        (f"how many {about.color} objects are there?", sum(t.color == about.color for t in things)),
-        (
-            f"how many {about.color} {about.shape}s are there?",
-            sum(t.name == about.name for t in things),
-        ),
+    """Draw objects to count: all (simple), or those of a colour, a shape or both (complex)."""
+    num_things = rng.randrange(1, 4 + 2 * level)
+    things = scene(rng, num_things, distinct=False)
+    present = rng.choice(things)
+    shape, color = random_kind(rng)  # maybe of no object
+    if rng.random() < 0.85:
+        shape, color = present.shape, present.color
+    of_shape = [thing for thing in things if thing.shape == shape]
+    of_color = [thing for thing in things if thing.color == color]
+    of_both = [thing for thing in of_shape if thing.color == color]
+    shapes = "crosses" if shape == "cross" else f"{shape}s"
+    counted = [
+        (shapes, of_shape),
+        (f"{color} objects", of_color),
+        (f"{color} {shapes}", of_both),
     ]
-    questions = [Question("how many objects are there?", (str(len(things)),), "simple")]
-    for question, count in rng.sample(complex_questions, min(level, 2)):
-        questions.append(Question(question.replace("crosss", "crosses"), (str(count),), "complex"))
-    return Picture(paint(rng, things), questions)
+    questions = [Question("how many objects are there?", (str(num_things),), "simple")]
+    num_complex = min(level, 2)
+    for name, objects in rng.sample(counted, num_complex):
+        count = str(len(objects))
+        questions.append(Question(f"how many {name} are there?", (count,), "complex"))
+    pixels = paint(rng, things)
+    return Picture(pixels, questions)
 
 
 def caption(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Describe the scene, its objects in reading order; five references in as many styles."""
-    things = scene(rng, rng.randrange(1, (2, 3, 5)[level]))
-    names = [f"{'an' if thing.name[0] in 'aeiou' else 'a'} {thing.name}" for thing in things]
-    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-    references = tuple(style.format(listed) for style in CAPTION_STYLES)
-    return Picture(paint(rng, things), [Question("describe the image.", references, "caption")])
+    """Draw a scene to describe, its objects in reading order; five references in as many styles."""
+    most = (1, 2, 4)[level]
+    count = rng.randint(1, most)
+    things = scene(rng, count)
+    names = []
+    for thing in things:
+        article = "an" if thing.name[0] in "aeiou" else "a"
+        names.append(f"{article} {thing.name}")
+    enumeration = names[-1]
+    if len(names) > 1:
+        all_but_last = ", ".join(names[:-1])
+        enumeration = f"{all_but_last} and {names[-1]}"
+    references = tuple(style.format(enumeration) for style in CAPTION_STYLES)
+    question = Question("describe the image.", references, "caption")
+    pixels = paint(rng, things)
+    return Picture(pixels, [question])
 
 
 Task = Callable[[random.Random, int, bool], Picture]
@@ -316,11 +419,13 @@ TASKS: dict[str, Task] = {
 
 
 def draw(task: Task, rng: random.Random, held_out: bool, level: int = 2) -> Picture:
-    """Draw one picture of a task; one in eight pictures, by the hash of its pixels, is held out from training.
+    """Draw one picture of a task for the datasets (`held_out`) or for training.
 
-    Training and the datasets can therefore never share a picture, whatever their seeds.
+    One in eight pictures, by the hash of its pixels, is held out from training. Training and the
+    datasets can therefore never share a picture, whatever their seeds.
     """
     while True:
         picture = task(rng, level, held_out)
-        if (zlib.crc32(picture.pixels.tobytes()) % 8 == 0) == held_out:
+        pixel_hash = zlib.crc32(picture.pixels.tobytes())
+        if (pixel_hash % 8 == 0) == held_out:
             return picture
