@@ -242,10 +242,10 @@ def _picks(
         least = drops[:, of_size].argmin(axis=1)  # (draws,)
         picks[Method.BEAM, size] = [measured[of_size[place]] for place in least]
         if size < len(singles):
-            picks[Method.SCORES, size] = [
-                _together(measured[singles[place]] for place in places)
-                for places in by_drop[:, :size]
-            ]
+            picks[Method.SCORES, size] = []
+            for places in by_drop[:, :size]:
+                least_important = [measured[singles[place]] for place in places]
+                picks[Method.SCORES, size].append(_together(least_important))
     return picks
 
 
