@@ -5,7 +5,7 @@ import pytest
 from planted import planted_evaluations
 from scipy import stats
 
-from blocksieve.analysis.rankings_by_num_removed import RANKING, block_importance, rank
+from blocksieve.analysis.rankings_by_num_removed import SCHEMA, rank
 from blocksieve.errors import DataError
 
 BASELINES = {"vqa": 0.5, "caption": 1.2, "count": 0.8}
@@ -23,41 +23,38 @@ def row(ranking: pl.DataFrame, combination: str) -> dict:
 
 def test_ranks_by_the_planted_relative_drops_and_leaves_out_the_baseline():
     ranking = rank(EVALUATIONS, "relative")
-    assert ranking.schema == RANKING
+    assert ranking.schema == SCHEMA
     assert ranking["combination"].to_list() == ["2", "1", "0", "1-2", "1-10"]
     assert ranking["rank"].to_list() == [1, 2, 3, 1, None]
     assert ranking["relative_mean"].to_list() == pytest.approx([-1 / 3, 20 / 3, 50, 20, 4])
 
 
 def test_points_average_over_the_bounded_datasets_only():
-    found = row(rank(EVALUATIONS, "points"), "1-2")
-    assert found["points_mean"] == pytest.approx(13)
-    assert (found["points_datasets"], found["relative_datasets"], found["coverage"]) == (2, 3, 3)
+    pair = row(rank(EVALUATIONS, "points"), "1-2")
+    assert pair["points_mean"] == pytest.approx(13)
+    assert (pair["points_datasets"], pair["relative_datasets"], pair["coverage"]) == (2, 3, 3)
 
 
 def test_interval_of_the_mean_and_spread_are_two_things():
-    found = row(rank(EVALUATIONS, "points"), "1-2")
-    assert found["points_se"] == pytest.approx(2**0.5 / 2)
-    assert found["points_ci_high"] - 13 == pytest.approx(2**0.5)
-    assert found["points_spread"] == pytest.approx(18**0.5)
+    pair = row(rank(EVALUATIONS, "points"), "1-2")
+    assert pair["points_se"] == pytest.approx(2**0.5 / 2)
+    assert pair["points_ci_high"] - 13 == pytest.approx(2**0.5)
+    assert pair["points_spread"] == pytest.approx(18**0.5)
 
 
 def test_relative_interval_takes_student_t_over_the_clusters():
     alone = planted_evaluations({"vqa": {(1,): 0.1}}, {"vqa": 0.5}, n=12)
-    found = row(rank(alone, "relative"), "1")
-    assert found["relative_ci_high"] == pytest.approx(20 + 2 * stats.t.ppf(0.975, 11))
-    assert found["relative_spread"] is None
+    single = row(rank(alone, "relative"), "1")
+    assert single["relative_ci_high"] == pytest.approx(20 + 2 * stats.t.ppf(0.975, 11))
+    assert single["relative_spread"] is None
 
 
 def test_partial_coverage_stays_without_a_rank_however_small_its_drop():
-    found = row(rank(EVALUATIONS, "relative"), "1-10")
-    assert (found["rank"], found["full"], found["coverage"], found["num_datasets"]) == (
-        None,
-        False,
-        1,
-        3,
-    )
-    assert (found["datasets"], found["n_min"], found["n_total"]) == (["vqa"], 100, 100)
+    partial = row(rank(EVALUATIONS, "relative"), "1-10")
+    assert partial["rank"] is None
+    assert partial["full"] is False
+    assert (partial["coverage"], partial["num_datasets"]) == (1, 3)
+    assert (partial["datasets"], partial["n_min"], partial["n_total"]) == (["vqa"], 100, 100)
 
 
 def test_partly_covered_combinations_stand_by_coverage_before_their_drop():
@@ -81,29 +78,30 @@ def test_order_of_the_rows_does_not_matter():
 
 def test_zero_baseline_is_left_out_of_the_relative_mean_and_counted():
     drops = {"vqa": {(1,): 0.05}, "hard": {(1,): -0.1}}
-    found = row(rank(planted_evaluations(drops, {"vqa": 0.5, "hard": 0.0}), "relative"), "1")
-    assert found["relative_mean"] == pytest.approx(10)
-    assert (found["relative_datasets"], found["coverage"], found["full"]) == (1, 2, True)
-    assert found["points_mean"] == pytest.approx(-2.5)
+    evaluations = planted_evaluations(drops, {"vqa": 0.5, "hard": 0.0})
+    single = row(rank(evaluations, "relative"), "1")
+    assert single["relative_mean"] == pytest.approx(10)
+    assert (single["relative_datasets"], single["coverage"], single["full"]) == (1, 2, True)
+    assert single["points_mean"] == pytest.approx(-2.5)
 
 
 def test_unknown_error_leaves_the_mean_with_no_interval():
     one_cluster = EVALUATIONS.with_columns(
         pl.lit(float("nan")).alias(name) for name in ("se", "ci_low", "ci_high")
     )
-    found = row(rank(one_cluster, "points"), "1-2")
-    assert found["points_mean"] == pytest.approx(13)
-    assert found["points_se"] is None
-    assert found["points_ci_low"] is None
+    pair = row(rank(one_cluster, "points"), "1-2")
+    assert pair["points_mean"] == pytest.approx(13)
+    assert pair["points_se"] is None
+    assert pair["points_ci_low"] is None
 
 
 def test_roles_are_ranked_apart():
-    better = (
-        pl.when(role="holdout", combination="0").then(-1.0).otherwise("relative").alias("relative")
-    )
-    evaluations = EVALUATIONS.with_columns(better)
-    assert block_importance(evaluations, role="holdout")["combination"].to_list() == ["0", "2", "1"]
-    assert block_importance(evaluations)["combination"].to_list() == ["2", "1", "0"]
+    better = pl.when(role="holdout", combination="0").then(-1.0).otherwise("relative")
+    evaluations = EVALUATIONS.with_columns(relative=better)
+    on_holdout = rank(evaluations, "relative", "holdout").filter(pl.col("size") == 1)
+    on_search = rank(evaluations, "relative").filter(pl.col("size") == 1)
+    assert on_holdout["combination"].to_list() == ["0", "2", "1"]
+    assert on_search["combination"].to_list() == ["2", "1", "0"]
 
 
 def test_baseline_only_gives_an_empty_ranking():

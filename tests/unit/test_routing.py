@@ -3,9 +3,8 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import resources
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -22,9 +21,7 @@ from blocksieve.analysis.routing import (
     UNTRIED,
     analyse,
     policy_sums,
-    sums_of_policies,
 )
-from blocksieve.choices import choose
 from blocksieve.errors import DataError
 from blocksieve.figures.routing import draw
 from blocksieve.report.findings import routing as findings_of_routing
@@ -33,6 +30,7 @@ from blocksieve.routing import Router
 from blocksieve.routing.fitting import INVERSE_PENALTY, MAX_ERROR, calibrated, fit_router, lists_of
 from blocksieve.routing.prompts import prompts_of, wordings
 from blocksieve.routing.router import n_grams
+from blocksieve.search.finalists import choose
 
 THINGS = ("dog", "car", "umbrella", "table", "bottle", "bicycle")
 PAPERS = ("letter", "invoice", "report", "form", "memo", "contract")
@@ -369,7 +367,7 @@ def test_lists_are_what_the_search_chose():
     }
     planted = {name: drops[name] | together[name] for name in drops}
     evidence = planted_evidence(planted_evaluations(planted, dict(a=1.0, b=1.0)))
-    chosen = [asdict(choice) for choice in choose(evidence)]
+    chosen = [choice.row() for choice in choose(evidence)]
     generic, task_types = lists_of(chosen)
     assert generic == ((1,), (0, 1))
     assert task_types == {"type 0": ((2,), (0, 1)), "type 1": ((1,), (1, 2))}
@@ -408,6 +406,14 @@ def planted_scores(drops: dict[str, float]) -> pl.DataFrame:
     return pl.concat(tables)
 
 
+def planted_pairs(drops: dict[str, float]) -> pl.DataFrame:
+    """Return the planted samples with their baseline, as `shards.paired` gives them."""
+    scores = planted_scores(drops).with_columns(pl.col("score").cast(pl.Float64))
+    baseline = scores.filter(combination="none").select("sample_id", baseline="score")
+    pairs = scores.join(baseline, on="sample_id")
+    return pairs.with_columns(drop=pl.col("baseline") - pl.col("score"))
+
+
 def planted_detections(table: pl.DataFrame) -> pl.DataFrame:
     """What the router says of so many holdout prompts a dataset."""
     tables = []
@@ -419,19 +425,18 @@ def planted_detections(table: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(tables)
 
 
-def planted_document(
-    fitted, folder: Path, drops: dict[str, float], **lists
-) -> tuple[dict, pl.DataFrame]:
+def planted_document(fitted, drops: dict[str, float], **lists) -> tuple[dict, pl.DataFrame]:
     """The analysis of a run with these drops, and what the router said of its prompts."""
     own = {"generic": GENERIC, "task_types": {name: OWN[name] for name in ("VQA", "Document QA")}}
     router, detections = replace(fitted[0], **own | lists), planted_detections(fitted[1])
-    planted_scores(drops).write_parquet(folder / "shard.parquet")
     evaluations = planted_evaluations(
         {name: {(3,): 0.1} for name in DATASETS}, dict.fromkeys(DATASETS, BASELINE)
     )
-    sums = sums_of_policies([folder / "shard.parquet"], detections, router)
     document = analyse(
-        planted_evidence(evaluations), router, pl.concat([fitted[1], detections]), sums
+        planted_evidence(evaluations),
+        router=router,
+        detections=pl.concat([fitted[1], detections]),
+        finalist_samples=planted_pairs(drops).lazy(),
     )
     jsonschema.validate(document, SCHEMA)
     return document, detections
@@ -446,8 +451,8 @@ def said(document: dict) -> str:
     return " ".join(findings_of_routing(document, "%"))
 
 
-def test_the_planted_gain_comes_back(fitted, tmp_path):
-    document, detections = planted_document(fitted, tmp_path, DROPS)
+def test_the_planted_gain_comes_back(fitted):
+    document, detections = planted_document(fitted, DROPS)
     one, two = document["sizes"]
     own = detections.filter("routed", pl.col("detected").is_in(["VQA", "Document QA"]))
     rightly = len(own.filter(pl.col("detected") == pl.col("task_type"))) / len(detections)
@@ -464,13 +469,11 @@ def test_the_planted_gain_comes_back(fitted, tmp_path):
     assert "With 2 blocks" not in said(document)
 
 
-def test_where_all_lists_cost_the_same_no_gain_is_claimed(fitted, tmp_path):
-    document, _ = planted_document(fitted, tmp_path, ALIKE)
+def test_where_all_lists_cost_the_same_no_gain_is_claimed(fitted):
+    document, _ = planted_document(fitted, ALIKE)
     assert all(entry["gain"]["q"] > 0.05 for entry in document["sizes"])
     assert said(document).startswith("Picking the list by the prompt is not shown")
-    same, _ = planted_document(
-        fitted, tmp_path, DROPS, task_types={"VQA": GENERIC, "Document QA": GENERIC}
-    )
+    same, _ = planted_document(fitted, DROPS, task_types={"VQA": GENERIC, "Document QA": GENERIC})
     for entry in same["sizes"]:
         assert [entry["gain"][key] for key in ("drop", "low", "high", "changed", "q")] == [
             0,
@@ -483,32 +486,27 @@ def test_where_all_lists_cost_the_same_no_gain_is_claimed(fitted, tmp_path):
 
 def test_a_size_with_a_list_that_was_not_measured_is_left_out(fitted):
     router = replace(fitted[0], generic=GENERIC, task_types=OWN)
-    scores = planted_scores(DROPS).filter(
+    pairs = planted_pairs(DROPS).filter(
         pl.col("dataset") == "dataset 0", pl.col("combination") != "0-9"
     )
-    sums = policy_sums(scores.drop("dataset"), planted_detections(fitted[1]), "VQA", router)
-    assert set(sums["combination"]) == {
-        f"{name} 1" for name in ("generic", "task", "hybrid", "gain", "possible")
-    }
+    prompts = planted_detections(fitted[1]).filter(dataset="dataset 0")
+    sums = policy_sums(pairs, prompts, router)
+    policies = ("generic", "task", "hybrid", "gain", "possible")
+    assert set(sums.select("policy", "size").rows()) == {(policy, 1) for policy in policies}
 
 
 def test_what_is_missing_is_said_in_a_sentence(fitted):
     evaluations = planted_evaluations({"a": {(1,): 0.1}}, {"a": 1.0})
-    given = analyse(planted_evidence(evaluations))
     one_type = fit_router(PROMPTS.filter(task_type="VQA"), GENERIC, OWN)
     one_wording = fit_router(
         PROMPTS.with_columns(wording=pl.col("task_type").rank("dense").cast(pl.Int32)), GENERIC, OWN
     )
+    two_types = fit_router(PROMPTS.filter(role="search"), GENERIC, OWN)
     search_only = planted_evidence(evaluations.filter(role="search"))
-    cases = (
-        (given, NO_SAMPLES),
-        (analyse(search_only, *one_type, {}), ONE_TYPE),
-        (analyse(search_only, *one_wording, {}), UNTRIED),
-        (
-            analyse(search_only, *fit_router(PROMPTS.filter(role="search"), GENERIC, OWN), {}),
-            NO_HOLDOUT,
-        ),
-    )
+    cases = [(analyse(planted_evidence(evaluations)), NO_SAMPLES)]
+    fits = ((one_type, ONE_TYPE), (one_wording, UNTRIED), (two_types, NO_HOLDOUT))
+    for (router, detections), note in fits:
+        cases.append((analyse(search_only, router=router, detections=detections), note))
     for document, note in cases:
         jsonschema.validate(document, SCHEMA)
         assert note in document["notes"]
@@ -519,14 +517,14 @@ def test_what_is_missing_is_said_in_a_sentence(fitted):
         assert not table["routed"].fill_null(False).any()
 
 
-def test_with_one_task_type_nothing_is_found(fitted, tmp_path):
-    document, _ = planted_document(fitted, tmp_path, ALIKE)
+def test_with_one_task_type_nothing_is_found(fitted):
+    document, _ = planted_document(fitted, ALIKE)
     assert "not shown to lose less" in said(document)
     assert said(document | {"detection": None}) == ""
 
 
-def test_report_and_figure_show_the_numbers(fitted, tmp_path):
-    document, _ = planted_document(fitted, tmp_path, DROPS)
+def test_report_and_figure_show_the_numbers(fitted):
+    document, _ = planted_document(fitted, DROPS)
     detection, drops = sections(document, "%")
     assert [row[0] for row in detection.rows] == [
         "Captioning",

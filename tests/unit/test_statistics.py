@@ -43,10 +43,8 @@ def test_unequal_clusters_match_the_closed_form():
 
 def test_repeating_every_sample_within_its_cluster_adds_no_certainty():
     values = np.random.default_rng(2).normal(size=40)
-    once, thrice = (
-        clustered_mean(values, np.arange(40)),
-        clustered_mean(values.repeat(3), np.arange(40).repeat(3)),
-    )
+    once = clustered_mean(values, np.arange(40))
+    thrice = clustered_mean(values.repeat(3), np.arange(40).repeat(3))
     assert thrice.se == pytest.approx(once.se)
 
 
@@ -78,10 +76,8 @@ def test_relative_interval_covers_the_truth_95_times_in_100():
 
 def test_bootstrap_agrees_with_the_clustered_error_and_repeats_with_its_seed():
     values, clusters = clustered_draw(np.random.default_rng(6))
-    estimate, expected = (
-        cluster_bootstrap(values, clusters, seed=7),
-        clustered_mean(values, clusters),
-    )
+    estimate = cluster_bootstrap(values, clusters, seed=7)
+    expected = clustered_mean(values, clusters)
     assert estimate == cluster_bootstrap(values, clusters, seed=7)
     assert estimate != cluster_bootstrap(values, clusters, seed=8)
     assert estimate.mean == expected.mean
@@ -90,10 +86,8 @@ def test_bootstrap_agrees_with_the_clustered_error_and_repeats_with_its_seed():
 
 def test_relative_drop_of_constant_baselines_is_the_scaled_mean():
     values, clusters = clustered_draw(np.random.default_rng(9))
-    relative, mean = (
-        clustered_relative_drop(values, np.full(200, 0.5), clusters),
-        clustered_mean(values, clusters),
-    )
+    relative = clustered_relative_drop(values, np.full(200, 0.5), clusters)
+    mean = clustered_mean(values, clusters)
     assert (relative.mean, relative.se) == pytest.approx((mean.mean * 2, mean.se * 2))
 
 
@@ -114,9 +108,9 @@ def test_no_difference_anywhere_has_a_zero_error():
 
 @pytest.mark.parametrize("estimate", [clustered_mean, lambda v, c: cluster_bootstrap(v, c, seed=0)])
 def test_one_cluster_leaves_the_error_unknown(estimate):
-    found = estimate([1.0, 2.0], ["a", "a"])
-    assert found.mean == 1.5
-    assert np.isnan([found.se, found.low, found.high]).all()
+    unsure = estimate([1.0, 2.0], ["a", "a"])
+    assert unsure.mean == 1.5
+    assert np.isnan([unsure.se, unsure.low, unsure.high]).all()
 
 
 @pytest.mark.parametrize(
@@ -151,6 +145,7 @@ def test_macro_mean_without_datasets_is_refused():
 @given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 5)), min_size=2), st.floats(-10, 10))
 def test_scaling_the_values_scales_the_estimate(samples, factor):
     values, clusters = map(np.array, zip(*samples, strict=True))
-    estimate, scaled = clustered_mean(values, clusters), clustered_mean(values * factor, clusters)
+    estimate = clustered_mean(values, clusters)
+    scaled = clustered_mean(values * factor, clusters)
     assert scaled.mean == pytest.approx(estimate.mean * factor, abs=1e-9)
     assert scaled.se == pytest.approx(estimate.se * abs(factor), abs=1e-9, nan_ok=True)

@@ -1,4 +1,4 @@
-"""Comparisons of several combinations on the same samples: closed forms, scipy, and simulations with a known answer."""
+"""Comparisons of combinations on the same samples: closed forms, scipy, simulated known answers."""
 
 import numpy as np
 import pytest
@@ -22,26 +22,33 @@ from blocksieve.statistics import (
 def simulated(
     rng, n: int, rates: list[float], images: int | None = None, graded: bool = False
 ) -> tuple:
-    """Baseline scores and drops of combinations that spoil a share of the right answers; samples share images.
+    """Draw baseline scores (n,), drops (combinations, n) and clusters (n,); samples share images.
 
-    A spoiled answer loses all, or if graded a share of its score; an image's answers tend to be spoiled together.
+    Each combination spoils a share of the right answers. A spoiled answer loses all, or if graded
+    a share of its score; an image's answers tend to be spoiled together.
     """
     clusters = np.arange(n) if images is None else np.repeat(np.arange(images), n // images)
-    baseline = (
-        (rng.random(n) < 0.8).astype(float) if not graded else rng.choice([0.0, 0.3, 0.6, 1.0], n)
-    )
-    mood = rng.random(clusters.max() + 1)[clusters]
+    if graded:
+        baseline = rng.choice([0.0, 0.3, 0.6, 1.0], n)
+    else:
+        baseline = (rng.random(n) < 0.8).astype(float)
+    image_luck = rng.random(clusters.max() + 1)[clusters]
     drops = []
     for rate in rates:
         luck = rng.random(n)
-        spoiled = np.where(luck < 0.5, mood, rng.random(n)) < rate if images else luck < rate
-        drops.append(spoiled * baseline * (rng.choice([0.5, 1.0], n) if graded else 1.0))
+        spoiled = luck < rate
+        if images:
+            spoiled = np.where(luck < 0.5, image_luck, rng.random(n)) < rate
+        share = rng.choice([0.5, 1.0], n) if graded else 1.0
+        drops.append(spoiled * baseline * share)
     return baseline, np.array(drops), clusters
 
 
-def drops_of(baseline, drops, clusters, change=0):
+def drops_of(baseline, drops, clusters, max_change=0):
     sums = np.array([np.bincount(clusters, drop) for drop in drops])
-    return paired_drops(sums, np.bincount(clusters, baseline), np.bincount(clusters), False, change)
+    return paired_drops(
+        sums, np.bincount(clusters, baseline), np.bincount(clusters), False, max_change
+    )
 
 
 @pytest.mark.parametrize("n", [200, 1000])
@@ -54,7 +61,7 @@ def test_intervals_cover_the_truth_95_times_in_100(n, images, graded):
     covered = []
     for _ in range(1000):
         _, drops, clusters = simulated(rng, n, [rate], images, graded)
-        estimate = clustered_mean(drops[0], clusters, change=1)
+        estimate = clustered_mean(drops[0], clusters, max_change=1)
         covered.append(estimate.low <= truth <= estimate.high)
     assert 0.93 <= np.mean(covered) <= 0.97
 
@@ -63,14 +70,14 @@ def test_intervals_cover_the_truth_95_times_in_100(n, images, graded):
 @pytest.mark.parametrize("rate", [0.02, 0.05, 0.5])
 def test_intervals_hold_for_rare_and_common_losses_in_clusters(size, rate):
     rng, draws, images = np.random.default_rng(8), 3000, 200 // size
-    mood = rng.random((draws, images)).repeat(size, axis=1)
-    luck = np.where(
-        rng.random((draws, 200)) < (0.5 if size > 1 else 0), mood, rng.random((draws, 200))
-    )
+    image_luck = rng.random((draws, images)).repeat(size, axis=1)
+    shared = rng.random((draws, 200)) < (0.5 if size > 1 else 0)
+    luck = np.where(shared, image_luck, rng.random((draws, 200)))
     sums = (luck < rate).reshape(draws, images, size).sum(2)
-    found = paired_drops(sums, np.ones(images), np.full(images, size), False, change=1)
-    half = stats.t.ppf(0.975, images - 1) * np.sqrt((found.influences**2).sum(1) + found.added**2)
-    assert 0.93 <= np.mean(np.abs(found.means - rate) <= half) <= 0.985
+    drops = paired_drops(sums, np.ones(images), np.full(images, size), False, max_change=1)
+    se = np.sqrt((drops.influences**2).sum(1) + drops.added**2)
+    half_width = stats.t.ppf(0.975, images - 1) * se
+    assert 0.93 <= np.mean(np.abs(drops.means - rate) <= half_width) <= 0.985
 
 
 def test_where_nothing_changed_the_interval_is_that_of_two_changes():
@@ -91,12 +98,15 @@ def test_where_all_changed_alike_the_interval_is_that_of_two_changes_too():
 def test_bootstrap_is_widened_as_the_clustered_interval_is():
     values = np.zeros(60)
     values[:4] = (3.0, 1.0, 2.0, -1.0)
-    plain, wide = (cluster_bootstrap(values, np.arange(60), 0, change) for change in (0, 2.0))
-    narrow, counted = (clustered_mean(values, np.arange(60), change) for change in (0, 2.0))
-    assert wide.se / plain.se == pytest.approx(counted.se / narrow.se)
-    assert (wide.high - wide.mean) / (plain.high - plain.mean) == pytest.approx(
-        counted.se / narrow.se
+    clusters = np.arange(60)
+    plain = cluster_bootstrap(values, clusters, seed=0)
+    widened = cluster_bootstrap(values, clusters, seed=0, max_change=2.0)
+    widening = (
+        clustered_mean(values, clusters, max_change=2.0).se / clustered_mean(values, clusters).se
     )
+    assert widened.se / plain.se == pytest.approx(widening)
+    plain_half_width = plain.high - plain.mean
+    assert (widened.high - widened.mean) / plain_half_width == pytest.approx(widening)
 
 
 def test_macro_interval_over_datasets_covers_95_times_in_100():
@@ -107,19 +117,19 @@ def test_macro_interval_over_datasets_covers_95_times_in_100():
             drops_of(*simulated(rng, n, [0.1], images), True)
             for n, images in ((200, None), (300, 60), (400, 50))
         ]
-        found = macro_contrasts(parts, [np.eye(1)] * 3)
-        covered.append(found.low[0] <= 0.08 <= found.high[0])
+        mean = macro_contrasts(parts, [np.eye(1)] * 3)
+        covered.append(mean.low[0] <= 0.08 <= mean.high[0])
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
 def test_contrast_is_the_paired_t_test():
     rng = np.random.default_rng(0)
     baseline, drops, clusters = simulated(rng, 300, [0.1, 0.2])
-    found = macro_contrasts([drops_of(baseline, drops, clusters)], [np.array([[1.0, -1.0]])])
+    gap = macro_contrasts([drops_of(baseline, drops, clusters)], [np.array([[1.0, -1.0]])])
     expected = stats.ttest_rel(drops[0], drops[1])
-    assert found.means[0] == pytest.approx(drops[0].mean() - drops[1].mean())
-    assert p_values(found.means, found.se, found.freedom)[0] == pytest.approx(expected.pvalue)
-    assert (found.low[0], found.high[0]) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert gap.means[0] == pytest.approx(drops[0].mean() - drops[1].mean())
+    assert p_values(gap.means, gap.se, gap.freedom)[0] == pytest.approx(expected.pvalue)
+    assert (gap.low[0], gap.high[0]) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
 def test_datasets_of_equal_weight_and_satterthwaites_freedom_match_welch():
@@ -129,9 +139,9 @@ def test_datasets_of_equal_weight_and_satterthwaites_freedom_match_welch():
         baseline, drops, clusters = simulated(rng, n, [0.3])
         parts.append(drops_of(baseline, drops, clusters))
         raw.append(drops[0])
-    found = macro_contrasts(parts, [np.array([[1.0]]), np.array([[-1.0]])])
+    gap = macro_contrasts(parts, [np.array([[1.0]]), np.array([[-1.0]])])
     expected = stats.ttest_ind(*raw, equal_var=False)
-    assert p_values(found.means, found.se, found.freedom)[0] == pytest.approx(expected.pvalue)
+    assert p_values(gap.means, gap.se, gap.freedom)[0] == pytest.approx(expected.pvalue)
 
 
 def test_p_without_variance():
@@ -140,7 +150,7 @@ def test_p_without_variance():
 
 def test_false_synergies_stay_below_5_percent_and_planted_ones_are_found():
     rng = np.random.default_rng(3)
-    false_labels, found_labels = [], []
+    false_labels, planted_labels = [], []
     weights = np.array([[1.0, -1.0, -1.0]] * 20)
     for _ in range(60):
         p = []
@@ -148,22 +158,21 @@ def test_false_synergies_stay_below_5_percent_and_planted_ones_are_found():
             n, rates = 400, (0.05, 0.08)
             first, second = rng.random(n) < rates[0], rng.random(n) < rates[1]
             planted = pair < 4
-            # Planted: together they cost 12 points more than the sum. Not: exactly the sum, sample by sample.
+            # Planted: together they cost 12 points more than the sum. Otherwise: exactly the sum,
+            # sample by sample.
             third = rng.random(n) < 0.12 if planted else np.zeros(n, bool)
             both = first.astype(float) + second + third
-            noise = rng.permutation(
-                np.repeat([1.0, -1.0, 0.0], [20, 20, n - 40])
-            )  # changes that cancel out
+            # Changes that cancel out.
+            noise = rng.permutation(np.repeat([1.0, -1.0, 0.0], [20, 20, n - 40]))
             sums = np.array([both + noise, first, second], dtype=float)
-            found = macro_contrasts(
-                [paired_drops(sums, np.ones(n), np.ones(n), False, True)], [weights[:1]]
-            )
-            p.append(p_values(found.means, found.se, found.freedom)[0])
+            drops = paired_drops(sums, np.ones(n), np.ones(n), False, True)
+            interaction = macro_contrasts([drops], [weights[:1]])
+            p.append(p_values(interaction.means, interaction.se, interaction.freedom)[0])
         labelled = false_discovery(p) <= 0.05
-        found_labels.append(labelled[:4].mean())
+        planted_labels.append(labelled[:4].mean())
         false_labels.append(labelled[4:].sum() / max(labelled.sum(), 1))
     assert np.mean(false_labels) <= 0.05
-    assert np.mean(found_labels) >= 0.95
+    assert np.mean(planted_labels) >= 0.95
 
 
 def test_best_is_in_the_tied_set_95_times_in_100_and_bad_ones_are_not():
@@ -179,9 +188,9 @@ def test_best_is_in_the_tied_set_95_times_in_100_and_bad_ones_are_not():
 
 def test_false_discovery_is_scipys_and_passes_over_unknown_values():
     p = np.array([0.001, np.nan, 0.02, 0.4])
-    found = false_discovery(p)
-    assert found[[0, 2, 3]] == pytest.approx(stats.false_discovery_control(p[[0, 2, 3]]))
-    assert np.isnan(found[1])
+    adjusted = false_discovery(p)
+    assert adjusted[[0, 2, 3]] == pytest.approx(stats.false_discovery_control(p[[0, 2, 3]]))
+    assert np.isnan(adjusted[1])
 
 
 def test_mcnemar_is_the_exact_binomial_test():
@@ -212,8 +221,7 @@ def test_correlation_where_there_is_none_to_give():
 def test_power_is_what_a_simulation_finds():
     rng, se = np.random.default_rng(7), 0.01
     drop = float(detectable(se))
-    assert np.mean(
-        np.abs(rng.normal(drop, se, 100_000) / se) > stats.norm.ppf(0.975)
-    ) == pytest.approx(0.8, abs=0.01)
+    z = rng.normal(drop, se, 100_000) / se
+    assert np.mean(np.abs(z) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
     n = samples_needed(se, 500, drop / 2)
     assert n == pytest.approx(2000, abs=1)

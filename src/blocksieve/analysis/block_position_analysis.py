@@ -1,15 +1,15 @@
 """Whether early, middle or late blocks cost more."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from blocksieve.evidence import Evidence
+from blocksieve.combination import Combination
+from blocksieve.evidence import Evidence, MeanDrop
 
 POSITIONS = ("early", "middle", "late", "mixed")
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "level": pl.String,
     "position": pl.String,
     "size": pl.UInt8,
@@ -23,73 +23,112 @@ TABLE: dict[str, Any] = {
     "datasets": pl.List(pl.String),
     "drops": pl.List(pl.Float64),
 }
-
-
-def position_of(blocks: Iterable[int], num_blocks: int) -> str:
-    """Early, middle or late third of the decoder (16 blocks: 0-4, 5-10, 11-15), or mixed."""
-    thirds = {POSITIONS[sum(block >= end for end in bounds(num_blocks))] for block in blocks}
-    return thirds.pop() if len(thirds) == 1 else "mixed"
-
-
-def bounds(num_blocks: int) -> tuple[int, int]:
-    """The first middle and the first late block."""
-    return round(num_blocks / 3), round(2 * num_blocks / 3)
+Row = dict[str, object]
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Drops by position, over combinations that every dataset has, in % or pp.
+    """Compare drops by position, over combinations that every dataset has, in % or pp.
 
-    Rows of three levels. `combination`: its mean over the datasets, and in `drops` each of the `datasets`' own.
-    `position`: the mean over the combinations of a position and size, `drops` one a combination. `blocks` says which
-    blocks a position spans.
+    Rows are of two levels. `combination`: its mean over the datasets, and in `drops` its drop on
+    each of `datasets`. `position`: the mean over the combinations of one position and size, with
+    one of `drops` per combination. `blocks` names the blocks that a position spans.
     """
-    full = evidence.full()
-    if not full:
-        return pl.DataFrame(schema=TABLE)
-    num_blocks = evidence.depth
-    datasets = list(evidence.names)
-    means = evidence.average([{name: 1.0} for name in full]).drop("p")
-    own = np.array([evidence.values(dataset, full) for dataset in datasets])
-    removed = dict(evidence.table.select("combination", "removed").unique().iter_rows())
-    rows: list[dict[str, Any]] = [
-        {
-            "level": "combination",
-            "position": position_of(removed[name], num_blocks),
-            "size": len(removed[name]),
-            "combination": name,
-            "combinations": 1,
-            "datasets": datasets,
-            "drops": own[:, place].tolist(),
-            **means.row(place, named=True),
-        }
-        for place, name in enumerate(full)
-    ]
-    return pl.DataFrame(rows + _groups(evidence, rows), schema=TABLE)
+    combinations = evidence.with_full_coverage()
+    if not combinations:
+        return pl.DataFrame(schema=SCHEMA)
+    contrasts = [{combination: 1.0} for combination in combinations]
+    means = dict(zip(combinations, evidence.average(contrasts), strict=True))
+    rows = [*_combination_rows(evidence, means), *_position_rows(evidence, means)]
+    return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _groups(evidence: Evidence, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    keys = sorted({(row["size"], POSITIONS.index(row["position"])) for row in rows})
-    first_middle, first_late = bounds(evidence.depth)
-    ends = ((0, first_middle), (first_middle, first_late), (first_late, evidence.depth))
-    spans = [str(first) if last - first == 1 else f"{first}-{last - 1}" for first, last in ends] + [
-        "several"
-    ]
-    groups = []
-    for size, number in keys:
-        members = [
-            row for row in rows if row["size"] == size and row["position"] == POSITIONS[number]
-        ]
-        equal = {row["combination"]: 1 / len(members) for row in members}
-        groups.append(
+def position_of(blocks: Iterable[int], num_blocks: int) -> str:
+    """Return early, middle or late third of the decoder (16 blocks: 0-4, 5-10, 11-15), or mixed."""
+    first_middle, first_late = bounds(num_blocks)
+    positions = set()
+    for block in blocks:
+        if block < first_middle:
+            positions.add("early")
+        elif block < first_late:
+            positions.add("middle")
+        else:
+            positions.add("late")
+    return positions.pop() if len(positions) == 1 else "mixed"
+
+
+def bounds(num_blocks: int) -> tuple[int, int]:
+    """Return the first middle and the first late block."""
+    first_middle = round(num_blocks / 3)
+    first_late = round(2 * num_blocks / 3)
+    return first_middle, first_late
+
+
+def _combination_rows(evidence: Evidence, means: dict[Combination, MeanDrop]) -> list[Row]:
+    combinations = list(means)
+    # (datasets, combinations)
+    drops = np.array([evidence.values(dataset, combinations) for dataset in evidence.datasets])
+    rows: list[Row] = []
+    for column, (combination, mean) in enumerate(means.items()):
+        rows.append(
             {
-                "level": "position",
-                "position": POSITIONS[number],
-                "size": size,
-                "combinations": len(members),
-                "blocks": spans[number],
-                "datasets": members[0]["datasets"],
-                "drops": [row["mean"] for row in members],
-                **evidence.average([equal]).drop("p").row(0, named=True),
+                "level": "combination",
+                "position": position_of(combination.blocks, evidence.depth),
+                "size": combination.size,
+                "combination": str(combination),
+                "combinations": 1,
+                "mean": mean.mean,
+                "se": mean.se,
+                "low": mean.low,
+                "high": mean.high,
+                "datasets": evidence.datasets,
+                "drops": drops[:, column].tolist(),
             }
         )
-    return groups
+    return rows
+
+
+def _position_rows(evidence: Evidence, means: dict[Combination, MeanDrop]) -> list[Row]:
+    groups: dict[tuple[int, int], list[Combination]] = {}
+    for combination in means:
+        position = position_of(combination.blocks, evidence.depth)
+        key = (combination.size, POSITIONS.index(position))
+        groups.setdefault(key, []).append(combination)
+    spans = _spans(evidence.depth)
+    rows: list[Row] = []
+    for (size, place), members in sorted(groups.items()):
+        equal_weights = dict.fromkeys(members, 1 / len(members))
+        (mean,) = evidence.average([equal_weights])
+        rows.append(
+            {
+                "level": "position",
+                "position": POSITIONS[place],
+                "size": size,
+                "combinations": len(members),
+                "blocks": spans[POSITIONS[place]],
+                "mean": mean.mean,
+                "se": mean.se,
+                "low": mean.low,
+                "high": mean.high,
+                "datasets": evidence.datasets,
+                "drops": [means[member].mean for member in members],
+            }
+        )
+    return rows
+
+
+def _spans(num_blocks: int) -> dict[str, str]:
+    """Return the blocks of each position as text: `0-4`, or `0` for a single one."""
+    first_middle, first_late = bounds(num_blocks)
+    return {
+        "early": _span(0, first_middle),
+        "middle": _span(first_middle, first_late),
+        "late": _span(first_late, num_blocks),
+        "mixed": "several",
+    }
+
+
+def _span(first: int, end: int) -> str:
+    last = end - 1
+    if first == last:
+        return str(first)
+    return f"{first}-{last}"

@@ -1,13 +1,12 @@
 """How sensitive each dataset is."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 
+from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence
 
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "dataset": pl.String,
     "task_type": pl.String,
     "combinations": pl.UInt32,
@@ -25,47 +24,56 @@ TABLE: dict[str, Any] = {
     "max": pl.Float64,
     "drops": pl.List(pl.Float64),
 }
+Row = dict[str, object]
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Summarise each dataset's drops over the combinations that all datasets have, so that datasets compare.
+    """Summarise each dataset's drops over the combinations that all datasets have.
 
-    One row a dataset, ordered by task type and sensitivity, in % or pp: `mean` with the interval that its samples
-    leave, and the distribution of `drops`, one a combination. Without a combination of full coverage only counts.
+    One row per dataset, ordered by task type and sensitivity, in % or pp: `mean` with the interval
+    that its samples leave, and the distribution of `drops`, one per combination. Without a
+    combination of full coverage only counts are known.
     """
-    full = evidence.full()
-    rows = [
-        _response(evidence, dataset, task_type, full)
-        for dataset, task_type in evidence.task_types.items()
-    ]
-    return pl.DataFrame(rows, schema=TABLE).sort("task_type", "mean", "dataset", nulls_last=True)
+    combinations = evidence.with_full_coverage()
+    rows = []
+    for dataset in evidence.task_types:
+        rows.append(_response(evidence, dataset, combinations))
+    table = pl.DataFrame(rows, schema=SCHEMA)
+    return table.sort("task_type", "mean", "dataset", nulls_last=True)
 
 
-def _response(evidence: Evidence, dataset: str, task_type: str, full: list[str]) -> dict[str, Any]:
-    samples, clusters = (
-        evidence.table.filter(pl.col("dataset") == dataset).select(pl.max("n", "n_clusters")).row(0)
-    )
-    row: dict[str, Any] = {
+def _response(evidence: Evidence, dataset: str, combinations: list[Combination]) -> Row:
+    dataset_rows = evidence.table.filter(pl.col("dataset") == dataset)
+    row: Row = {
         "dataset": dataset,
-        "task_type": task_type,
-        "combinations": len(full),
+        "task_type": evidence.task_types[dataset],
+        "combinations": len(combinations),
+        "samples": dataset_rows["n"].max(),
+        "clusters": dataset_rows["n_clusters"].max(),
         "drops": [],
     }
-    row |= {"samples": samples, "clusters": clusters}
-    if not full:
-        return row
-    drops = evidence.values(dataset, full)
-    mean = (
-        evidence.average([dict.fromkeys(full, 1 / len(full))], [dataset])
-        .drop("p")
-        .row(0, named=True)
-    )
-    quantiles = np.quantile(drops, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    names = ("min", "lower_quartile", "median", "upper_quartile", "max")
-    std = float(drops.std(ddof=1)) if len(drops) > 1 else None
-    return (
-        row
-        | mean
-        | dict(zip(names, quantiles, strict=True))
-        | {"std": std, "drops": drops.tolist()}
-    )
+    if combinations:
+        row |= _distribution(evidence, dataset, combinations)
+    return row
+
+
+def _distribution(evidence: Evidence, dataset: str, combinations: list[Combination]) -> Row:
+    drops = evidence.values(dataset, combinations)  # (combinations,)
+    equal_weights = dict.fromkeys(combinations, 1 / len(combinations))
+    (mean,) = evidence.average([equal_weights], [dataset])
+    least, lower_quartile, median, upper_quartile, most = np.quantile(
+        drops, [0, 0.25, 0.5, 0.75, 1]
+    ).tolist()
+    return {
+        "mean": mean.mean,
+        "se": mean.se,
+        "low": mean.low,
+        "high": mean.high,
+        "std": float(drops.std(ddof=1)) if len(drops) > 1 else None,
+        "min": least,
+        "lower_quartile": lower_quartile,
+        "median": median,
+        "upper_quartile": upper_quartile,
+        "max": most,
+        "drops": drops.tolist(),
+    }

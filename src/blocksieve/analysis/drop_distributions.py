@@ -1,12 +1,10 @@
-"""How the measured drops are distributed, in all and by number of removed blocks."""
-
-from typing import Any
+"""How the measured drops are distributed, by number of removed blocks."""
 
 import polars as pl
 
 from blocksieve.evidence import Evidence
 
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "size": pl.UInt8,
     "drops_measured": pl.UInt32,
     "combinations": pl.UInt32,
@@ -23,22 +21,24 @@ TABLE: dict[str, Any] = {
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Describe all drops that were measured: one a dataset and combination, in % or pp.
+    """Describe all drops that were measured, one per dataset and combination, in % or pp.
 
-    One row a size. `negative`: the share of drops below 0, which are kept: they are gains, or chance. A search looks
-    for small drops, so larger sizes hold good candidates, not a fair draw of all combinations.
+    One row per size. `negative`: the share of drops below 0, which are kept: they are gains, or
+    chance. A search looks for small drops, so larger sizes hold good candidates, not a fair draw of
+    all combinations.
     """
-    grouped = evidence.table.group_by("size").agg(
+    drop = pl.col("drop")
+    by_size = evidence.table.group_by("size").agg(
         drops_measured=pl.len(),
         combinations=pl.col("combination").n_unique(),
-        mean=pl.mean("drop"),
-        std=pl.std("drop"),
-        min=pl.min("drop"),
-        lower_quartile=pl.quantile("drop", 0.25, "linear"),
-        median=pl.median("drop"),
-        upper_quartile=pl.quantile("drop", 0.75, "linear"),
-        max=pl.max("drop"),
-        negative=(pl.col("drop") < 0).mean(),
-        drops=pl.col("drop").sort(),
+        mean=drop.mean(),
+        std=drop.std(),
+        min=drop.min(),
+        lower_quartile=drop.quantile(0.25, "linear"),
+        median=drop.median(),
+        upper_quartile=drop.quantile(0.75, "linear"),
+        max=drop.max(),
+        negative=(drop < 0).mean(),
+        drops=drop.sort(),
     )
-    return grouped.sort("size").cast(pl.Schema(TABLE))
+    return by_size.sort("size").cast(pl.Schema(SCHEMA))

@@ -1,152 +1,247 @@
-"""The winner's curse: how much better winners look on the samples that chose them than on others."""
+"""The winner's curse: how much better winners look on the samples that chose them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
-from blocksieve.choices import METHODS, choices_of
-from blocksieve.evidence import Evidence
+from blocksieve.choices import Choice, Method, Scope
+from blocksieve.combination import Combination
+from blocksieve.evidence import Evidence, MeanDrop
+from blocksieve.search.finalists import choices_of
 from blocksieve.statistics import (
     Estimate,
     false_discovery,
     independent_difference,
+    none_if_nan,
     p_values,
     tied_with_best,
 )
+from blocksieve.units import Scale
 
-SCOPES = ("dataset", "generic")
+SCOPES = (Scope.DATASET, Scope.GENERIC)
 
 
-def analyse(evidence: Evidence) -> dict[str, Any]:
-    """Search drop against holdout drop, in % or pp; schema held_out.schema.json.
+class Gap(TypedDict):
+    """A drop on search and on holdout samples, and holdout minus search, each with its interval."""
 
-    `finalists`: every combination measured on all datasets in both roles, averaged over the datasets. `winners`: what
-    each method chose for a dataset or for all, on those datasets; `optimism` is holdout minus search, on different
-    samples; `tied`: whether it is still in the tied set among the combinations of its size measured there on holdout.
-    `by_size`: optimism of a method and scope averaged over its winners; `q` over these rows.
-    All lists are empty without holdout samples.
+    search: float | None
+    search_low: float | None
+    search_high: float | None
+    holdout: float | None
+    holdout_low: float | None
+    holdout_high: float | None
+    optimism: float | None
+    optimism_low: float | None
+    optimism_high: float | None
+
+
+class Finalist(Gap):
+    """A combination measured on all datasets in both roles."""
+
+    combination: str
+    size: int
+
+
+class Winner(Gap):
+    """What a method chose, and how it stands among the combinations of its size on holdout."""
+
+    method: str
+    scope: str
+    name: str
+    size: int
+    combination: str
+    tied: bool
+    holdout_best: str
+    rivals: int
+
+
+class MeanGap(Gap):
+    """The gap of a method, scope and size, averaged over its winners."""
+
+    method: str
+    scope: str
+    size: int
+    winners: int
+    p: float | None
+    still_tied: int
+    q: float | None
+
+
+class HeldOutDocument(TypedDict):
+    """Content of held_out.json."""
+
+    measured: bool
+    across_datasets: Scale
+    unit: str
+    search_samples: int
+    holdout_samples: int
+    by_size: list[MeanGap]
+    winners: list[Winner]
+    finalists: list[Finalist]
+
+
+def analyse(evidence: Evidence) -> HeldOutDocument:
+    """Compare drops on search and holdout samples, in % or pp; schema held_out.schema.json.
+
+    `finalists`: every combination measured on all datasets in both roles, averaged over the
+    datasets. `winners`: what each method chose for a dataset or for all, on those datasets;
+    `optimism` is holdout minus search, on different samples; `tied`: whether it is still in the
+    tied set among the combinations of its size measured there on holdout. `by_size`: optimism of a
+    method and scope averaged over its winners; `q` over these rows. All lists are empty without
+    holdout samples.
     """
-    held_out = evidence.held_out
-    finalists, winners, by_size = [], [], []
-    if held_out is not None:
-        names = [name for name in evidence.full() if name in held_out.full()]
-        both = zip(_averages(evidence, names), _averages(held_out, names), strict=True)
-        finalists = [
-            {"combination": name, "size": name.count("-") + 1} | _gap(search, holdout)
-            for name, (search, holdout) in zip(names, both, strict=True)
-        ]
-        winners = _winners(evidence, held_out)
-        by_size = _by_size(evidence, held_out, winners)
+    holdout = evidence.holdout
+    finalists: list[Finalist] = []
+    winners: list[Winner] = []
+    by_size: list[MeanGap] = []
+    if holdout is not None:
+        finalists = _finalists(evidence, holdout)
+        winners = _winners(evidence, holdout)
+        by_size = _by_size(evidence, holdout, winners)
     return {
-        "measured": held_out is not None,
+        "measured": holdout is not None,
         "across_datasets": evidence.scale,
         "unit": evidence.unit,
         "search_samples": sum(evidence.samples.values()),
-        "holdout_samples": sum(held_out.samples.values()) if held_out else 0,
+        "holdout_samples": sum(holdout.samples.values()) if holdout else 0,
         "by_size": by_size,
         "winners": winners,
         "finalists": finalists,
     }
 
 
-def _winners(evidence: Evidence, held_out: Evidence) -> list[dict[str, Any]]:
-    rows = []
-    for choice in choices_of(evidence):
-        datasets = _datasets(evidence, choice.scope, choice.name)
-        measured = all(
-            choice.combination in one.names.get(dataset, ())
-            for one in (evidence, held_out)
-            for dataset in datasets
-        )
-        if choice.method in METHODS and choice.scope in SCOPES and measured:
-            search, holdout = (
-                _averages(one, [choice.combination], datasets)[0] for one in (evidence, held_out)
-            )
-            about = {
-                "method": choice.method,
-                "scope": choice.scope,
-                "name": choice.name,
-                "size": choice.size,
+def _finalists(evidence: Evidence, holdout: Evidence) -> list[Finalist]:
+    in_holdout = set(holdout.with_full_coverage())
+    combinations = [each for each in evidence.with_full_coverage() if each in in_holdout]
+    contrasts = [{combination: 1.0} for combination in combinations]
+    search_means = evidence.average(contrasts)
+    holdout_means = holdout.average(contrasts)
+    finalists: list[Finalist] = []
+    means = zip(combinations, search_means, holdout_means, strict=True)
+    for combination, search_mean, holdout_mean in means:
+        finalists.append(
+            {
+                "combination": str(combination),
+                "size": combination.size,
+                **_gap(_estimate(search_mean), _estimate(holdout_mean)),
             }
-            row = about | {"combination": choice.combination} | _gap(search, holdout)
-            rows.append(row | _place(held_out, choice.combination, datasets))
-    return rows
+        )
+    return finalists
+
+
+def _winners(evidence: Evidence, holdout: Evidence) -> list[Winner]:
+    winners = []
+    for choice in choices_of(evidence):
+        if choice.method == Method.PATH or choice.scope not in SCOPES:
+            continue
+        datasets = _datasets(evidence, choice.scope, choice.name)
+        in_search = _measured(evidence, choice.combination, datasets)
+        in_holdout = _measured(holdout, choice.combination, datasets)
+        if in_search and in_holdout:
+            winners.append(_winner(evidence, holdout, choice, datasets))
+    return winners
 
 
 def _datasets(evidence: Evidence, scope: str, name: str) -> list[str]:
-    return [name] if scope == "dataset" else list(evidence.names)
+    """Return the datasets on which a scope's choice is measured."""
+    if scope == Scope.DATASET:
+        return [name]
+    return evidence.datasets
 
 
-def _place(held_out: Evidence, combination: str, datasets: Sequence[str]) -> dict[str, Any]:
-    """Whether a combination is tied with the best of its size on holdout, and among how many."""
-    size = combination.count("-")
-    rivals = [
-        name
-        for name, on in held_out.coverage.items()
-        if name.count("-") == size and set(datasets) <= set(on)
-    ]  # fmt: skip
-    tied = tied_with_best([held_out.subset(dataset, rivals) for dataset in datasets])
-    means = held_out.mean_drops(rivals, datasets)
-    best = rivals[int(np.argmin(means))]
+def _measured(evidence: Evidence, combination: Combination, datasets: Sequence[str]) -> bool:
+    combinations_of = evidence.row_index
+    return all(combination in combinations_of.get(dataset, {}) for dataset in datasets)
+
+
+def _winner(
+    evidence: Evidence, holdout: Evidence, choice: Choice, datasets: Sequence[str]
+) -> Winner:
+    combination = choice.combination
+    (search_mean,) = evidence.average([{combination: 1.0}], datasets)
+    (holdout_mean,) = holdout.average([{combination: 1.0}], datasets)
+    rivals = _rivals(holdout, combination.size, datasets)
+    tied = tied_with_best([holdout.subset(dataset, rivals) for dataset in datasets])
+    best = int(np.argmin(holdout.mean_drops(rivals, datasets)))
     return {
+        "method": choice.method,
+        "scope": choice.scope,
+        "name": choice.name,
+        "size": choice.size,
+        "combination": str(combination),
+        **_gap(_estimate(search_mean), _estimate(holdout_mean)),
         "tied": bool(tied[rivals.index(combination)]),
-        "holdout_best": best,
+        "holdout_best": str(rivals[best]),
         "rivals": len(rivals),
     }
 
 
-def _by_size(
-    evidence: Evidence, held_out: Evidence, winners: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-    for row in winners:
-        groups.setdefault((row["method"], row["scope"], row["size"]), []).append(row)
-    rows: list[dict[str, Any]] = []
-    for (method, scope, size), group in groups.items():
-        contrasts = {
-            dataset: {row["combination"]: 1.0}
-            for row in group
-            for dataset in _datasets(evidence, scope, row["name"])
-        }
-        search, holdout = (_estimate(one.average_of(contrasts)) for one in (evidence, held_out))
-        about = {"method": method, "scope": scope, "size": size, "winners": len(group)}
-        p = float(p_values(holdout.mean - search.mean, np.hypot(holdout.se, search.se), np.inf))
-        rows.append(
-            about
-            | _gap(search, holdout)
-            | {"p": p, "still_tied": sum(row["tied"] for row in group)}
-        )
-    adjusted = false_discovery([row["p"] for row in rows]).tolist()
-    return [row | _known({"p": row["p"], "q": q}) for row, q in zip(rows, adjusted, strict=True)]
-
-
-def _averages(
-    evidence: Evidence, names: Sequence[str], datasets: Sequence[str] | None = None
-) -> list[Estimate]:
+def _rivals(holdout: Evidence, size: int, datasets: Sequence[str]) -> list[Combination]:
+    """Return the combinations of a size that were measured on all the datasets."""
     return [
-        _estimate(row)
-        for row in evidence.average([{name: 1.0} for name in names], datasets).to_dicts()
+        combination
+        for combination, measured_on in holdout.coverage.items()
+        if combination.size == size and set(datasets) <= measured_on.keys()
     ]
 
 
-def _estimate(row: dict[str, Any]) -> Estimate:
-    numbers = (row["mean"], row["se"], row["low"], row["high"])
-    return Estimate(*(np.nan if number is None else number for number in numbers))
+def _by_size(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) -> list[MeanGap]:
+    groups: dict[tuple[str, str, int], list[Winner]] = {}
+    for winner in winners:
+        key = (winner["method"], winner["scope"], winner["size"])
+        groups.setdefault(key, []).append(winner)
+    rows = []
+    for group in groups.values():
+        rows.append(_mean_gap(evidence, holdout, group))
+    # An unknown p is nan here.
+    p = np.array([row["p"] for row in rows], dtype=np.float64)
+    adjusted = false_discovery(p).tolist()
+    for row, q in zip(rows, adjusted, strict=True):
+        row["q"] = none_if_nan(q)
+    return rows
 
 
-def _gap(search: Estimate, holdout: Estimate) -> dict[str, float | None]:
-    """Both drops and holdout minus search, each with its interval."""
-    parts = {
-        "search": search,
-        "holdout": holdout,
-        "optimism": independent_difference(holdout, search),
+def _mean_gap(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) -> MeanGap:
+    """Average the gap over the winners of one method, scope and size."""
+    first = winners[0]
+    contrasts: dict[str, dict[Combination, float]] = {}
+    for winner in winners:
+        for dataset in _datasets(evidence, winner["scope"], winner["name"]):
+            contrasts[dataset] = {Combination.parse(winner["combination"]): 1.0}
+    search = _estimate(evidence.average_of(contrasts))
+    measured = _estimate(holdout.average_of(contrasts))
+    optimism_se = np.hypot(measured.se, search.se)
+    p = float(p_values(measured.mean - search.mean, optimism_se, np.inf))
+    return {
+        "method": first["method"],
+        "scope": first["scope"],
+        "size": first["size"],
+        "winners": len(winners),
+        **_gap(search, measured),
+        "p": none_if_nan(p),
+        "still_tied": sum(winner["tied"] for winner in winners),
+        "q": None,
     }
-    numbers: dict[str, float] = {}
-    for name, part in parts.items():
-        numbers |= {name: part.mean, f"{name}_low": part.low, f"{name}_high": part.high}
-    return _known(numbers)
 
 
-def _known(numbers: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if np.isnan(number) else number for name, number in numbers.items()}
+def _estimate(mean: MeanDrop) -> Estimate:
+    """Return a mean as the statistics take it: unknown numbers are nan."""
+    numbers = [mean.mean, mean.se, mean.low, mean.high]
+    with_nan = np.array(numbers, dtype=np.float64)
+    return Estimate(*with_nan.tolist())
+
+
+def _gap(search: Estimate, holdout: Estimate) -> Gap:
+    optimism = independent_difference(holdout, search)
+    return {
+        "search": none_if_nan(search.mean),
+        "search_low": none_if_nan(search.low),
+        "search_high": none_if_nan(search.high),
+        "holdout": none_if_nan(holdout.mean),
+        "holdout_low": none_if_nan(holdout.low),
+        "holdout_high": none_if_nan(holdout.high),
+        "optimism": none_if_nan(optimism.mean),
+        "optimism_low": none_if_nan(optimism.low),
+        "optimism_high": none_if_nan(optimism.high),
+    }

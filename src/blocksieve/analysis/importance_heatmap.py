@@ -1,51 +1,62 @@
 """What removing each block alone costs on each dataset."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import false_discovery, mcnemar, p_values
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery, mcnemar, p_values
 
-FALSE_DISCOVERY_RATE = 0.05
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "block": pl.UInt8,
     "dataset": pl.String,
     "task_type": pl.String,
     "n": pl.UInt32,
-    **dict.fromkeys(("drop", "se", "low", "high", "p", "q"), pl.Float64),
+    "drop": pl.Float64,
+    "se": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "p": pl.Float64,
+    "q": pl.Float64,
     "significant": pl.Boolean,
-    **dict.fromkeys(("wins", "losses"), pl.UInt32),
+    "wins": pl.UInt32,
+    "losses": pl.UInt32,
     "mcnemar": pl.Float64,
 }
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Give the drop of every single block on every dataset, in % or pp, with its interval.
+    """Return the drop of every single block on every dataset, in % or pp, with its interval.
 
-    `q`: two-sided p against 0, adjusted over all blocks and datasets (Benjamini and Hochberg); `significant` where it
-    is at most 5 %. `wins` and `losses`: samples that do better and worse without the block, and `mcnemar`, the exact p
-    of their being equally likely, whose samples count as independent. Datasets in order of their task type.
+    `q`: two-sided p against 0, adjusted over all blocks and datasets (Benjamini and Hochberg);
+    `significant` where it is at most 5 %. `wins` and `losses`: samples that do better and worse
+    without the block; `mcnemar`: the exact p of their being equally likely, whose samples count as
+    independent. Datasets in order of their task type.
     """
-    order = {dataset: place for place, dataset in enumerate(evidence.task_types)}
-    rows = evidence.table.filter(pl.col("size") == 1).with_columns(
-        block=pl.col("removed").list.first(),
-        place=pl.col("dataset").replace_strict(order, return_dtype=pl.UInt32),
-    )
-    drop, se = (rows[name].cast(pl.Float64).fill_null(np.nan) for name in ("drop", "se"))
-    p = p_values(drop, se, rows["n_clusters"] - 1)
+    rows = evidence.table.filter(pl.col("size") == 1)
+    p = _p(rows)
     counts = rows.select("wins", "losses").fill_null(0)
-    rows = rows.with_columns(
-        mcnemar=pl.Series([mcnemar(*pair) for pair in counts.iter_rows()], dtype=pl.Float64)
-    )
-    table = (
-        rows.with_columns(p=pl.Series(p), q=pl.Series(false_discovery(p)))
-        .fill_nan(None)
-        .sort("place", "block")
-    )
-    return (
-        table.with_columns(significant=(pl.col("q") <= FALSE_DISCOVERY_RATE).fill_null(False))
-        .select(*TABLE)
-        .cast(pl.Schema(TABLE))
-    )
+    exact_p = [mcnemar(wins, losses) for wins, losses in counts.iter_rows()]
+    tested = rows.with_columns(
+        block=pl.col("removed").list.first(),
+        p=pl.Series(p),
+        q=pl.Series(false_discovery(p)),
+        mcnemar=pl.Series(exact_p, dtype=pl.Float64),
+    ).fill_nan(None)
+    significant = (pl.col("q") <= FALSE_DISCOVERY_RATE).fill_null(False)
+    table = tested.with_columns(significant=significant)
+    return _in_order_of_task_types(table, evidence).select(*SCHEMA).cast(pl.Schema(SCHEMA))
+
+
+def _p(rows: pl.DataFrame) -> NDArray[np.float64]:
+    """Return the two-sided p of each row's drop against 0, nan where its error is not known."""
+    drop = rows["drop"].cast(pl.Float64).fill_null(np.nan)
+    se = rows["se"].cast(pl.Float64).fill_null(np.nan)
+    freedom = rows["n_clusters"] - 1
+    return p_values(drop, se, freedom)
+
+
+def _in_order_of_task_types(table: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    order = pl.Enum(list(evidence.task_types))
+    dataset = pl.col("dataset").cast(order)
+    return table.sort(dataset, "block")

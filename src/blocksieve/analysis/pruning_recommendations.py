@@ -1,214 +1,436 @@
-"""What to remove: the best of every size, strategies by what may be lost, and a path of one block after the other."""
+"""What to remove: the best of every size, strategies by allowed loss, and a path block by block."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TypedDict
 
+import numpy as np
 import polars as pl
 
-from blocksieve.analysis.task_specific_vs_generic import SAME, judge
-from blocksieve.choices import choices_of, lists_of
-from blocksieve.evidence import Evidence, difference
+from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
+from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
+from blocksieve.choices import Method, Scope
+from blocksieve.combination import NONE, Combination
+from blocksieve.evidence import Evidence, MeanDrop, contrast
+from blocksieve.search.finalists import GENERIC, choices_by_dataset, choices_of
+from blocksieve.specs import Role
 from blocksieve.statistics import spread, tied_with_best
+from blocksieve.units import Scale
+from blocksieve.verdicts import Verdict
 
-STRATEGIES = ("conservative", "balanced", "aggressive")
 ENOUGH_DATASETS = 3
 STARS_RULE = (
-    "one star, and one more for each of: evaluated on every dataset of the run and on three or more; the upper end of"
-    " the interval at most the balanced limit; the spread over datasets at most the balanced limit; no single dataset"
-    " whose interval lies above the aggressive limit"
+    "one star, and one more for each of: evaluated on every dataset of the run and on three or"
+    " more; the upper end of the interval at most the balanced limit; the spread over datasets at"
+    " most the balanced limit; no single dataset whose interval lies above the aggressive limit"
 )
 
+ChosenByDataset = dict[str, dict[Scope, Combination]]
+"""For each dataset the combination of each scope, at one size."""
 
-def analyse(evidence: Evidence, routing: Mapping[str, Any] | None = None) -> dict[str, Any]:
+
+class DropInterval(TypedDict):
+    """A drop with the ends of its interval."""
+
+    drop: float | None
+    low: float | None
+    high: float | None
+
+
+class MeasuredDrop(DropInterval):
+    """A combination with its drop on search samples, and the same on holdout samples."""
+
+    combination: str
+    removed: list[int]
+    spread: float | None
+    coverage: int
+    holdout: DropInterval | None
+
+
+class BestOfSize(MeasuredDrop):
+    """The combination of least drop at a size, and those tied with it."""
+
+    size: int
+    candidates: int
+    robustness: int
+    tied: list[str]
+
+
+class Strategy(DropInterval):
+    """The largest size whose best combination keeps a limit; size 0 where none does."""
+
+    max_drop: float
+    size: int
+    combination: str
+    holdout: DropInterval | None
+
+
+class Step(MeasuredDrop):
+    """A step of the path, and what its block adds."""
+
+    added_block: int
+    increment: float | None
+    increment_low: float | None
+    increment_high: float | None
+
+
+class Regret(Judged):
+    """How much more a combination costs on holdout samples, with its interval."""
+
+    low: float | None
+    high: float | None
+
+
+class Listed(MeasuredDrop):
+    """A combination for a task type or for all, and what it gives up against each dataset's."""
+
+    size: int
+    name: str
+    given_up: Regret | None
+
+
+class GenericCosts(TypedDict):
+    """The generic combination, and how much more it costs than the task type's."""
+
+    combination: str
+    costs: Regret | None
+
+
+class KnownTask(Listed):
+    """A task type's combination beside the generic one."""
+
+    generic: GenericCosts
+
+
+class Mixed(TypedDict):
+    """Requests of all task types, whose combinations the router picks."""
+
+    size: int
+    generic: str
+    lists: dict[str, str]
+    holdout: DropInterval
+    gain: DropInterval
+    possible: DropInterval
+
+
+class Scenarios(TypedDict):
+    """What to use where the task of a request is known, where it is not, and for a mix of tasks."""
+
+    known_task: list[KnownTask]
+    unknown_task: list[Listed]
+    mixed: list[Mixed]
+
+
+class RecommendationsDocument(TypedDict):
+    """Content of pruning_recommendations.json."""
+
+    role: Role
+    across_datasets: Scale
+    unit: str
+    paired: bool
+    num_datasets: int
+    samples: int
+    robustness_rule: str
+    sizes: list[BestOfSize]
+    strategies: dict[str, Strategy]
+    path: list[Step]
+    scenarios: Scenarios
+
+
+def analyse(
+    evidence: Evidence, *, routing: RoutingDocument | None = None
+) -> RecommendationsDocument:
     """Recommend combinations, all drops in % or pp; schema pruning_recommendations.schema.json.
 
-    `sizes`: for every size the combination of least drop among those that every dataset has, with all that are tied
-    with it. `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best combination
-    loses at most so much, by the upper end of its interval. `path`: from the best single block, each step adds the
-    block that costs least; `increment` is what it adds, on the same samples. Search samples chose and measured these,
-    so that drops of winners are on average too small; `holdout` is the same drop on samples never used to choose.
-    `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic list on all; mixed,
-    the lists of the router of `routing`, the document of that analysis. In the first two
-    `given_up` is how much more it costs on holdout samples than every dataset's own list, and for a known task
-    `generic` how much more the generic list costs than the task's; both say what that shows.
+    `sizes`: for every size the combination of least drop among those that every dataset has, with
+    all that are tied with it.
+    `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best
+    combination loses at most that much, by the upper end of its interval.
+    `path`: from the best single block, each step adds the block that costs least; `increment` is
+    what it adds, on the same samples.
+    Search samples chose and measured these, so that drops of winners are on average too small;
+    `holdout` is the same drop on samples never used to choose.
+    `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic
+    list on all; mixed, the lists of the router of `routing`, the document of that analysis. In the
+    first two `given_up` is how much more it costs on holdout samples than every dataset's list, and
+    for a known task `generic` how much more the generic list costs than the task's; both say what
+    that shows.
     """
     sizes = [_best(evidence, size) for size in evidence.sizes]
-    limits = evidence.settings["max_drop"]
+    limits = evidence.limits
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
         "unit": evidence.unit,
         "paired": evidence.paired,
-        "num_datasets": len(evidence.names),
+        "num_datasets": len(evidence.datasets),
         "samples": sum(evidence.samples.values()),
         "robustness_rule": STARS_RULE,
         "sizes": sizes,
-        "strategies": {name: _strategy(sizes, limits[name]) for name in STRATEGIES},
+        "strategies": {
+            "conservative": _strategy(sizes, limits.conservative),
+            "balanced": _strategy(sizes, limits.balanced),
+            "aggressive": _strategy(sizes, limits.aggressive),
+        },
         "path": _path(evidence),
         "scenarios": {
-            "known_task": _scenario(evidence, "task_type"),
-            "unknown_task": _scenario(evidence, "generic"),
+            "known_task": _known_task(evidence),
+            "unknown_task": _unknown_task(evidence),
             "mixed": _mixed(routing) if routing else [],
         },
     }
 
 
-def _best(evidence: Evidence, size: int) -> dict[str, Any]:
-    names = evidence.full(size)
-    estimates = evidence.average([{name: 1.0} for name in names])
-    tied = tied_with_best([evidence.subset(dataset, names) for dataset in evidence.names])
-    order = estimates.with_columns(name=pl.Series(names), tied=pl.Series(tied)).sort(
-        "mean", maintain_order=True
-    )
-    best = order.row(0, named=True)
+def _best(evidence: Evidence, size: int) -> BestOfSize:
+    combinations = evidence.with_full_coverage(size)
+    means = evidence.average([{combination: 1.0} for combination in combinations])
+    drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
+    tied = tied_with_best(drops)  # (combinations,)
+    mean_drops = np.array([mean.mean for mean in means])
+    # Equal drops keep the combinations' order.
+    order = np.argsort(mean_drops, kind="stable")
+    best = combinations[order[0]]
+    best_mean = means[order[0]]
     return {
         "size": size,
-        "candidates": len(names),
-        **_described(evidence, best["name"], best),
-        "robustness": _stars(evidence, best["name"], best),
-        "tied": order.filter("tied")["name"].to_list(),
+        "candidates": len(combinations),
+        **_measured_drop(evidence, best, best_mean, evidence.datasets),
+        "robustness": _stars(evidence, best, best_mean),
+        "tied": [str(combinations[place]) for place in order if tied[place]],
     }
 
 
-def _described(
-    evidence: Evidence, name: str, estimate: dict[str, Any], datasets: Sequence[str] | None = None
-) -> dict[str, Any]:
-    chosen = list(evidence.names) if datasets is None else datasets
+def _measured_drop(
+    evidence: Evidence, combination: Combination, mean: MeanDrop, datasets: Sequence[str]
+) -> MeasuredDrop:
+    drops = [float(evidence.values(dataset, [combination])[0]) for dataset in datasets]
     return {
-        "combination": name,
-        "removed": [int(block) for block in name.split("-")],
-        "drop": estimate["mean"],
-        "low": estimate["low"],
-        "high": estimate["high"],
-        "spread": spread([float(evidence.values(dataset, [name])[0]) for dataset in chosen]),
-        "coverage": len(evidence.coverage[name]),
-        "holdout": _again(evidence, name, chosen),
+        "combination": str(combination),
+        "removed": list(combination.blocks),
+        **_interval(mean),
+        "spread": spread(drops),
+        "coverage": len(evidence.coverage[combination]),
+        "holdout": _holdout_drop(evidence, combination, datasets),
     }
 
 
-def _again(
-    evidence: Evidence, name: str, datasets: Sequence[str]
-) -> dict[str, float | None] | None:
-    """The drop measured on the holdout samples of the datasets; None where it was not."""
-    held_out = evidence.held_out
-    if held_out is None or not set(datasets) <= set(held_out.coverage.get(name, ())):
+def _interval(mean: MeanDrop) -> DropInterval:
+    return {
+        "drop": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+    }
+
+
+def _holdout_drop(
+    evidence: Evidence, combination: Combination, datasets: Sequence[str]
+) -> DropInterval | None:
+    """Return the drop on the datasets' holdout samples; None where it was not measured."""
+    holdout = evidence.holdout
+    if holdout is None:
         return None
-    found = held_out.average([{name: 1.0}], datasets).row(0, named=True)
-    return {"drop": found["mean"], "low": found["low"], "high": found["high"]}
+    measured_on = holdout.coverage.get(combination, {})
+    if not set(datasets) <= measured_on.keys():
+        return None
+    (mean,) = holdout.average([{combination: 1.0}], datasets)
+    return _interval(mean)
 
 
-def _stars(evidence: Evidence, name: str, estimate: dict[str, Any]) -> int:
-    limits = evidence.settings["max_drop"]
-    rows = evidence.table.filter(pl.col("combination") == name)
-    between = spread(rows["drop"].to_list())
-    earned: tuple[bool, ...] = (
-        len(rows) == len(evidence.names) >= ENOUGH_DATASETS,
-        estimate["high"] is not None and estimate["high"] <= limits["balanced"],
-        between is not None and between <= limits["balanced"],
-        rows["low"].null_count() == 0 and bool((rows["low"] <= limits["aggressive"]).all()),
-    )
+def _stars(evidence: Evidence, combination: Combination, mean: MeanDrop) -> int:
+    limits = evidence.limits
+    rows = evidence.table.filter(pl.col("combination") == str(combination))
+    deviation = spread(rows["drop"].to_list())
+    lows = rows["low"]
+    on_every_dataset = len(rows) == len(evidence.datasets)
+    enough_datasets = len(rows) >= ENOUGH_DATASETS
+    keeps_limit = mean.high is not None and mean.high <= limits.balanced
+    little_spread = deviation is not None and deviation <= limits.balanced
+    no_outlier = lows.null_count() == 0 and bool((lows <= limits.aggressive).all())
+    earned = [on_every_dataset and enough_datasets, keeps_limit, little_spread, no_outlier]
     return 1 + sum(earned)
 
 
-def _strategy(sizes: list[dict[str, Any]], limit: float) -> dict[str, Any]:
-    within = [entry for entry in sizes if entry["high"] is not None and entry["high"] <= limit]
+def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
+    within = [best for best in sizes if best["high"] is not None and best["high"] <= limit]
     if not within:
-        nothing = {"drop": 0.0, "low": 0.0, "high": 0.0}
-        return {"max_drop": limit, "size": 0, "combination": "none", **nothing, "holdout": nothing}
-    keys = ("size", "combination", "drop", "low", "high", "holdout")
-    return {"max_drop": limit, **{key: within[-1][key] for key in keys}}
-
-
-def _scenario(evidence: Evidence, scope: str) -> list[dict[str, Any]]:
-    """A row a size and name of the scope: its list, and what it costs on its datasets."""
-    groups: dict[tuple[int, str], dict[str, dict[str, str]]] = {}
-    for method, size, dataset, lists in lists_of(evidence):
-        if method == "beam" and {"dataset", "generic", scope} <= set(lists):
-            name = evidence.task_types[dataset] if scope == "task_type" else "generic"
-            groups.setdefault((size, name), {})[dataset] = lists
-    rows = []
-    for (size, name), by_dataset in groups.items():
-        combination = next(iter(by_dataset.values()))[scope]
-        if not all(combination in evidence.names[dataset] for dataset in by_dataset):
-            continue
-        estimate = evidence.average([{combination: 1.0}], by_dataset).row(0, named=True)
-        row = {
-            "size": size,
-            "name": name,
-            **_described(evidence, combination, estimate, list(by_dataset)),
+        nothing: DropInterval = {"drop": 0.0, "low": 0.0, "high": 0.0}
+        return {
+            "max_drop": limit,
+            "size": 0,
+            "combination": str(NONE),
+            **nothing,
+            "holdout": nothing,
         }
-        row["given_up"] = _regret(
-            evidence,
-            {one: difference(combination, own["dataset"]) for one, own in by_dataset.items()},
-        )
-        if scope == "task_type":
-            generic = next(iter(by_dataset.values()))["generic"]
-            row["generic"] = {
-                "combination": generic,
-                "costs": _regret(
-                    evidence, dict.fromkeys(by_dataset, difference(generic, combination))
-                ),
+    largest = within[-1]
+    return {
+        "max_drop": limit,
+        "size": largest["size"],
+        "combination": largest["combination"],
+        "drop": largest["drop"],
+        "low": largest["low"],
+        "high": largest["high"],
+        "holdout": largest["holdout"],
+    }
+
+
+def _path(evidence: Evidence) -> list[Step]:
+    on_every_dataset = set(evidence.with_full_coverage())
+    combinations = [
+        choice.combination
+        for choice in choices_of(evidence)
+        if choice.method == Method.PATH and choice.combination in on_every_dataset
+    ]
+    steps = []
+    for before, after in pairwise([NONE, *combinations]):
+        steps.append(_step(evidence, before, after))
+    return steps
+
+
+def _step(evidence: Evidence, before: Combination, after: Combination) -> Step:
+    (added,) = set(after.sites) - set(before.sites)
+    # Nothing removed is not measured: its drop is 0.
+    increment = {after: 1.0} if before == NONE else contrast(after, before)
+    drop, added_drop = evidence.average([{after: 1.0}, increment])
+    return {
+        "added_block": added.block,
+        **_measured_drop(evidence, after, drop, evidence.datasets),
+        "increment": added_drop.mean,
+        "increment_low": added_drop.low,
+        "increment_high": added_drop.high,
+    }
+
+
+def _known_task(evidence: Evidence) -> list[KnownTask]:
+    """Return one row per size and task type: its combination, and the generic one beside it."""
+    rows: list[KnownTask] = []
+    for (size, task_type), by_dataset in _by_size_and_name(evidence, Scope.TASK_TYPE).items():
+        chosen = _any_dataset(by_dataset)
+        combination, generic = chosen[Scope.TASK_TYPE], chosen[Scope.GENERIC]
+        generic_costs = dict.fromkeys(by_dataset, contrast(generic, combination))
+        rows.append(
+            {
+                **_listed(evidence, size, task_type, combination, by_dataset),
+                "generic": {
+                    "combination": str(generic),
+                    "costs": _regret(evidence, generic_costs),
+                },
             }
-        rows.append(row)
-    for regrets in (
-        [row["given_up"] for row in rows],
-        [row.get("generic", {}).get("costs") for row in rows],
-    ):
-        judge([regret for regret in regrets if regret is not None])
+        )
+    _add_verdicts([row["given_up"] for row in rows])
+    _add_verdicts([row["generic"]["costs"] for row in rows])
     return rows
 
 
-def _mixed(routing: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Requests of all task types, their lists by the prompt: the router's drop, and what it saves against one list."""
+def _unknown_task(evidence: Evidence) -> list[Listed]:
+    """Return one row per size: the generic combination on all datasets."""
     rows = []
-    for entry in routing["sizes"]:
+    for (size, name), by_dataset in _by_size_and_name(evidence, Scope.GENERIC).items():
+        combination = _any_dataset(by_dataset)[Scope.GENERIC]
+        rows.append(_listed(evidence, size, name, combination, by_dataset))
+    _add_verdicts([row["given_up"] for row in rows])
+    return rows
+
+
+def _by_size_and_name(evidence: Evidence, scope: Scope) -> dict[tuple[int, str], ChosenByDataset]:
+    """Group what beams chose by size and task type (or generic), without what was not measured."""
+    groups: dict[tuple[int, str], ChosenByDataset] = {}
+    for choices in choices_by_dataset(evidence):
+        complete = {Scope.DATASET, Scope.GENERIC, scope} <= choices.combinations.keys()
+        if choices.method == Method.BEAM and complete:
+            task_type = evidence.task_types[choices.dataset]
+            name = task_type if scope == Scope.TASK_TYPE else GENERIC
+            by_dataset = groups.setdefault((choices.size, name), {})
+            by_dataset[choices.dataset] = choices.combinations
+    return {
+        key: by_dataset
+        for key, by_dataset in groups.items()
+        if _is_measured(evidence, _any_dataset(by_dataset)[scope], by_dataset)
+    }
+
+
+def _any_dataset(by_dataset: ChosenByDataset) -> dict[Scope, Combination]:
+    """Return the combinations of any dataset: wider scopes chose the same for all of them."""
+    return next(iter(by_dataset.values()))
+
+
+def _is_measured(evidence: Evidence, combination: Combination, by_dataset: ChosenByDataset) -> bool:
+    return all(combination in evidence.row_index[dataset] for dataset in by_dataset)
+
+
+def _listed(
+    evidence: Evidence,
+    size: int,
+    name: str,
+    combination: Combination,
+    by_dataset: ChosenByDataset,
+) -> Listed:
+    datasets = list(by_dataset)
+    (mean,) = evidence.average([{combination: 1.0}], datasets)
+    given_up = {
+        dataset: contrast(combination, chosen[Scope.DATASET])
+        for dataset, chosen in by_dataset.items()
+    }
+    return {
+        "size": size,
+        "name": name,
+        **_measured_drop(evidence, combination, mean, datasets),
+        "given_up": _regret(evidence, given_up),
+    }
+
+
+def _regret(
+    evidence: Evidence, contrasts: Mapping[str, Mapping[Combination, float]]
+) -> Regret | None:
+    """Average differences on holdout samples over datasets; None where not measured."""
+    holdout = evidence.holdout
+    if holdout is None:
+        return None
+    for dataset, weights in contrasts.items():
+        if not weights.keys() <= holdout.row_index.get(dataset, {}).keys():
+            return None
+    mean = holdout.average_of(contrasts)
+    differ = any(contrasts.values())
+    return {
+        "regret": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+        "p": mean.p,
+        "q": None,
+        "verdict": None if differ else Verdict.SAME,
+    }
+
+
+def _add_verdicts(regrets: Sequence[Regret | None]) -> None:
+    measured = [regret for regret in regrets if regret is not None]
+    add_verdicts(measured)
+
+
+def _mixed(routing: RoutingDocument) -> list[Mixed]:
+    """Return one row per size: the router's drop, and what it saves against one list."""
+    rows: list[Mixed] = []
+    for policies in routing["sizes"]:
+        size = policies["size"]
         lists = {
-            one["name"]: one["combination"]
-            for one in routing["lists"]
-            if one["size"] == entry["size"]
-        }
-        ends = ("drop", "low", "high")
-        numbers = {
-            name: {end: entry[name][end] for end in ends} for name in ("hybrid", "gain", "possible")
+            listed["name"]: listed["combination"]
+            for listed in routing["lists"]
+            if listed["size"] == size
         }
         rows.append(
             {
-                "size": entry["size"],
-                "generic": lists.pop("generic"),
+                "size": size,
+                "generic": lists.pop(GENERIC),
                 "lists": lists,
-                "holdout": numbers.pop("hybrid"),
-                **numbers,
+                "holdout": _policy_interval(policies["hybrid"]),
+                "gain": _policy_interval(policies["gain"]),
+                "possible": _policy_interval(policies["possible"]),
             }
         )
     return rows
 
 
-def _regret(evidence: Evidence, contrasts: dict[str, dict[str, float]]) -> dict[str, Any] | None:
-    """Differences on the holdout samples, averaged over datasets; None where not measured."""
-    held_out = evidence.held_out
-    if held_out is None or any(
-        not set(names) <= set(held_out.names.get(one, ())) for one, names in contrasts.items()
-    ):
-        return None
-    found = held_out.average_of(contrasts)
-    numbers = {"regret": found["mean"], "low": found["low"], "high": found["high"], "p": found["p"]}
-    return numbers | {"q": None, "verdict": None if any(contrasts.values()) else SAME}
-
-
-def _path(evidence: Evidence) -> list[dict[str, Any]]:
-    names = [choice.combination for choice in choices_of(evidence) if choice.method == "path"]
-    names = [name for name in names if name in evidence.full()]
-    steps = []
-    for before, name in pairwise(["none", *names]):
-        (block,) = set(name.split("-")) - set(before.split("-"))
-        contrasts = [{name: 1.0}, {name: 1.0} | ({} if before == "none" else {before: -1.0})]
-        measured, added = evidence.average(contrasts).to_dicts()
-        step = {"added_block": int(block), **_described(evidence, name, measured)}
-        increment = {
-            "increment": added["mean"],
-            "increment_low": added["low"],
-            "increment_high": added["high"],
-        }
-        steps.append(step | increment)
-    return steps
+def _policy_interval(policy: MeasuredPolicy) -> DropInterval:
+    return {
+        "drop": policy["drop"],
+        "low": policy["low"],
+        "high": policy["high"],
+    }

@@ -1,68 +1,94 @@
 """The beam: which combinations each step of the search kept, and from which they came."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from blocksieve.evidence import Evidence
+from blocksieve.choices import Scope
+from blocksieve.combination import Combination
+from blocksieve.evidence import Evidence, MeanDrop
 
-GENERIC = "generic"
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "scope": pl.String,
     "size": pl.UInt8,
     "combination": pl.String,
     "rank": pl.UInt32,
     "parents": pl.List(pl.String),
     "kept": pl.Boolean,
-    **dict.fromkeys(("drop", "se", "low", "high"), pl.Float64),
+    "drop": pl.Float64,
+    "se": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
 }
+Row = dict[str, object]
+Beam = Mapping[int, Sequence[Combination]]
+"""The kept combinations of each size, the best first."""
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Follow every beam: a row a scope (a dataset, or generic) and candidate, in % or pp.
+    """Follow every beam: one row per scope (a dataset, or generic) and candidate, in % or pp.
 
-    `parents`: the combinations of the size before that were kept and that it extends by a block; none at size 1.
-    `kept`: whether the beam went on with it, `rank` in which place. Candidates are what the scope evaluated: kept
-    combinations, and extensions of kept ones. No rows for a given table, which comes without beams.
+    `parents`: the combinations of the size before that were kept and that it extends by a block;
+    none at size 1. `kept`: whether the beam went on with it; `rank`: in which place. Candidates are
+    what the scope evaluated: kept combinations, and extensions of kept ones. No rows for a given
+    table, which comes without beams.
     """
-    rows = [
-        row
-        for scope, beam in sorted(evidence.beams.items())
-        for row in _followed(evidence, scope, beam)
-    ]
-    return pl.DataFrame(rows, schema=TABLE)
-
-
-def _followed(evidence: Evidence, scope: str, beam: Any) -> list[dict[str, Any]]:
-    datasets = list(evidence.names) if scope == GENERIC else [scope]
-    if not set(datasets) <= set(evidence.names):
-        return []
-    known = [name for name, on in evidence.coverage.items() if set(datasets) <= set(on)]
-    numbers = (
-        evidence.average([{name: 1.0} for name in known], datasets)
-        .rename({"mean": "drop"})
-        .drop("p")
-    )
     rows = []
-    for place, name in enumerate(known):
-        blocks = name.split("-")
-        size = len(blocks)
-        children = [*(_without(blocks, left) for left in blocks)] if size > 1 else []
-        parents = [parent for parent in children if parent in beam.get(size - 1, [])]
-        kept = name in beam.get(size, [])
-        if kept or parents or size == 1:
-            rank = beam[size].index(name) + 1 if kept else None
-            about = {
-                "scope": scope,
-                "size": size,
-                "combination": name,
-                "rank": rank,
-                "parents": parents,
-                "kept": kept,
-            }
-            rows.append(about | numbers.row(place, named=True))
+    for scope, beam in sorted(evidence.beams.items()):
+        rows += _candidates(evidence, scope, beam)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _candidates(evidence: Evidence, scope: str, beam: Beam) -> list[Row]:
+    datasets = evidence.datasets if scope == Scope.GENERIC else [scope]
+    if not set(datasets) <= set(evidence.datasets):
+        return []
+    combinations = [
+        combination
+        for combination, measured_on in evidence.coverage.items()
+        if set(datasets) <= measured_on.keys()
+    ]
+    contrasts = [{combination: 1.0} for combination in combinations]
+    means = evidence.average(contrasts, datasets)
+    rows = []
+    for combination, mean in zip(combinations, means, strict=True):
+        kept_of_size = beam.get(combination.size, [])
+        kept = combination in kept_of_size
+        parents = _kept_parents(combination, beam)
+        if kept or parents or combination.is_single:
+            rows.append(_row(scope, combination, beam, parents, mean))
     return rows
 
 
-def _without(blocks: list[str], left: str) -> str:
-    return "-".join(block for block in blocks if block != left)
+def _kept_parents(combination: Combination, beam: Beam) -> list[Combination]:
+    """Return the kept combinations that it extends, the one without its first site first."""
+    kept = beam.get(combination.size - 1, [])
+    parents = []
+    for site in combination.sites:
+        parent = combination.without(site)
+        if parent in kept:
+            parents.append(parent)
+    return parents
+
+
+def _row(
+    scope: str,
+    combination: Combination,
+    beam: Beam,
+    parents: Sequence[Combination],
+    mean: MeanDrop,
+) -> Row:
+    of_size = list(beam.get(combination.size, []))
+    kept = combination in of_size
+    return {
+        "scope": scope,
+        "size": combination.size,
+        "combination": str(combination),
+        "rank": of_size.index(combination) + 1 if kept else None,
+        "parents": [str(parent) for parent in parents],
+        "kept": kept,
+        "drop": mean.mean,
+        "se": mean.se,
+        "low": mean.low,
+        "high": mean.high,
+    }

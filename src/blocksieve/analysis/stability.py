@@ -1,55 +1,130 @@
-"""Whether the choice holds under other data: other samples, other datasets, the other half, the other split."""
+"""Whether the choice holds under other data: samples, datasets, the other half, the other split."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from blocksieve.choices import choices_of, judges, overlap
-from blocksieve.combination import Combination
+from blocksieve.choices import Method, Scope
+from blocksieve.combination import Combination, Site
 from blocksieve.evidence import Evidence, wide_sums
+from blocksieve.search.finalists import Chooser, choices_of, choosers
 
 RESAMPLES = 500
 SEED = 0
-SCOPES = ("dataset", "task_type", "generic")
+SCOPES = (Scope.DATASET, Scope.TASK_TYPE, Scope.GENERIC)
 TOP = 5
+
 Floats = NDArray[np.float64]
+Picks = dict[tuple[Method, int], list[Combination]]
+"""For each method and size the combination that each draw chooses."""
+RunChoices = Mapping[tuple[Method, Scope, str, int], Combination]
+"""What the run chose, by method, scope, name and size."""
 
 
-def analyse(evidence: Evidence) -> dict[str, Any]:
-    """Choose again under other data, from the combinations that were evaluated; schema stability.schema.json.
+class Share(TypedDict):
+    """A combination and the share of draws that choose it."""
 
-    One of `rows` a method, scope, name, size and scheme. samples: clusters drawn with replacement; datasets: datasets
-    drawn with replacement; their choices are compared with the run's. halves: a random half of the clusters, compared
-    with the other half; splits: a source split, compared with another. `same`: the share of draws with the same choice;
-    `overlap`: the mean share of blocks in common; `top`: the most frequent choices; `removed`: how often each block is.
-    A bootstrap adds its noise to that of the samples, so that its shares are rather too low. Nothing is evaluated anew:
-    what the search never tried is never chosen. A given table comes without samples, and has no rows.
+    combination: str
+    share: float
+
+
+class Agreement(TypedDict):
+    """How often draws choose the same as what they are compared with, and what they choose."""
+
+    draws: int
+    same: float
+    overlap: float
+    distinct: int
+    top: list[Share]
+    removed: dict[str, float]
+
+
+class StabilityRow(Agreement):
+    """The agreement of a method's choices for a scope and name, at one size, under one scheme."""
+
+    method: str
+    size: int
+    scope: str
+    name: str
+    scheme: str
+
+
+class StabilityDocument(TypedDict):
+    """Content of stability.json."""
+
+    measured: bool
+    samples: int
+    seed: int
+    rows: list[StabilityRow]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Other data under which to choose again.
+
+    `means`: for each dataset mean drops (draws, combinations), in the order of `row_index`.
+    `complements`: the same on what each draw left out; None: compare with the run's choice.
+    `resample_datasets`: whether datasets are drawn, with replacement, and not samples.
     """
-    run = {
-        (one.method, one.scope, one.name, one.size): one.combination for one in choices_of(evidence)
-    }
-    rows = []
-    for scheme, draws in _schemes(evidence) if evidence.paired else ():
-        for scope, name, datasets in judges(evidence):
-            if (
-                scope in SCOPES
-                and set(datasets) <= set(draws.means)
-                and (scheme != "datasets" or len(datasets) > 1)
-            ):
-                about = {"scope": scope, "name": name, "scheme": scheme}
-                picks = dict(_picks(evidence, draws.means, datasets, scheme == "datasets"))
-                others = dict(_picks(evidence, draws.others, datasets)) if draws.others else {}
-                for (method, size), chosen in picks.items():
-                    again = others.get((method, size)) or [run[method, scope, name, size]] * len(
-                        chosen
-                    )
-                    rows.append({"method": method, "size": size} | about | _compared(chosen, again))
+
+    scheme: str
+    means: Mapping[str, Floats]
+    complements: Mapping[str, Floats] | None = None
+    resample_datasets: bool = False
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """A dataset's samples by cluster.
+
+    `drops`: sums of drops (combinations, clusters). `totals`: (clusters,), what they are shares of:
+    sums of the baseline, or numbers of samples. `splits`: (clusters,), the split of each.
+    """
+
+    drops: Floats
+    totals: Floats
+    splits: NDArray[np.str_]
+
+    def means(self, weights: NDArray[np.generic]) -> Floats:
+        """Return mean drops (draws, combinations); clusters count by weights (draws, clusters)."""
+        counts = np.asarray(weights, dtype=np.float64)
+        # (draws, clusters) @ (clusters, combinations)
+        sums = counts @ self.drops.T
+        totals = (counts @ self.totals)[:, None]  # (draws, 1)
+        # Samples without any baseline score say nothing of a share of it.
+        means: Floats = np.divide(sums, totals, where=totals != 0, out=np.zeros_like(sums))
+        return means
+
+
+def analyse(evidence: Evidence) -> StabilityDocument:
+    """Choose again under other data, from evaluated combinations; schema stability.schema.json.
+
+    One of `rows` per method, scope, name, size and scheme.
+    samples: clusters drawn with replacement; datasets: datasets drawn with replacement; either's
+    choices are compared with the run's. halves: a random half of the clusters, compared with the
+    other half; splits: a source split, compared with another.
+    `same`: the share of draws with the same choice; `overlap`: the mean share of blocks in common;
+    `top`: the most frequent choices; `removed`: how often each block is.
+
+    A bootstrap adds its noise to that of the samples, so that its shares are rather too low.
+    Nothing is evaluated anew: what the search never tried is never chosen. A given table comes
+    without samples, and has no rows.
+    """
+    rows: list[StabilityRow] = []
+    if evidence.paired:
+        run_choices = {
+            (choice.method, choice.scope, choice.name, choice.size): choice.combination
+            for choice in choices_of(evidence)
+        }
+        for draws in _schemes(evidence):
+            for chooser in _choosers(evidence, draws):
+                rows += _agreements(evidence, draws, chooser, run_choices)
     return {
         "measured": evidence.paired,
         "samples": sum(evidence.samples.values()),
@@ -58,111 +133,175 @@ def analyse(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Mean drops (draws, combinations) of each dataset; `others`: on what was left out; None: compare with the run."""
-
-    means: Mapping[str, Floats]
-    others: Mapping[str, Floats] | None = None
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """A dataset's sums of drops (combinations, clusters) and what they are shares of; the split of each cluster."""
-
-    drops: Floats
-    whole: Floats
-    splits: NDArray[np.str_]
-
-    def means(self, weights: Any) -> Floats:
-        """Mean drops (draws, combinations) where clusters count with weights (draws, clusters)."""
-        counts = np.asarray(weights, dtype=np.float64)
-        whole = (counts @ self.whole)[:, None]
-        # Samples without any baseline score say nothing of a share of it.
-        found: Floats = np.divide(
-            counts @ self.drops.T,
-            whole,
-            where=whole != 0,
-            out=np.zeros((len(counts), len(self.drops))),
-        )
-        return found
-
-
-def _schemes(evidence: Evidence) -> Iterator[tuple[str, Draws]]:
-    data = {dataset: _clusters(evidence, dataset) for dataset in evidence.names}
+def _schemes(evidence: Evidence) -> Iterator[Draws]:
+    clusters = {dataset: _clusters(evidence, dataset) for dataset in evidence.datasets}
     rng = np.random.default_rng(SEED)
-    bootstrap, half = {}, {}
-    for dataset, own in data.items():
-        count = len(own.whole)
-        bootstrap[dataset] = own.means(rng.multinomial(count, np.full(count, 1 / count), RESAMPLES))
-        half[dataset] = rng.permuted(np.tile(np.arange(count) % 2, (RESAMPLES, 1)), axis=1)
-    yield "samples", Draws(bootstrap)
-    yield (
-        "datasets",
-        Draws({dataset: own.means(np.ones((1, len(own.whole)))) for dataset, own in data.items()}),
-    )
-    yield (
-        "halves",
-        Draws(
-            *(
-                {dataset: data[dataset].means(half[dataset] == side) for dataset in data}
-                for side in (0, 1)
-            )
-        ),
-    )
-    for pair in combinations(sorted({split for own in data.values() for split in own.splits}), 2):
-        both = {dataset: own for dataset, own in data.items() if set(pair) <= set(own.splits)}
-        one, other = (
-            {dataset: own.means(own.splits[None] == split) for dataset, own in both.items()}
-            for split in pair
-        )
-        yield f"splits {pair[0]}/{pair[1]}", Draws(one, other)
+    bootstrap: dict[str, Floats] = {}
+    every_cluster: dict[str, Floats] = {}
+    first_half: dict[str, Floats] = {}
+    second_half: dict[str, Floats] = {}
+    for dataset, data in clusters.items():
+        num_clusters = len(data.totals)
+        equal = np.full(num_clusters, 1 / num_clusters)
+        counts = rng.multinomial(num_clusters, equal, RESAMPLES)  # (draws, clusters)
+        bootstrap[dataset] = data.means(counts)
+        # (draws, clusters): in each draw one half of the clusters is 0, the other 1.
+        alternating = np.tile(np.arange(num_clusters) % 2, (RESAMPLES, 1))
+        half = rng.permuted(alternating, axis=1)
+        first_half[dataset] = data.means(half == 0)
+        second_half[dataset] = data.means(half == 1)
+        every_cluster[dataset] = data.means(np.ones((1, num_clusters)))
+    yield Draws("samples", bootstrap)
+    yield Draws("datasets", every_cluster, resample_datasets=True)
+    yield Draws("halves", first_half, second_half)
+    yield from _splits(clusters)
+
+
+def _splits(clusters: Mapping[str, Clusters]) -> Iterator[Draws]:
+    """Yield for each pair of splits the datasets that have both."""
+    splits_of = {dataset: set(data.splits.tolist()) for dataset, data in clusters.items()}
+    every_split = sorted(set().union(*splits_of.values()))
+    for first_split, second_split in combinations(every_split, 2):
+        first: dict[str, Floats] = {}
+        second: dict[str, Floats] = {}
+        for dataset, data in clusters.items():
+            if {first_split, second_split} <= splits_of[dataset]:
+                # A single draw of the clusters of one split: (1, clusters).
+                first[dataset] = data.means(data.splits[None] == first_split)
+                second[dataset] = data.means(data.splits[None] == second_split)
+        yield Draws(f"splits {first_split}/{second_split}", first, second)
 
 
 def _clusters(evidence: Evidence, dataset: str) -> Clusters:
     wide = wide_sums(evidence.sums_of(dataset))
-    whole = wide["baseline" if evidence.scale == "relative" else "n"].cast(pl.Float64)
-    drops = wide.select(list(evidence.names[dataset])).to_numpy().T
-    return Clusters(drops, whole.to_numpy(), wide["split"].to_numpy().astype(str))
+    names = [str(combination) for combination in evidence.row_index[dataset]]
+    totals = wide["baseline" if evidence.scale == "relative" else "n"]
+    return Clusters(
+        drops=wide.select(names).to_numpy().T,
+        totals=totals.cast(pl.Float64).to_numpy(),
+        splits=wide["split"].to_numpy().astype(str),
+    )
+
+
+def _choosers(evidence: Evidence, draws: Draws) -> Iterator[Chooser]:
+    """Yield the choosers of SCOPES whose datasets the draws have."""
+    for chooser in choosers(evidence):
+        has_data = set(chooser.datasets) <= draws.means.keys()
+        can_resample = not draws.resample_datasets or len(chooser.datasets) > 1
+        if chooser.scope in SCOPES and has_data and can_resample:
+            yield chooser
+
+
+def _agreements(
+    evidence: Evidence, draws: Draws, chooser: Chooser, run_choices: RunChoices
+) -> list[StabilityRow]:
+    """Compare what the draws choose with the choice on their complements, or with the run's."""
+    picks = _picks(evidence, draws.means, chooser.datasets, draws.resample_datasets)
+    references: Picks = {}
+    if draws.complements is not None:
+        references = _picks(evidence, draws.complements, chooser.datasets)
+    rows: list[StabilityRow] = []
+    for (method, size), picked in picks.items():
+        if draws.complements is None:
+            run_choice = run_choices[method, chooser.scope, chooser.name, size]
+            references[method, size] = [run_choice] * len(picked)
+        rows.append(
+            {
+                "method": method,
+                "size": size,
+                "scope": chooser.scope,
+                "name": chooser.name,
+                "scheme": draws.scheme,
+                **_agreement(picked, references[method, size]),
+            }
+        )
+    return rows
 
 
 def _picks(
     evidence: Evidence,
     means: Mapping[str, Floats],
     datasets: Sequence[str],
-    resampled: bool = False,
-) -> Iterator[tuple[tuple[str, int], list[str]]]:
-    """For each method and size what each draw chooses on some datasets, or on as many drawn from them."""
-    names = [name for name, on in evidence.coverage.items() if set(datasets) <= set(on)]
-    places = {dataset: [evidence.names[dataset][name] for name in names] for dataset in datasets}
-    stack = np.stack([means[dataset][:, places[dataset]] for dataset in datasets])
-    if resampled:
-        count = len(datasets)
-        times = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-        drops = times @ stack[:, 0] / count
-    else:
-        drops = stack.mean(0)
-    alone = [place for place, name in enumerate(names) if "-" not in name]
-    blocks = np.array([int(names[place]) for place in alone], dtype=int)
-    order = blocks[np.argsort(drops[:, alone], axis=1, kind="stable")]
-    for size in sorted({name.count("-") + 1 for name in names}):
-        own = [place for place, name in enumerate(names) if name.count("-") + 1 == size]
-        yield ("beam", size), [names[own[place]] for place in drops[:, own].argmin(1)]
-        if size < len(blocks):
-            yield ("scores", size), [str(Combination.of(row.tolist())) for row in order[:, :size]]
+    resample_datasets: bool = False,
+) -> Picks:
+    """Return what each draw chooses on some datasets, or on as many drawn from them."""
+    measured = [
+        combination
+        for combination, measured_on in evidence.coverage.items()
+        if set(datasets) <= measured_on.keys()
+    ]
+    drops = _mean_drops(evidence, means, measured, datasets, resample_datasets)
+    singles = [column for column, combination in enumerate(measured) if combination.is_single]
+    # Each draw's singles by their drop, (draws, singles); equal drops keep the blocks' order.
+    by_drop = np.argsort(drops[:, singles], axis=1, kind="stable")
+    picks: Picks = {}
+    for size in sorted({combination.size for combination in measured}):
+        of_size = [
+            column for column, combination in enumerate(measured) if combination.size == size
+        ]
+        least = drops[:, of_size].argmin(axis=1)  # (draws,)
+        picks[Method.BEAM, size] = [measured[of_size[place]] for place in least]
+        if size < len(singles):
+            picks[Method.SCORES, size] = []
+            for places in by_drop[:, :size]:
+                least_important = [measured[singles[place]] for place in places]
+                picks[Method.SCORES, size].append(_together(least_important))
+    return picks
 
 
-def _compared(chosen: Sequence[str], others: Sequence[str]) -> dict[str, Any]:
-    counts, blocks = Counter(chosen), Counter(block for name in chosen for block in name.split("-"))
-    pairs = list(zip(chosen, others, strict=True))
+def _mean_drops(
+    evidence: Evidence,
+    means: Mapping[str, Floats],
+    measured: Sequence[Combination],
+    datasets: Sequence[str],
+    resample_datasets: bool,
+) -> Floats:
+    """Average each draw's drops over datasets, or over as many drawn: (draws, combinations)."""
+    by_dataset = []
+    for dataset in datasets:
+        index = evidence.row_index[dataset]
+        columns = [index[combination] for combination in measured]
+        by_dataset.append(means[dataset][:, columns])
+    stacked = np.stack(by_dataset)  # (datasets, draws, combinations)
+    if not resample_datasets:
+        average: Floats = stacked.mean(axis=0)
+        return average
+    # There is one draw of the samples, and RESAMPLES of the datasets: (draws, datasets).
+    num_datasets = len(datasets)
+    equal = np.full(num_datasets, 1 / num_datasets)
+    times_drawn = np.random.default_rng(SEED).multinomial(num_datasets, equal, RESAMPLES)
+    resampled: Floats = times_drawn @ stacked[:, 0] / num_datasets
+    return resampled
+
+
+def _together(singles: Iterable[Combination]) -> Combination:
+    sites: list[Site] = []
+    for single in singles:
+        sites += single.sites
+    return Combination.of(sites)
+
+
+def _agreement(picked: Sequence[Combination], references: Sequence[Combination]) -> Agreement:
+    """Compare each draw's choice with its reference."""
+    num_draws = len(picked)
+    same = 0
+    overlap = 0.0
+    for choice, reference in zip(picked, references, strict=True):
+        same += choice == reference
+        overlap += choice.overlap(reference)
+    counts = Counter(picked)
+    site_counts: Counter[Site] = Counter()
+    for combination, count in counts.items():
+        for site in combination.sites:
+            site_counts[site] += count
     return {
-        "draws": len(chosen),
-        "same": sum(one == other for one, other in pairs) / len(pairs),
-        "overlap": sum(overlap(one, other) for one, other in pairs) / len(pairs),
+        "draws": num_draws,
+        "same": same / num_draws,
+        "overlap": overlap / num_draws,
         "distinct": len(counts),
         "top": [
-            {"combination": name, "share": count / len(chosen)}
-            for name, count in counts.most_common(TOP)
+            {"combination": str(combination), "share": count / num_draws}
+            for combination, count in counts.most_common(TOP)
         ],
-        "removed": {block: blocks[block] / len(chosen) for block in sorted(blocks, key=int)},
+        "removed": {str(site): site_counts[site] / num_draws for site in sorted(site_counts)},
     }

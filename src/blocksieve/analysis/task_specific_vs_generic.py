@@ -1,120 +1,237 @@
-"""One list for all or one a task: what either costs, measured on samples that chose neither."""
+"""One list for all or one per task: what either costs, on samples that chose neither."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
-from blocksieve.choices import lists_of, overlap
-from blocksieve.evidence import Evidence, difference, measured
-from blocksieve.statistics import false_discovery
+import numpy as np
 
-OWN = "dataset"
-LISTS = ("task_type", "generic", "leave_one_out", "same_type")
-FALSE_DISCOVERY_RATE = 0.05
-SAME, NOT_SHOWN = "same list", "not shown to differ"
-Rows = list[dict[str, Any]]
+from blocksieve.choices import Scope
+from blocksieve.combination import Combination
+from blocksieve.evidence import Evidence, averages_if_measured, contrast
+from blocksieve.search.finalists import DatasetChoices, choices_by_dataset
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
+from blocksieve.units import Scale
+from blocksieve.verdicts import Verdict
+
+LISTS = (Scope.TASK_TYPE, Scope.GENERIC, Scope.LEAVE_ONE_OUT, Scope.SAME_TYPE)
+"""The scopes whose combination is compared with the dataset's."""
 
 
-def analyse(evidence: Evidence) -> dict[str, Any]:
-    """Compare every dataset's own list with others at every size; schema task_specific_vs_generic.schema.json.
+class Judged(TypedDict):
+    """How much more one combination costs than another, and what that shows."""
 
-    `rows`: for each method of choosing, size, dataset and other list (of its task type, of all datasets, of all but it,
-    of its type's other datasets) both combinations, whether they match, and on holdout samples the drop of either in %
-    or pp. `regret` is how much more the other list costs, on the same samples. `match_rates` count equal sets of blocks
-    over datasets and sizes, as the study does. `mean_regret` averages the regret over the datasets. `q` is adjusted
-    over all rows, and over all means; lists that match differ in nothing and do not count. Without holdout samples
-    there are lists, but no numbers.
+    regret: float | None
+    p: float | None
+    q: float | None
+    verdict: str | None
+
+
+class ComparedLists(Judged):
+    """A dataset's combination (`own`) against that of another scope (`list`) at one size."""
+
+    method: str
+    size: int
+    dataset: str
+    task_type: str
+    list: str
+    own: str
+    combination: str
+    match: bool
+    overlap: float
+    own_drop: float | None
+    own_drop_low: float | None
+    own_drop_high: float | None
+    drop: float | None
+    drop_low: float | None
+    drop_high: float | None
+    regret_low: float | None
+    regret_high: float | None
+
+
+class MatchRate(TypedDict):
+    """How often the combination is the dataset's; size None: over all sizes."""
+
+    method: str
+    list: str
+    size: int | None
+    matches: int
+    configurations: int
+    rate: float
+
+
+class MeanRegret(Judged):
+    """The regret of a method, list and size, averaged over datasets."""
+
+    method: str
+    list: str
+    size: int
+    datasets: int
+    low: float | None
+    high: float | None
+
+
+class ListsDocument(TypedDict):
+    """Content of task_specific_vs_generic.json."""
+
+    role: str
+    measured: bool
+    samples: int
+    across_datasets: Scale
+    unit: str
+    match_rates: list[MatchRate]
+    mean_regret: list[MeanRegret]
+    rows: list[ComparedLists]
+
+
+def analyse(evidence: Evidence) -> ListsDocument:
+    """Compare each dataset's combination with others; schema task_specific_vs_generic.schema.json.
+
+    `rows`: for each method of choosing, size, dataset and other list (of its task type, of all
+    datasets, of all but it, of its type's other datasets) both combinations, whether they match,
+    and on holdout samples the drop of either in % or pp. `regret` is how much more the other list
+    costs, on the same samples.
+    `match_rates` count equal sets of blocks over datasets and sizes, as the study does.
+    `mean_regret` averages the regret over the datasets.
+    `q` is adjusted over all rows, and over all means; lists that match differ in nothing and do not
+    count. Without holdout samples there are lists, but no numbers.
     """
-    held_out = evidence.held_out
-    rows = [
-        about | {"list": other} | _compared(held_out, dataset, lists[OWN], lists[other])
-        for method, size, dataset, lists in lists_of(evidence)
-        for about in [
-            {
-                "method": method,
-                "size": size,
-                "dataset": dataset,
-                "task_type": evidence.task_types[dataset],
-            }
-        ]
-        for other in LISTS
-        if OWN in lists and other in lists
-    ]
-    rates, means = [], []
-    for method, other in dict.fromkeys((row["method"], row["list"]) for row in rows):
-        about = {"method": method, "list": other}
-        own = [row for row in rows if (row["method"], row["list"]) == (method, other)]
-        rates += [about | rate for rate in _match_rates(own)]
-        means += [about | mean for mean in _mean_regrets(held_out, own)]
-    judge(rows)
-    judge(means)
+    holdout = evidence.holdout
+    rows = _compared_lists(evidence)
+    groups: dict[tuple[str, str], list[ComparedLists]] = {}
+    for row in rows:
+        groups.setdefault((row["method"], row["list"]), []).append(row)
+    match_rates: list[MatchRate] = []
+    mean_regrets: list[MeanRegret] = []
+    for group in groups.values():
+        match_rates += _match_rates(group)
+        if holdout is not None:
+            mean_regrets += _mean_regrets(holdout, group)
+    add_verdicts(rows)
+    add_verdicts(mean_regrets)
     return {
         "role": "holdout",
-        "measured": held_out is not None,
-        "samples": sum(held_out.samples.values()) if held_out else 0,
+        "measured": holdout is not None,
+        "samples": sum(holdout.samples.values()) if holdout else 0,
         "across_datasets": evidence.scale,
         "unit": evidence.unit,
-        "match_rates": rates,
-        "mean_regret": means,
+        "match_rates": match_rates,
+        "mean_regret": mean_regrets,
         "rows": rows,
     }
 
 
-def _compared(held_out: Evidence | None, dataset: str, own: str, other: str) -> dict[str, Any]:
-    contrasts = {"own_drop": {own: 1.0}, "drop": {other: 1.0}, "regret": difference(other, own)}
-    found = measured(held_out, dataset, [own, other], list(contrasts.values()))
-    row = {"own": own, "combination": other, "match": own == other, "overlap": overlap(own, other)}
-    for name, estimate in zip(contrasts, found, strict=True):
-        row |= {
-            name: estimate["mean"],
-            f"{name}_low": estimate["low"],
-            f"{name}_high": estimate["high"],
-        }
-    return row | {"p": found[-1]["p"], "q": None, "verdict": SAME if own == other else None}
+def add_verdicts(rows: Sequence[Judged]) -> None:
+    """Adjust p over the rows whose two lists differ, and add what each regret shows."""
+    tested = [row for row in rows if row["verdict"] != Verdict.SAME and row["p"] is not None]
+    p = np.array([row["p"] for row in tested], dtype=np.float64)
+    adjusted = false_discovery(p).tolist()
+    for row, q in zip(tested, adjusted, strict=True):
+        row["q"] = q
+        row["verdict"] = _verdict(row["regret"], q)
 
 
-def judge(rows: Rows) -> None:
-    """Adjust p over rows of a `regret` between lists that are not the same, and say what each shows."""
-    tested = [row for row in rows if row["verdict"] != SAME and row["p"] is not None]
-    for row, q in zip(tested, false_discovery([row["p"] for row in tested]).tolist(), strict=True):
-        row |= {"q": q, "verdict": verdict(row["regret"], q)}
+def _verdict(regret: float | None, q: float) -> Verdict:
+    """Return what a regret shows at a 5 % false discovery rate."""
+    if regret is None or q > FALSE_DISCOVERY_RATE:
+        return Verdict.NOT_SHOWN
+    if regret > 0:
+        return Verdict.COSTS_MORE
+    return Verdict.COSTS_LESS
 
 
-def verdict(regret: float, q: float) -> str:
-    """What a regret shows at a 5 % false discovery rate."""
-    if q > FALSE_DISCOVERY_RATE:
-        return NOT_SHOWN
-    return "costs more" if regret > 0 else "costs less"
+def _compared_lists(evidence: Evidence) -> list[ComparedLists]:
+    rows = []
+    for choices in choices_by_dataset(evidence):
+        for scope in LISTS:
+            if {Scope.DATASET, scope} <= choices.combinations.keys():
+                rows.append(_compared(evidence, choices, scope))
+    return rows
 
 
-def _match_rates(rows: Rows) -> Rows:
-    """By size, then over all sizes."""
-    groups = {
-        size: [row for row in rows if row["size"] == size]
-        for size in sorted({row["size"] for row in rows})
+def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> ComparedLists:
+    """Compare a dataset's combination with that of another scope, before any verdict."""
+    dataset = choices.dataset
+    for_dataset = choices.combinations[Scope.DATASET]
+    combination = choices.combinations[scope]
+    dataset_drop, drop, regret = averages_if_measured(
+        evidence.holdout,
+        dataset,
+        [for_dataset, combination],
+        [{for_dataset: 1.0}, {combination: 1.0}, contrast(combination, for_dataset)],
+    )
+    match = for_dataset == combination
+    return {
+        "method": choices.method,
+        "size": choices.size,
+        "dataset": dataset,
+        "task_type": evidence.task_types[dataset],
+        "list": scope,
+        "own": str(for_dataset),
+        "combination": str(combination),
+        "match": match,
+        "overlap": for_dataset.overlap(combination),
+        "own_drop": dataset_drop.mean,
+        "own_drop_low": dataset_drop.low,
+        "own_drop_high": dataset_drop.high,
+        "drop": drop.mean,
+        "drop_low": drop.low,
+        "drop_high": drop.high,
+        "regret": regret.mean,
+        "regret_low": regret.low,
+        "regret_high": regret.high,
+        "p": regret.p,
+        "q": None,
+        "verdict": Verdict.SAME if match else None,
     }
-    counts = [
-        (size, sum(row["match"] for row in group), len(group))
-        for size, group in {**groups, None: rows}.items()
-    ]
-    return [
-        {"size": size, "matches": matches, "configurations": count, "rate": matches / count}
-        for size, matches, count in counts
-    ]
 
 
-def _mean_regrets(held_out: Evidence | None, rows: Rows) -> Rows:
-    """By size, over the datasets where both lists were measured."""
-    if held_out is None:
-        return []
-    contrasts: dict[int, Any] = {}
+def _match_rates(rows: Sequence[ComparedLists]) -> list[MatchRate]:
+    """Return the rates of one method and list: by size, then over all sizes."""
+    sizes = sorted({row["size"] for row in rows})
+    rates = []
+    for size in sizes:
+        of_size = [row for row in rows if row["size"] == size]
+        rates.append(_match_rate(size, of_size))
+    return [*rates, _match_rate(None, rows)]
+
+
+def _match_rate(size: int | None, rows: Sequence[ComparedLists]) -> MatchRate:
+    matches = sum(row["match"] for row in rows)
+    return {
+        "method": rows[0]["method"],
+        "list": rows[0]["list"],
+        "size": size,
+        "matches": matches,
+        "configurations": len(rows),
+        "rate": matches / len(rows),
+    }
+
+
+def _mean_regrets(holdout: Evidence, rows: Sequence[ComparedLists]) -> list[MeanRegret]:
+    """Average the regrets of one method and list by size, over the datasets that measured both."""
+    contrasts: dict[int, dict[str, Mapping[Combination, float]]] = {}
     for row in rows:
         if row["regret"] is not None:
-            contrasts.setdefault(row["size"], {})[row["dataset"]] = difference(
-                row["combination"], row["own"]
-            )
-    means = []
+            combination = Combination.parse(row["combination"])
+            for_dataset = Combination.parse(row["own"])
+            by_dataset = contrasts.setdefault(row["size"], {})
+            by_dataset[row["dataset"]] = contrast(combination, for_dataset)
+    means: list[MeanRegret] = []
     for size, by_dataset in sorted(contrasts.items()):
-        found = held_out.average_of(by_dataset)
-        mean = {"size": size, "datasets": len(by_dataset), "regret": found.pop("mean")}
-        means.append(mean | {key: found[key] for key in ("low", "high", "p")} | {"q": None})
-        means[-1]["verdict"] = None if any(by_dataset.values()) else SAME
+        mean = holdout.average_of(by_dataset)
+        differ = any(by_dataset.values())
+        means.append(
+            {
+                "method": rows[0]["method"],
+                "list": rows[0]["list"],
+                "size": size,
+                "datasets": len(by_dataset),
+                "regret": mean.mean,
+                "low": mean.low,
+                "high": mean.high,
+                "p": mean.p,
+                "q": None,
+                "verdict": None if differ else Verdict.SAME,
+            }
+        )
     return means

@@ -5,17 +5,22 @@ import polars as pl
 from blocksieve.analysis import task_type_comparison
 from blocksieve.evidence import Evidence
 
-TABLE = {"size": pl.UInt8} | task_type_comparison.TABLE
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "size": pl.UInt8,
+    **task_type_comparison.SCHEMA,
+}
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Summarise each task type's drops a size: the columns of `task_type_comparison`, and `size`.
+    """Summarise each task type's drops by size: `size`, and columns as in `task_type_comparison`.
 
     Only combinations that every dataset of the run has; sizes without any have no rows.
     """
-    tables = []
-    for (size,), rows in evidence.table.group_by("size", maintain_order=True):
-        if combinations := evidence.full(size):
-            summary = task_type_comparison.summaries(evidence, rows, combinations)
-            tables.append(summary.select(pl.lit(size, pl.UInt8).alias("size"), pl.all()))
-    return pl.concat(tables).sort("size", "task_type") if tables else pl.DataFrame(schema=TABLE)
+    tables = [pl.DataFrame(schema=SCHEMA)]
+    for size in evidence.sizes:
+        rows = evidence.table.filter(pl.col("size") == size)
+        combinations = evidence.with_full_coverage(size)
+        summary = task_type_comparison.summaries(evidence, rows, combinations)
+        of_size = summary.with_columns(size=pl.lit(size, pl.UInt8))
+        tables.append(of_size.select(*SCHEMA))
+    return pl.concat(tables).sort("size", "task_type")

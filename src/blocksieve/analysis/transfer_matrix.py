@@ -1,123 +1,166 @@
-"""What the list chosen for one dataset costs on another, and which datasets can share a list."""
+"""What the combination chosen for one dataset costs on another, and who can share one."""
 
+from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from blocksieve.analysis.task_specific_vs_generic import NOT_SHOWN, OWN, SAME, judge
-from blocksieve.choices import lists_of
-from blocksieve.evidence import Evidence, difference, measured
+from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
+from blocksieve.choices import Method, Scope
+from blocksieve.combination import Combination
+from blocksieve.evidence import Evidence, averages_if_measured, contrast
+from blocksieve.search.finalists import choices_by_dataset
+from blocksieve.verdicts import Verdict
 
-SHARED = "can share"
-TABLE: dict[str, Any] = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "method": pl.String,
     "size": pl.UInt8,
-    **dict.fromkeys(
-        ("source", "target", "source_type", "target_type", "combination", "own"), pl.String
-    ),
-    **dict.fromkeys(("source_place", "target_place"), pl.UInt32),
-    **dict.fromkeys(
-        ("drop", "low", "high", "regret", "regret_low", "regret_high", "p", "q", "limit"),
-        pl.Float64,
-    ),
+    "source": pl.String,
+    "target": pl.String,
+    "source_type": pl.String,
+    "target_type": pl.String,
+    "combination": pl.String,
+    "own": pl.String,
+    "source_place": pl.UInt32,
+    "target_place": pl.UInt32,
+    "drop": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "regret": pl.Float64,
+    "regret_low": pl.Float64,
+    "regret_high": pl.Float64,
+    "p": pl.Float64,
+    "q": pl.Float64,
+    "limit": pl.Float64,
     "n": pl.UInt32,
     "verdict": pl.String,
 }
-PLACELESS = {name: kind for name, kind in TABLE.items() if not name.endswith("_place")}
+
+
+class Transfer(Judged):
+    """What the combination chosen for `source` costs on `target`, whose combination is `own`."""
+
+    method: str
+    size: int
+    source: str
+    target: str
+    source_type: str
+    target_type: str
+    combination: str
+    own: str
+    drop: float | None
+    low: float | None
+    high: float | None
+    regret_low: float | None
+    regret_high: float | None
+    limit: float
+    n: int | None
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Use the list chosen for `source` on `target`: its drop on holdout samples, and regret against the target's own.
+    """Use the combination chosen for `source` on `target`: its drop on holdout samples, and regret.
 
-    One row a method of choosing, size and ordered pair of datasets, in % or pp; none without holdout samples. Regret is
-    on the same samples; `q` is adjusted over all pairs. `verdict`: same list; costs more, or less,
-    at a 5 % false discovery rate; can share, where the interval's upper end keeps the conservative limit of
-    `analysis.max_drop` (`limit`); else not shown to differ. `*_place` orders the datasets by average linkage of their
-    mean regret in either direction, so that those that can share a list stand together.
+    One row per method of choosing, size and ordered pair of datasets, in % or pp; none without
+    holdout samples. Regret is against the target's combination on the same samples; `q` is adjusted
+    over all pairs.
+    `verdict`: same list; costs more, or less, at a 5 % false discovery rate; can share, where the
+    interval's upper end keeps the conservative limit of `analysis.max_drop` (`limit`); else not
+    shown to differ.
+    `*_place` orders the datasets by average linkage of their mean regret in either direction, so
+    that datasets that can share a combination stand together.
     """
-    limit = float(evidence.settings["max_drop"]["conservative"])
-    lists: dict[tuple[str, int], dict[str, str]] = {}
-    for method, size, dataset, own in lists_of(evidence):
-        if OWN in own:
-            lists.setdefault((method, size), {})[dataset] = own[OWN]
-    rows = [
-        row
-        for (method, size), own in lists.items()
-        for row in _pairs(evidence, method, size, own, limit)
-    ]
-    judge(rows)
-    for row in rows:
-        if (
-            row["verdict"] == NOT_SHOWN
-            and row["regret_high"] is not None
-            and row["regret_high"] <= limit
-        ):
-            row["verdict"] = SHARED
-    table = pl.DataFrame(rows, schema=PLACELESS).fill_nan(None).filter(pl.col("drop").is_not_null())
-    places = {dataset: place for place, dataset in enumerate(_order(table))}
-    numbered = {
-        f"{end}_place": pl.col(end).replace_strict(places, default=None, return_dtype=pl.UInt32)
-        for end in ("source", "target")
-    }
-    return (
-        table.with_columns(**numbered)
-        .sort("method", "size", "source_place", "target_place")
-        .select(list(TABLE))
+    transfers = _transfers(evidence)
+    add_verdicts(transfers)
+    for transfer in transfers:
+        regret_high = transfer["regret_high"]
+        keeps_limit = regret_high is not None and regret_high <= transfer["limit"]
+        if transfer["verdict"] == Verdict.NOT_SHOWN and keeps_limit:
+            transfer["verdict"] = Verdict.CAN_SHARE
+    table = pl.DataFrame(transfers, schema=SCHEMA).fill_nan(None)
+    return _placed(table.filter(pl.col("drop").is_not_null()))
+
+
+def _transfers(evidence: Evidence) -> list[Transfer]:
+    by_method_and_size: dict[tuple[Method, int], dict[str, Combination]] = {}
+    for choices in choices_by_dataset(evidence):
+        if Scope.DATASET in choices.combinations:
+            by_dataset = by_method_and_size.setdefault((choices.method, choices.size), {})
+            by_dataset[choices.dataset] = choices.combinations[Scope.DATASET]
+    transfers = []
+    for (method, size), by_dataset in by_method_and_size.items():
+        for target, source in product(by_dataset, repeat=2):
+            transfer = _transfer(evidence, method, size, by_dataset, source, target)
+            transfers.append(transfer)
+    return transfers
+
+
+def _transfer(
+    evidence: Evidence,
+    method: Method,
+    size: int,
+    by_dataset: dict[str, Combination],
+    source: str,
+    target: str,
+) -> Transfer:
+    """Measure a transfer, before any verdict."""
+    holdout = evidence.holdout
+    combination, for_target = by_dataset[source], by_dataset[target]
+    drop, regret = averages_if_measured(
+        holdout,
+        target,
+        [for_target, combination],
+        [{combination: 1.0}, contrast(combination, for_target)],
     )
+    return {
+        "method": method,
+        "size": size,
+        "source": source,
+        "target": target,
+        "source_type": evidence.task_types[source],
+        "target_type": evidence.task_types[target],
+        "combination": str(combination),
+        "own": str(for_target),
+        "drop": drop.mean,
+        "low": drop.low,
+        "high": drop.high,
+        "regret": regret.mean,
+        "regret_low": regret.low,
+        "regret_high": regret.high,
+        "p": regret.p,
+        "q": None,
+        "limit": float(evidence.limits.conservative),
+        "n": holdout.samples.get(target) if holdout else None,
+        "verdict": Verdict.SAME if combination == for_target else None,
+    }
 
 
-def _pairs(
-    evidence: Evidence, method: str, size: int, lists: dict[str, str], limit: float
-) -> list[dict[str, Any]]:
-    held_out, types, rows = evidence.held_out, evidence.task_types, []
-    for (target, own), (source, combination) in product(lists.items(), repeat=2):
-        contrasts = [{combination: 1.0}, difference(combination, own)]
-        drop, regret = measured(held_out, target, [own, combination], contrasts)
-        row: dict[str, Any] = {
-            "method": method,
-            "size": size,
-            "source": source,
-            "target": target,
-            "limit": limit,
-        }
-        row |= {
-            "source_type": types[source],
-            "target_type": types[target],
-            "combination": combination,
-            "own": own,
-        }
-        row |= {
-            "drop": drop["mean"],
-            "low": drop["low"],
-            "high": drop["high"],
-            "regret": regret["mean"],
-        }
-        row |= {
-            "regret_low": regret["low"],
-            "regret_high": regret["high"],
-            "p": regret["p"],
-            "q": None,
-        }
-        row |= {"n": held_out.samples.get(target) if held_out else None}
-        rows.append(row | {"verdict": SAME if combination == own else None})
-    return rows
+def _placed(table: pl.DataFrame) -> pl.DataFrame:
+    """Number sources and targets in the order of `_order`, and sort by these places."""
+    order = _order(table)
+    places = dict(zip(order, range(len(order)), strict=True))
+    numbered = table.with_columns(
+        source_place=pl.col("source").replace_strict(places, return_dtype=pl.UInt32),
+        target_place=pl.col("target").replace_strict(places, return_dtype=pl.UInt32),
+    )
+    return numbered.sort("method", "size", "source_place", "target_place")
 
 
-def _order(table: pl.DataFrame) -> list[str]:
-    """The datasets, those with the least regret between them side by side."""
-    mean = table.group_by("source", "target").agg(pl.mean("regret")).sort("source", "target")
-    names = sorted({*mean["source"], *mean["target"]})
-    if len(names) < 3:
-        return names
-    places = {name: place for place, name in enumerate(names)}
-    regret = np.zeros((len(names), len(names)))
-    for source, target, value in mean.iter_rows():
-        regret[places[source], places[target]] = max(value, 0.0)
+def _order(table: pl.DataFrame) -> Sequence[str]:
+    """Return the datasets so that those with the least regret between them stand side by side."""
+    means = table.group_by("source", "target").agg(pl.mean("regret")).sort("source", "target")
+    datasets = sorted({*means["source"], *means["target"]})
+    if len(datasets) < 3:
+        return datasets
+    index = {dataset: row for row, dataset in enumerate(datasets)}
+    regret = np.zeros((len(datasets), len(datasets)))  # (sources, targets)
+    for source, target, mean in means.iter_rows():
+        regret[index[source], index[target]] = max(mean, 0.0)
     distance = (regret + regret.T) / 2
     np.fill_diagonal(distance, 0)
-    tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
-    return [names[place] for place in leaves_list(tree)]
+    # The distances of pairs, (pairs,), as linkage takes them.
+    condensed = squareform(distance, checks=False)
+    tree = linkage(condensed, "average", optimal_ordering=True)
+    return [datasets[leaf] for leaf in leaves_list(tree)]

@@ -19,11 +19,14 @@ from blocksieve.report.numbers import count_blocks, percent
 from blocksieve.report.pruning_recommendations import Recommendations
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
-from blocksieve.statistics import CONFIDENCE, ROUNDING, false_discovery
+from blocksieve.statistics import (
+    CONFIDENCE,
+    FALSE_DISCOVERY_RATE,
+    ROUNDING,
+    false_discovery,
+)
 from blocksieve.units import PERCENT
 from blocksieve.verdicts import Verdict
-
-FALSE_DISCOVERY_RATE = 0.05
 
 AGREEMENT = 0.9
 """Spearman's correlation from which the splits of a dataset agree on the order of blocks."""

@@ -68,7 +68,7 @@ def choose(evidence: Evidence) -> list[Choice]:
     no choice.
     """
     choices = []
-    for chooser in _choosers(evidence):
+    for chooser in choosers(evidence):
         for combination in _least_drops(evidence, chooser):
             choices.append(_choice(Method.BEAM, chooser, combination))
         for combination in _least_important(evidence, chooser.datasets):
@@ -81,7 +81,7 @@ def _choice(method: Method, chooser: Chooser, combination: Combination) -> Choic
     return Choice(method, chooser.scope, chooser.name, combination.size, combination)
 
 
-def _choosers(evidence: Evidence) -> Iterator[Chooser]:
+def choosers(evidence: Evidence) -> Iterator[Chooser]:
     """Yield each scope and name with the datasets on which its combination is chosen."""
     types = evidence.task_types
     for dataset, task_type in types.items():
