@@ -8,7 +8,7 @@ import polars as pl
 
 from blocksieve.files import whole_file
 from blocksieve.logs import job_log
-from blocksieve.routing.fitting import fit_router, lists_of
+from blocksieve.routing.fitting import combinations_by_task_type, fit_router
 from blocksieve.routing.prompts import prompts_of
 from blocksieve.specs import read_definitions
 
@@ -20,7 +20,7 @@ with job_log(snakemake.log[0]) as logger:
     samples = {Path(path).stem: pl.read_parquet(path, columns=columns) for path in snakemake.input.samples}
     choices = json.loads(Path(snakemake.input.finalists).read_text())["choices"]
     prompts = prompts_of(samples, read_definitions(snakemake.params.definitions))
-    router, detections = fit_router(prompts, *lists_of(choices))
+    router, detections = fit_router(prompts, *combinations_by_task_type(choices))
     router.save(snakemake.output.router)
     with whole_file(Path(snakemake.output.detections)) as temporary:
         detections.write_parquet(temporary)

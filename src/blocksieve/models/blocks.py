@@ -88,7 +88,8 @@ def _shallowest(model: PreTrainedModel, root: nn.Module) -> BlockList | None:
     is_encoder_decoder = getattr(model.config, "is_encoder_decoder", False)
     for owner, name, blocks in _lists_by_depth(root):
         path = f"{paths[id(owner)]}.{name}".lstrip(".")
-        in_decoder = "decoder" in path or "decoder" in type(owner).__name__.lower()
+        class_name = type(owner).__name__.lower()
+        in_decoder = "decoder" in path or "decoder" in class_name
         if in_decoder or not is_encoder_decoder:
             return BlockList(owner, name, blocks, path)
     return None
@@ -132,4 +133,8 @@ def _kind(block: nn.Module) -> str:
 
 
 def _has_experts(block: nn.Module) -> bool:
-    return any(path.rpartition(".")[2] in EXPERTS for path, _ in block.named_modules())
+    for path, _ in block.named_modules():
+        name = path.rpartition(".")[2]
+        if name in EXPERTS:
+            return True
+    return False

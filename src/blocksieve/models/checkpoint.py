@@ -88,8 +88,9 @@ def decisive_files(folder: Path, gguf_file: str | None) -> list[Path]:
     """Return a folder's files that decide a prediction, sorted; of GGUF files only this one."""
     files = []
     for file in sorted(folder.rglob("*")):
-        is_unused_gguf = file.suffix == ".gguf" and file.name != gguf_file
-        if file.suffix in DECISIVE and file.is_file() and not is_unused_gguf:
+        if file.suffix not in DECISIVE or not file.is_file():
+            continue
+        if file.suffix != ".gguf" or file.name == gguf_file:
             files.append(file)
     return files
 
@@ -103,7 +104,8 @@ def identify(model: ModelSpec) -> str:
     location = locate(model)
     folder = fetch(model)
     files = decisive_files(folder, model.gguf_file)
-    if not any(file.suffix in WEIGHTS for file in files):
+    has_weights = any(file.suffix in WEIGHTS for file in files)
+    if not has_weights:
         raise ModelError(
             f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r}; "
             "name the folder of a checkpoint"
@@ -112,4 +114,8 @@ def identify(model: ModelSpec) -> str:
         # The hub's cache names the folder of a snapshot by its commit.
         commit = folder.name
         return fingerprint({"hub": location, "commit": commit, "gguf_file": model.gguf_file})
-    return fingerprint({str(file.relative_to(folder)): file_hash(file) for file in files})
+    hashes = {}
+    for file in files:
+        path = str(file.relative_to(folder))
+        hashes[path] = file_hash(file)
+    return fingerprint(hashes)

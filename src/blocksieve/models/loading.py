@@ -118,8 +118,8 @@ def allotted_gpus(environment: Mapping[str, str]) -> str:
 
 def gpus_with_room(free_bytes: dict[int, int], weights_bytes: int) -> list[int]:
     """Return the GPUs on which the weights fit with room for work, most free memory first."""
-    gpus = [gpu for gpu, free in free_bytes.items() if weights_bytes <= WEIGHTS_SHARE * free]
-    return sorted(gpus, key=lambda gpu: -free_bytes[gpu])
+    by_room = sorted(free_bytes, key=free_bytes.__getitem__, reverse=True)
+    return [gpu for gpu in by_room if weights_bytes <= WEIGHTS_SHARE * free_bytes[gpu]]
 
 
 def claim(names: dict[int, str], folder: Path) -> int:
@@ -218,8 +218,9 @@ def empty_model(spec: ModelSpec) -> PreTrainedModel:
 
 def weights_bytes(spec: ModelSpec) -> int:
     """Return the memory that a checkpoint's weights take in the config's number format."""
-    itemsize = int(getattr(torch, spec.dtype).itemsize)
-    num_weights = sum(int(weight.numel()) for weight in empty_model(spec).parameters())
+    itemsize: int = getattr(torch, spec.dtype).itemsize
+    model = empty_model(spec)
+    num_weights: int = sum(weight.numel() for weight in model.parameters())
     return num_weights * itemsize
 
 
@@ -228,7 +229,8 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     folder = str(fetch(spec))
-    device = choose_device(spec.device, weights_bytes(spec) if torch.cuda.is_available() else 0)
+    num_bytes = weights_bytes(spec) if torch.cuda.is_available() else 0
+    device = choose_device(spec.device, num_bytes)
     options = auto_options(spec)
     with readable(spec):
         config = read_config(spec, folder)
@@ -250,16 +252,18 @@ def load_model(spec: ModelSpec) -> LoadedModel:
 def _set_padding(loaded: LoadedModel) -> None:
     # A decoder goes on behind its prompt, so that all prompts of a batch must end at one place.
     # An encoder's input has no such end, and its positions count from the left.
+    tokenizer = loaded.tokenizer
     is_encoder_decoder = loaded.model.config.is_encoder_decoder
-    loaded.tokenizer.padding_side = "right" if is_encoder_decoder else "left"
-    if loaded.tokenizer.pad_token_id is None:
-        loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
+    tokenizer.padding_side = "right" if is_encoder_decoder else "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
 
 
 def _log_loaded(spec: ModelSpec, loaded: LoadedModel, device: str) -> None:
     model_class = type(loaded.model).__name__
     logger.info("loaded %s (%s) as %s on %s", spec.path, model_class, spec.dtype, device)
     block_list = loaded.blocks
+    num_blocks = len(block_list.blocks)
     counts = Counter(block_list.kinds)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    logger.info("%d blocks in %s: %s", len(block_list.blocks), block_list.path, kinds)
+    kinds = [f"{count} {kind}" for kind, count in counts.items()]
+    logger.info("%d blocks in %s: %s", num_blocks, block_list.path, ", ".join(kinds))

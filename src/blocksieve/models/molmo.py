@@ -66,10 +66,12 @@ def stack_filled(rows: list[torch.Tensor]) -> torch.Tensor:
 
     Rows (a_i, b_i, ...) give a tensor (num_rows, max a_i, max b_i, ...).
     """
-    shape = torch.tensor([row.shape for row in rows]).amax(dim=0).tolist()
-    stacked = rows[0].new_full((len(rows), *shape), PADDING)
+    sizes = torch.tensor([row.shape for row in rows])  # (rows, dimensions of a row)
+    largest = sizes.amax(dim=0).tolist()
+    stacked = rows[0].new_full((len(rows), *largest), PADDING)
     for target, row in zip(stacked, rows, strict=True):
-        target[tuple(slice(size) for size in row.shape)] = row
+        corner = tuple(slice(size) for size in row.shape)
+        target[corner] = row
     return stacked
 
 
@@ -161,7 +163,9 @@ def _update_model_kwargs_for_generation(
 
     The model's method calls a function that transformers 5 no longer has.
     """
-    inputs = {name: value for name, value in model_kwargs.items() if name not in FIRST_STEP_INPUTS}
+    inputs = dict(model_kwargs)
+    for name in FIRST_STEP_INPUTS:
+        inputs.pop(name, None)
     positions = inputs.get("position_ids")
     if isinstance(positions, torch.Tensor):
         # (rows, tokens) -> (rows, 1). The last column may be padding: the largest is the last.

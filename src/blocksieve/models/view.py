@@ -107,7 +107,8 @@ class Edit:
 
     def inverse(self) -> "Edit":
         """Return the edit that brings back what `target` holds now."""
-        return Edit(self.target, self.key, self.target.get(self.key, MISSING))
+        value_now = self.target.get(self.key, MISSING)
+        return Edit(self.target, self.key, value_now)
 
 
 @contextmanager
@@ -136,9 +137,11 @@ def without_blocks(
     refused.
     """
     # deepcopy takes what its memo holds as copied already, so that no weight is.
-    memo = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    memo = {id(weight): weight for weight in model.parameters()}
+    memo |= {id(buffer): buffer for buffer in model.buffers()}
     pruned = copy.deepcopy(model, memo)
-    for edit in _edits(pruned, find_blocks(pruned, path), combination):
+    block_list = find_blocks(pruned, path)
+    for edit in _edits(pruned, block_list, combination):
         edit.apply()
     return pruned
 
@@ -178,7 +181,8 @@ def _kept(num_blocks: int, combination: Combination) -> list[int]:
 
 def _positions(kept: list[int]) -> dict[int, int]:
     """Return the new number of each kept block."""
-    return {block: position for position, block in enumerate(kept)}
+    new_numbers = range(len(kept))
+    return dict(zip(kept, new_numbers, strict=True))
 
 
 def _key_value_sources(block_list: BlockList) -> dict[int, int]:
@@ -192,12 +196,14 @@ def _key_value_sources(block_list: BlockList) -> dict[int, int]:
     modes: list[str | None] = getattr(config, "kv_sharing_modes", None) or []
     layer_types: list[str] = getattr(config, "layer_types", None) or []
     stored_by: dict[str, int] = {}
+    sources: dict[int, int] = {}
     for block, mode in enumerate(modes):
+        layer_type = layer_types[block]
         if mode == "store":
-            stored_by[layer_types[block]] = block
-    return {
-        block: stored_by[layer_types[block]] for block, mode in enumerate(modes) if mode == "reuse"
-    }
+            stored_by[layer_type] = block
+        elif mode == "reuse":
+            sources[block] = stored_by[layer_type]
+    return sources
 
 
 def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
@@ -209,8 +215,9 @@ def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combinati
         return []
     num_blocks = len(block_list.blocks)
     kept = _kept(num_blocks, combination)
-    edits = [*_per_layer_input_edits(block_list.owner, kept)]
-    for config in _configs(model, block_list.owner):
+    owner = block_list.owner
+    edits = [*_per_layer_input_edits(owner, kept)]
+    for config in _configs(model, owner):
         edits += _config_edits(config, kept, num_blocks)
     edits += _owner_edits(block_list, kept, num_blocks)
     edits += _number_edits(block_list.blocks, kept)
@@ -222,9 +229,10 @@ def _configs(model: PreTrainedModel, owner: nn.Module) -> list[PretrainedConfig]
     configs = [model.config.get_text_config(decoder=True)]
     for module in (owner, model.get_decoder()):
         config = getattr(module, "config", None)
-        if config is not None:
+        is_new = all(config is not seen for seen in configs)
+        if config is not None and is_new:
             configs.append(config)
-    return list({id(config): config for config in configs}.values())
+    return configs
 
 
 def _owner_edits(block_list: BlockList, kept: list[int], num_blocks: int) -> Iterator[Edit]:
@@ -234,8 +242,8 @@ def _owner_edits(block_list: BlockList, kept: list[int], num_blocks: int) -> Ite
     yield from _table_edits(values, {}, kept, num_blocks)
     first_shared = values.get("first_kv_shared_layer_idx")  # gemma4
     if isinstance(first_shared, int):
-        num_before = sum(block < first_shared for block in kept)
-        yield Edit(values, "first_kv_shared_layer_idx", num_before)
+        not_shared = [block for block in kept if block < first_shared]
+        yield Edit(values, "first_kv_shared_layer_idx", len(not_shared))
     for name in (block_list.name, *SIBLING_LISTS):
         modules = owner._modules.get(name)
         if modules is not None and len(modules) == num_blocks:
@@ -247,9 +255,10 @@ def _number_edits(blocks: nn.ModuleList, kept: list[int]) -> Iterator[Edit]:
     """Yield edits that renumber the kept blocks, so that the cache has no gaps."""
     for position, block in enumerate(kept):
         for module in blocks[block].modules():
+            values: dict[str, object] = vars(module)
             for name in NUMBERS_INSIDE_BLOCK:
-                if vars(module).get(name) == block:
-                    yield Edit(vars(module), name, position)
+                if values.get(name) == block:
+                    yield Edit(values, name, position)
 
 
 def _config_edits(config: PretrainedConfig, kept: list[int], num_blocks: int) -> Iterator[Edit]:
@@ -257,7 +266,8 @@ def _config_edits(config: PretrainedConfig, kept: list[int], num_blocks: int) ->
     yield from _shared_cache_edits(values, kept, num_blocks)
     yield from _computed_entry_edits(config, kept, num_blocks)
     yield from _heterogeneity_edits(config, kept)
-    yield from _table_edits(values, type(config).attribute_map or {}, kept, num_blocks)
+    attribute_map: dict[str, str] = type(config).attribute_map or {}
+    yield from _table_edits(values, attribute_map, kept, num_blocks)
 
 
 def _shared_cache_edits(
@@ -267,12 +277,13 @@ def _shared_cache_edits(
     num_shared = values.get("num_kv_shared_layers")  # gemma3n, gemma4: the last so many blocks
     if isinstance(num_shared, int) and num_shared:
         first_shared = num_blocks - num_shared
-        num_kept = sum(block >= first_shared for block in kept)
-        yield Edit(values, "num_kv_shared_layers", num_kept)
+        kept_shared = [block for block in kept if block >= first_shared]
+        yield Edit(values, "num_kv_shared_layers", len(kept_shared))
     sources = values.get("kv_source_layers")  # mistral_large4
     if isinstance(sources, (list, tuple)) and sources:
         positions = _positions(kept)
-        yield Edit(values, "kv_source_layers", [positions[sources[block]] for block in kept])
+        kept_sources = [positions[sources[block]] for block in kept]
+        yield Edit(values, "kv_source_layers", kept_sources)
 
 
 def _computed_entry_edits(
@@ -287,10 +298,10 @@ def _computed_entry_edits(
     config_class = type(config)
     fixed: dict[str, object] = {}
     for name in ENTRIES_PER_BLOCK:
-        if isinstance(getattr(config_class, name, None), property):
-            entries = getattr(config, name)
-            if len(entries) == num_blocks:
-                fixed[name] = [entries[block] for block in kept]
+        is_computed = isinstance(getattr(config_class, name, None), property)
+        entries = getattr(config, name) if is_computed else ()
+        if len(entries) == num_blocks:
+            fixed[name] = [entries[block] for block in kept]
     if fixed:
         subclass = type(config_class.__name__, (config_class,), fixed)
         yield Edit(_Attributes(config), "__class__", subclass)
@@ -314,24 +325,27 @@ def _table_edits(
 ) -> Iterator[Edit]:
     """Yield edits of what the tables above name; a config stores some under another name."""
     for name in _stored_names(BLOCK_COUNTS, attribute_map):
+        count = values.get(name)
         # A flag is an int, too: `layers=True` must not count as one block.
-        if type(values.get(name)) is int and values[name] == num_blocks:
+        if type(count) is int and count == num_blocks:
             yield Edit(values, name, len(kept))
     for name in _stored_names(ENTRIES_PER_BLOCK, attribute_map):
         entries = values.get(name)
         if isinstance(entries, (list, tuple)) and len(entries) == num_blocks:
-            yield Edit(values, name, type(entries)(entries[block] for block in kept))
+            kept_entries = [entries[block] for block in kept]
+            yield Edit(values, name, type(entries)(kept_entries))
     positions = _positions(kept)
     for name in _stored_names(BLOCK_NUMBERS, attribute_map):
         numbers = values.get(name)
         if isinstance(numbers, (list, tuple, set)):
-            renumbered = (positions[number] for number in numbers if number in positions)
+            renumbered = [positions[number] for number in numbers if number in positions]
             yield Edit(values, name, type(numbers)(renumbered))
 
 
 def _stored_names(table: tuple[str, ...], attribute_map: dict[str, str]) -> list[str]:
     """Return the keys under which a config stores a table's attributes, each once."""
-    return list(dict.fromkeys(attribute_map.get(name, name) for name in table))
+    stored_names = [attribute_map.get(name, name) for name in table]
+    return list(dict.fromkeys(stored_names))
 
 
 def _per_layer_input_edits(owner: nn.Module, kept: list[int]) -> Iterator[Edit]:
@@ -367,7 +381,8 @@ def _per_layer_input_edits(owner: nn.Module, kept: list[int]) -> Iterator[Edit]:
     @functools.wraps(project_all)
     def project_kept(*args: object, **kwargs: object) -> torch.Tensor:
         """Take the kept blocks' inputs: (rows, tokens, num_blocks or num_kept, width)."""
-        return project_all(*args, **kwargs)[:, :, kept, :]
+        inputs = project_all(*args, **kwargs)
+        return inputs[:, :, kept, :]
 
     # Only the second is cut: it adds the first's inputs, of all blocks, to its own.
     yield Edit(vars(owner), "get_per_layer_inputs", get_all)
