@@ -1,6 +1,7 @@
-"""Reading drills: pictures whose every tile is named in order. Dense supervision that teaches what a patch shows.
+"""Reading drills: pictures whose every tile is named in order.
 
-They come before the demo tasks and are not part of any dataset.
+That dense supervision teaches what a patch shows. They come before the demo tasks and are not part
+of any dataset.
 """
 
 import random
@@ -21,7 +22,10 @@ CELLS = range(GRID * GRID)
 
 
 def things(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Name colour and shape tile by tile; `no no` for an empty one, so that the answer's n-th pair is the n-th tile."""
+    """Name colour and shape tile by tile.
+
+    An empty tile is `no no`, so that the answer's n-th pair is the n-th tile.
+    """
     canvas = Canvas(rng)
     share, names = rng.random(), []
     for cell in CELLS:
@@ -49,11 +53,11 @@ def letters(rng: random.Random, level: int, held_out: bool) -> Picture:
 def form(
     canvas: Canvas, rng: random.Random, rows: int, held_out: bool
 ) -> dict[str, tuple[str, str]]:
-    """Draw a form of some rows; give the place and the value of every label, in the order of the rows."""
+    """Draw a form of some rows, and return every label's (ordinal, value), by row."""
     entries = {}
-    for row, label in zip(
-        sorted(rng.sample(range(GRID), rows)), rng.sample(LABELS, rows), strict=True
-    ):
+    numbers = sorted(rng.sample(range(GRID), rows))
+    labels = rng.sample(LABELS, rows)
+    for row, label in zip(numbers, labels, strict=True):
         value = f"{rng.randrange(100):02d}"
         canvas.put_label(label, row * GRID)
         for offset, digit in enumerate(value):
