@@ -28,12 +28,15 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-COMMON_WORDS = "which what is the a an of in and or not these this image picture answer question yes no letters form objects"
+COMMON_WORDS = (
+    "which what is the a an of in and or not these this image picture answer question yes no "
+    "letters form objects"
+)
 WIDTH, HEADS, MLP_WIDTH, VISION_LAYERS = 128, 4, 256, 3
 
 
 def vocabulary() -> list[str]:
-    """All lower-case words of the demo tasks, and letters and digits to spell everything else."""
+    """Return all lower-case words of the demo tasks, and letters and digits to spell the rest."""
     rng = random.Random(0)
     words = set(COMMON_WORDS.split())
     for task in TASKS.values():
@@ -47,7 +50,7 @@ def vocabulary() -> list[str]:
 
 
 def build_processor() -> LlavaProcessor:
-    """A word-piece tokenizer with a chat template, and a CLIP image processor for 64-pixel pictures."""
+    """Return a word-piece tokenizer with a chat template, and CLIP's processor for 64 pixels."""
     tokens = vocabulary()
     tokenizer = Tokenizer(
         models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="<unk>")
@@ -83,7 +86,7 @@ def build_processor() -> LlavaProcessor:
 
 
 def build_model(processor: LlavaProcessor, blocks: int) -> LlavaForConditionalGeneration:
-    """A randomly initialised LLaVA with a small CLIP tower and `blocks` Llama blocks."""
+    """Return a randomly initialised LLaVA with a small CLIP tower and `blocks` Llama blocks."""
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
         hidden_size=WIDTH,
@@ -127,7 +130,8 @@ def build_model(processor: LlavaProcessor, blocks: int) -> LlavaForConditionalGe
 def initialise(model: LlavaForConditionalGeneration) -> None:
     """Draw weights at 1 / sqrt(fan in), and positions as strong as what the patches show.
 
-    The library's defaults (standard deviation 0.02) suit wide models; at this width they learnt colours but no shapes.
+    The library's defaults (standard deviation 0.02) suit wide models; at this width they learnt
+    colours but no shapes.
     """
     for name, weight in model.named_parameters():
         if weight.dim() == 2 and (
@@ -143,8 +147,9 @@ def grow(
 ) -> LlavaForConditionalGeneration:
     """Split each block of a trained model into several, each doing its share of the work.
 
-    With 4 blocks into 16, each becomes 4 copies whose attention and MLP outputs are divided by 4, as one step of a
-    differential equation becomes four smaller ones; noise of a tenth of each matrix's spread lets the copies part ways.
+    With 4 blocks into 16, each becomes 4 copies whose attention and MLP outputs are divided by 4,
+    as one step of a differential equation becomes four smaller ones. Noise of a tenth of each
+    matrix's spread lets the copies part ways.
     """
     large = build_model(processor, blocks)
     trained = small.model.language_model.layers

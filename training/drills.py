@@ -1,6 +1,7 @@
-"""Reading drills: pictures whose every tile is named in order. Dense supervision that teaches what a patch shows.
+"""Reading drills: pictures whose every tile is named in order.
 
-They come before the demo tasks and are not part of any dataset.
+That dense supervision teaches what a patch shows. They come before the demo tasks and are not part
+of any dataset.
 """
 
 import random
@@ -20,8 +21,11 @@ from blocksieve.datasets.demo.tasks import LABELS, ORDINALS, Picture, Question
 CELLS = range(GRID * GRID)
 
 
-def things(rng: random.Random, level: int, held_out: bool) -> Picture:
-    """Name colour and shape tile by tile; `no no` for an empty one, so that the answer's n-th pair is the n-th tile."""
+def things(rng: random.Random, level: int, holdout: bool) -> Picture:
+    """Name colour and shape tile by tile.
+
+    An empty tile is `no no`, so that the answer's n-th pair is the n-th tile.
+    """
     canvas = Canvas(rng)
     share, names = rng.random(), []
     for cell in CELLS:
@@ -33,7 +37,7 @@ def things(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(canvas.pixels, [Question("objects", (" ".join(names),), "drill")])
 
 
-def letters(rng: random.Random, level: int, held_out: bool) -> Picture:
+def letters(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Spell four rows of four letters, each row in its own ink."""
     canvas, words = Canvas(rng), []
     for row in range(GRID):
@@ -47,52 +51,50 @@ def letters(rng: random.Random, level: int, held_out: bool) -> Picture:
 
 
 def form(
-    canvas: Canvas, rng: random.Random, rows: int, held_out: bool
+    canvas: Canvas, rng: random.Random, rows: int, holdout: bool
 ) -> dict[str, tuple[str, str]]:
-    """Draw a form of some rows; give the place and the value of every label, in the order of the rows."""
+    """Draw a form of some rows, and return every label's (ordinal, value), by row."""
     entries = {}
-    for row, label in zip(
-        sorted(rng.sample(range(GRID), rows)), rng.sample(LABELS, rows), strict=True
-    ):
+    numbers = sorted(rng.sample(range(GRID), rows))
+    labels = rng.sample(LABELS, rows)
+    for row, label in zip(numbers, labels, strict=True):
         value = f"{rng.randrange(100):02d}"
         canvas.put_label(label, row * GRID)
         for offset, digit in enumerate(value):
-            canvas.put_digit(
-                rng.choice(digit_images(held_out)[int(digit)]), row * GRID + 2 + offset
-            )
+            canvas.put_digit(rng.choice(digit_images(holdout)[int(digit)]), row * GRID + 2 + offset)
         entries[label.lower()] = (ORDINALS[row], value)
     return entries
 
 
-def digits(rng: random.Random, level: int, held_out: bool) -> Picture:
+def digits(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Read a whole form: label and value row by row."""
     canvas = Canvas(rng)
-    entries = form(canvas, rng, GRID, held_out)
+    entries = form(canvas, rng, GRID, holdout)
     text = " ".join(f"{label} {value}" for label, (_, value) in entries.items())
     return Picture(canvas.pixels, [Question("form", (text,), "drill")])
 
 
-def rows(rng: random.Random, level: int, held_out: bool) -> Picture:
+def rows(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Say in which row a label stands."""
     canvas = Canvas(rng)
-    entries = form(canvas, rng, 2 + 2 * level, held_out)
+    entries = form(canvas, rng, 2 + 2 * level, holdout)
     label = rng.choice(sorted(entries))
     return Picture(
         canvas.pixels, [Question(f"where is the {label}?", (entries[label][0],), "drill")]
     )
 
 
-def values(rng: random.Random, level: int, held_out: bool) -> Picture:
+def values(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Read the value of a row."""
     canvas = Canvas(rng)
-    row, value = rng.choice(list(form(canvas, rng, rng.randrange(1, GRID + 1), held_out).values()))
+    row, value = rng.choice(list(form(canvas, rng, rng.randrange(1, GRID + 1), holdout).values()))
     return Picture(canvas.pixels, [Question(f"what is the {row}?", (value,), "drill")])
 
 
-def lookup(rng: random.Random, level: int, held_out: bool) -> Picture:
+def lookup(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Look a label up: its row, and the value there."""
     canvas = Canvas(rng)
-    entries = form(canvas, rng, rng.randrange(2, GRID + 1), held_out)
+    entries = form(canvas, rng, rng.randrange(2, GRID + 1), holdout)
     label = rng.choice(sorted(entries))
     return Picture(canvas.pixels, [Question(f"form {label}", (" ".join(entries[label]),), "drill")])
 

@@ -1,7 +1,8 @@
 """Train the embedded demo VLM from nothing: `python training/train.py --out models/demo-vlm`.
 
-Lessons come one skill at a time, smallest case first; a lesson ends once its answers are right, and all earlier ones
-stay in the mix. Four blocks learn the tasks, then the model grows to sixteen and trains on.
+Lessons come one skill at a time, smallest case first. A lesson ends once its answers are right, and
+all earlier ones stay in the mix. Four blocks learn the tasks, then the model grows to sixteen and
+trains on.
 """
 
 import argparse
@@ -23,10 +24,27 @@ from checkpoint import build_model, build_processor, grow
 from drills import DRILLS
 
 LESSONS = [
-    ("things", 0), ("letters", 0), ("digits", 0), ("caption", 0), ("vqa", 0), ("caption", 1), ("text_vqa", 0),
-    ("st_qa", 0), ("vqa", 1), ("doc_qa", 0), ("okvqa", 0), ("tally_qa", 0), ("science_qa", 0), ("caption", 2),
-    ("text_vqa", 1), ("rows", 0), ("rows", 1), ("values", 0), ("lookup", 0), ("doc_qa", 1),
-]  # fmt: skip
+    ("things", 0),
+    ("letters", 0),
+    ("digits", 0),
+    ("caption", 0),
+    ("vqa", 0),
+    ("caption", 1),
+    ("text_vqa", 0),
+    ("st_qa", 0),
+    ("vqa", 1),
+    ("doc_qa", 0),
+    ("okvqa", 0),
+    ("tally_qa", 0),
+    ("science_qa", 0),
+    ("caption", 2),
+    ("text_vqa", 1),
+    ("rows", 0),
+    ("rows", 1),
+    ("values", 0),
+    ("lookup", 0),
+    ("doc_qa", 1),
+]
 FINAL = [(task, 2) for task in TASKS]
 BATCH = 64
 PASS_AT, LESSON_LIMIT = 0.90, 40_000
@@ -77,7 +95,7 @@ class Encoder:
         from PIL import Image
 
         for task in TASKS:
-            picture = draw(TASKS[task], rng, held_out=False)
+            picture = draw(TASKS[task], rng, holdout=False)
             question = picture.questions[0]
             template = "{question}\n{choices}" if question.choices else "{question}"
             text = render_prompt(template, question.question, question.choices)
@@ -98,10 +116,10 @@ class Encoder:
 def make_batch(
     encoder: Encoder, lessons: list[tuple[str, int]], rng: random.Random
 ) -> dict[str, torch.Tensor]:
-    """Right-padded rows, one question of one picture each; labels only on the answers."""
+    """Return right-padded rows, one question of one picture each; labels only on the answers."""
     rows, pixels = [], []
     for task, level in lessons:
-        picture = draw({**DRILLS, **TASKS}[task], rng, held_out=False, level=level)
+        picture = draw({**DRILLS, **TASKS}[task], rng, holdout=False, level=level)
         question = rng.choice(picture.questions)
         rows.append(
             (
@@ -126,15 +144,20 @@ def make_batch(
 def step(
     model: LlavaForConditionalGeneration, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss over the answers' tokens, and per row whether the whole answer is right (teacher-forced)."""
+    """Return the loss over the answers' tokens, and per row whether all of its answer is right.
+
+    Teacher-forced: each token is predicted after the right ones.
+    """
     labels = batch.pop("labels")
+    targets = labels[:, 1:]  # (rows, tokens - 1): each position predicts the next token
     hidden = model.model(**batch).last_hidden_state[:, :-1]
-    asked = labels[:, 1:] != IGNORED
-    logits, wanted = model.lm_head(hidden[asked]), labels[:, 1:][asked]
-    wrong = torch.zeros(len(labels)).index_add_(
-        0, asked.nonzero()[:, 0], (logits.argmax(-1) != wanted).float()
-    )
-    return torch.nn.functional.cross_entropy(logits, wanted), wrong == 0
+    in_answer = targets != IGNORED
+    logits = model.lm_head(hidden[in_answer])  # (answer tokens of all rows, vocabulary)
+    answer_tokens = targets[in_answer]
+    is_wrong = (logits.argmax(-1) != answer_tokens).float()
+    rows = in_answer.nonzero()[:, 0]
+    num_wrong = torch.zeros(len(labels)).index_add_(0, rows, is_wrong)
+    return torch.nn.functional.cross_entropy(logits, answer_tokens), num_wrong == 0
 
 
 def train(
@@ -146,11 +169,14 @@ def train(
     peak: float,
     samples: int | None,
 ) -> None:
-    """Run AdamW over the mixes until they end; the rate falls as a cosine over `samples`, or stays at `peak`."""
-    decayed = [p for p in model.parameters() if p.dim() >= 2]
-    others = [p for p in model.parameters() if p.dim() < 2]
+    """Run AdamW over the mixes until they end.
+
+    The rate falls as a cosine over `samples`, or stays at `peak`.
+    """
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
+        [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}],
         betas=(0.9, 0.98),
     )
     model.train()
@@ -168,7 +194,7 @@ def train(
         optimizer.step()
         seen += len(lessons)
         for lesson in set(lessons):
-            rows = [i for i, other in enumerate(lessons) if other == lesson]
+            rows = [i for i, row_lesson in enumerate(lessons) if row_lesson == lesson]
             progress.update(lesson, right[rows].float().mean().item())
         if number % 50 == 0:
             speed = seen / (time.monotonic() - start)
@@ -176,7 +202,7 @@ def train(
 
 
 def curriculum(rng: random.Random, progress: Progress) -> Iterator[list[tuple[str, int]]]:
-    """Half of each batch is the current lesson, half the earlier ones, the weaker the more often."""
+    """Yield batches: half is the current lesson, half the earlier ones, the weaker more often."""
     for number, lesson in enumerate(LESSONS):
         learnt = LESSONS[:number]
         seen = 0
@@ -200,7 +226,7 @@ def mixture(
 
 
 def steady(rng: random.Random, progress: Progress, samples: int) -> Iterator[list[tuple[str, int]]]:
-    """The datasets' own mix (level 2 of every task), with some smaller cases, for a number of samples."""
+    """Yield the datasets' mix (level 2 of every task) with some smaller cases, for some samples."""
     for _ in range(samples // BATCH):
         yield mixture(rng, progress, FINAL, BATCH - 8) + rng.choices(LESSONS, k=8)
 

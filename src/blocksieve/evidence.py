@@ -1,6 +1,5 @@
 """What a run left for its analyses: drops on one scale, how they vary together, and the beams."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
+from blocksieve.models.description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
 from blocksieve.statistics import (
@@ -237,6 +237,11 @@ class Evidence:
         rows = rows_of_role(self.evaluations, self.role)
         return dict(rows.group_by("dataset").agg(largest).iter_rows())
 
+    def measured_on(self, datasets: Iterable[str]) -> list[Combination]:
+        """Return the combinations that all samples of all these datasets answered."""
+        needed = set(datasets)
+        return [each for each, covered in self.coverage.items() if needed <= covered.keys()]
+
     def with_full_coverage(self, *sizes: int) -> list[Combination]:
         """Return the combinations that every dataset evaluated, of these sizes or of all."""
         return [
@@ -376,8 +381,8 @@ class EvidenceFiles(Protocol):
 def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
     """Read what a run left."""
     num_blocks = None
-    for path in map(Path, files.model):
-        num_blocks = json.loads(path.read_text(encoding="utf-8"))["num_blocks"]
+    for path in files.model:
+        num_blocks = read_description(path)["num_blocks"]
     choices: list[Choice] = []
     for path in map(Path, files.finalists):
         choices = read_choices(path)

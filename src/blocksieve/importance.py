@@ -100,11 +100,7 @@ def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...
 
 def _measured_singles(evidence: Evidence, datasets: list[str]) -> list[Combination]:
     """Return the blocks that were removed alone on all the datasets."""
-    return [
-        combination
-        for combination, measured_on in evidence.coverage.items()
-        if combination.is_single and set(datasets) <= measured_on.keys()
-    ]
+    return [each for each in evidence.measured_on(datasets) if each.is_single]
 
 
 def load_scores(path: Path | str) -> ImportanceScores:

@@ -18,6 +18,7 @@ import yaml
 from blocksieve.config import resolve
 from blocksieve.errors import BlocksieveError
 from blocksieve.files import write_text
+from blocksieve.models.description import read_description
 from blocksieve.search.steps import SINGLE
 from blocksieve.specs import Content, RunSpec
 
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str], root: Path) -> None:
         return
     results = root / "results" / small["run"]
     speeds = read_speeds(results, small["datasets"])
-    description = json.loads((results / "model.json").read_text(encoding="utf-8"))
+    description = read_description(results / "model.json")
     print(estimate(run_spec, speeds, description["num_blocks"]))
 
 

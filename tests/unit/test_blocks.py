@@ -1,3 +1,5 @@
+"""Blocks are found, and a model without some of them is the shallower model."""
+
 import copy
 import json
 import shutil
@@ -87,12 +89,18 @@ def gpt2(blocks: int) -> GPT2LMHeadModel:
 
 def gemma3(blocks: int) -> Gemma3ForCausalLM:
     kinds = ["sliding_attention", "full_attention", "sliding_attention"] * 2
-    return Gemma3ForCausalLM(
-        Gemma3TextConfig(
-            vocab_size=120, hidden_size=32, intermediate_size=48, num_hidden_layers=blocks, num_attention_heads=4,
-            num_key_value_heads=2, head_dim=8, sliding_window=4, layer_types=kinds[:blocks],
-        )
-    )  # fmt: skip
+    config = Gemma3TextConfig(
+        vocab_size=120,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=blocks,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        sliding_window=4,
+        layer_types=kinds[:blocks],
+    )
+    return Gemma3ForCausalLM(config)
 
 
 def randomised(model: torch.nn.Module) -> torch.nn.Module:
@@ -118,31 +126,29 @@ def ragged_inputs(images: bool) -> dict[str, torch.Tensor]:
     for row, padding in enumerate((0, 2, 3)):
         ids[row, :padding], mask[row, :padding] = 0, 0
     inputs = {"input_ids": ids, "attention_mask": mask}
-    return inputs | (
-        {"pixel_values": torch.randn(3, 3, 28, 28, generator=generator)} if images else {}
-    )
+    if images:
+        inputs["pixel_values"] = torch.randn(3, 3, 28, 28, generator=generator)
+    return inputs
 
 
 def independently_pruned(
     model: torch.nn.Module, build, combination: Combination
 ) -> torch.nn.Module:
-    """A shallower model built anew, its weights filled in from the kept blocks' entries of the state dict."""
+    """Build a shallower model anew, and fill its weights in from the kept blocks' state dict."""
     kept = [index for index in range(BLOCKS) if index not in combination.blocks]
     shallow = build(len(kept))
-    marker = next(
-        mark for mark in (".layers.", ".h.") if any(mark in key for key in model.state_dict())
-    )
-    prefix = next(
-        key.split(marker)[0] for key in model.state_dict() if marker in key and "vision" not in key
-    )
+    weights = model.state_dict()
+    marker = ".h." if any(".h." in key for key in weights) else ".layers."
+    block_keys = [key for key in weights if marker in key and "vision" not in key]
+    start = block_keys[0].split(marker)[0] + marker
     state = {}
-    for key, weight in model.state_dict().items():
-        if key.startswith(prefix + marker):
-            index, rest = key.removeprefix(prefix + marker).split(".", 1)
-            if int(index) in kept:
-                state[f"{prefix}{marker}{kept.index(int(index))}.{rest}"] = weight
-        else:
+    for key, weight in weights.items():
+        if not key.startswith(start):
             state[key] = weight
+            continue
+        index, rest = key.removeprefix(start).split(".", 1)
+        if int(index) in kept:
+            state[f"{start}{kept.index(int(index))}.{rest}"] = weight
     shallow.load_state_dict(state)
     shallow.generation_config = model.generation_config
     return shallow.eval()
@@ -177,18 +183,13 @@ def test_kinds_of_attention_move_with_their_blocks(combination: str) -> None:
     ]
     pruned = without_blocks(model, removed)
     assert pruned.config.layer_types == kinds
-    expected = copy.deepcopy(
-        model
-    )  # cached generation against a full forward a token, on the same pruned model
-    expected = without_blocks(expected, removed)
+    # Cached generation against one full forward per token, on the same pruned model.
+    expected = without_blocks(copy.deepcopy(model), removed)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     with torch.no_grad():
         for _ in range(6):
-            token = (
-                expected(input_ids=ids, attention_mask=mask, use_cache=False)
-                .logits[:, -1]
-                .argmax(-1, keepdim=True)
-            )
+            logits = expected(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            token = logits[:, -1].argmax(-1, keepdim=True)
             ids, mask = torch.cat([ids, token], 1), torch.cat([mask, torch.ones_like(token)], 1)
     assert torch.equal(generate(pruned, inputs), ids)
 
@@ -243,16 +244,19 @@ def test_code_that_comes_with_a_checkpoint_runs_and_the_config_names_its_blocks(
         "AutoConfig": "remote.RemoteConfig",
         "AutoModelForCausalLM": "remote.RemoteForCausalLM",
     }
-    about = plain.config.to_dict() | {"model_type": "remote", "auto_map": auto_map}
-    (folder / "config.json").write_text(
-        json.dumps(about | {"architectures": ["RemoteForCausalLM"]})
-    )
+    changes = {
+        "model_type": "remote",
+        "auto_map": auto_map,
+        "architectures": ["RemoteForCausalLM"],
+    }
+    (folder / "config.json").write_text(json.dumps(plain.config.to_dict() | changes))
     config = replace(demo_model_config, kind="text", path=str(folder), trust_remote_code=True)
     with pytest.raises(ModelError, match=r"name it in the config: model\.blocks"):
         describe_model(config)
-    config |= {"blocks": "model.stages"}
-    about = describe_model(config)
-    assert (about["num_blocks"], about["kinds"]) == (BLOCKS, ["attention"] * BLOCKS)
+    config = replace(config, blocks="model.stages")
+    description = describe_model(config)
+    assert description["num_blocks"] == BLOCKS
+    assert description["kinds"] == ["attention"] * BLOCKS
     loaded = load_model(config)
     questions = [
         {"question": text, "choices": [], "images": []}
@@ -261,10 +265,9 @@ def test_code_that_comes_with_a_checkpoint_runs_and_the_config_names_its_blocks(
     batch = make_probe(loaded, questions, "{question}")
     engine = start_engine("shared", loaded, batch, 4)
     assert engine.rung in ("prefixes", "drafts"), engine.reason
-    for combination, answers in engine.answer_batch(
-        batch, [NONE, Combination.of((1,)), Combination.of((0, 5))], None
-    ):
+    combinations = [NONE, Combination.of((1,)), Combination.of((0, 5))]
+    prompt_length = batch.inputs["input_ids"].shape[1]
+    for combination, answers in engine.answer_batch(batch, combinations, None):
         expected = generate(without_blocks(plain, combination), {**batch.inputs}, 4)
-        assert [answer.tokens for answer in answers] == expected[
-            :, batch.inputs["input_ids"].shape[1] :
-        ].tolist()
+        tokens = [answer.tokens for answer in answers]
+        assert tokens == expected[:, prompt_length:].tolist()

@@ -1,15 +1,30 @@
+"""Which files of a checkpoint decide, and where they come from."""
+
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import huggingface_hub
 import pytest
 
 from blocksieve.errors import ModelError
 from blocksieve.models.checkpoint import checkpoint_files, fetch, identify, locate
+from blocksieve.specs import ModelSpec
+
+MODEL = ModelSpec(
+    kind="vlm",
+    path="",
+    revision=None,
+    gguf_file=None,
+    blocks=None,
+    prompt=None,
+    dtype="float32",
+    device="cpu",
+    trust_remote_code=False,
+)
 
 
-def model(path: str, **changes: Any) -> dict[str, Any]:
-    return {"path": path, "revision": None, "gguf_file": None} | changes
+def model(path: str, **changes: str) -> ModelSpec:
+    return replace(MODEL, path=path, **changes)
 
 
 @pytest.fixture

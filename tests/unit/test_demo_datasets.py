@@ -42,22 +42,22 @@ def test_reading_twice_gives_the_same_samples(task: str) -> None:
 def test_no_picture_of_the_datasets_can_be_a_training_picture(task: str) -> None:
     rng = random.Random(5)
     trained = {zlib.crc32(draw(TASKS[task], rng, False).pixels.tobytes()) for _ in range(200)}
-    held_out = {zlib.crc32(draw(TASKS[task], rng, True).pixels.tobytes()) for _ in range(50)}
+    holdout = {zlib.crc32(draw(TASKS[task], rng, True).pixels.tobytes()) for _ in range(50)}
     assert all(value % 8 != 0 for value in trained)
-    assert all(value % 8 == 0 for value in held_out)
+    assert all(value % 8 == 0 for value in holdout)
 
 
-def encoded_digits(held_out: bool) -> set[bytes]:
-    images = itertools.chain.from_iterable(digit_images(held_out).values())
+def encoded_digits(holdout: bool) -> set[bytes]:
+    images = itertools.chain.from_iterable(digit_images(holdout).values())
     return {image.tobytes() for image in images}
 
 
 def test_no_digit_image_is_in_both_parts() -> None:
-    trained = encoded_digits(held_out=False)
-    held_out = encoded_digits(held_out=True)
-    assert len(trained) + len(held_out) >= 1790
+    trained = encoded_digits(holdout=False)
+    holdout = encoded_digits(holdout=True)
+    assert len(trained) + len(holdout) >= 1790
     assert len(trained) <= FIRST_HELD_OUT_DIGIT
-    assert not trained & held_out
+    assert not trained & holdout
 
 
 def test_splits_share_no_picture() -> None:

@@ -45,10 +45,11 @@ def test_every_block_matters_to_the_logits(demo_model, demo_samples) -> None:
     samples, definition = demo_samples("demo_vqa", 8)
     inputs = make_inputs(demo_model, samples.to_dicts(), definition.prompt)
     with torch.inference_mode():
-        whole = demo_model.model(**inputs).logits[:, -1]
+        unpruned = demo_model.model(**inputs).logits[:, -1]
         for block in range(16):
             pruned = without_blocks(demo_model.model, Combination.of((block,)))
-            assert (pruned(**inputs).logits[:, -1] - whole).abs().max() > 0.05, f"block {block}"
+            difference = pruned(**inputs).logits[:, -1] - unpruned
+            assert difference.abs().max() > 0.05, f"block {block}"
 
 
 @pytest.mark.parametrize("name", DATASETS)

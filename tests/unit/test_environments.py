@@ -31,17 +31,41 @@ def test_every_dependency_is_pinned_in_the_constraints() -> None:
     assert wanted <= pinned
 
 
-def test_the_slurm_profile_names_rules_and_gives_a_gpu_to_those_that_run_the_model() -> None:
-    lines = [
-        line for path in (ROOT / "rules").glob("*.smk") for line in path.read_text().splitlines()
-    ]
-    parts = re.split(r"\brule (\w+):\n", "\n".join(lines))
-    rules = dict(zip(parts[1::2], parts[2::2], strict=True))
-    asked = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-resources"]
-    local = set(re.findall(r"^    (\w+),$", (ROOT / "Snakefile").read_text(), re.MULTILINE)) - {
-        "all"
+RULES = {
+    name: body
+    for path in (ROOT / "rules").glob("*.smk")
+    for name, body in re.findall(
+        r"^ *rule (\w+):\n((?:(?! *rule ).*\n)*)", path.read_text(), re.MULTILINE
+    )
+}
+
+
+def test_the_slurm_profile_gives_a_gpu_to_the_rule_that_evaluates() -> None:
+    profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
+    asks_for_gpu = {name for name, body in RULES.items() if re.search(r"^ +gpu=", body, re.M)}
+    assert asks_for_gpu == profile["set-resources"].keys() == {"evaluate"}
+
+
+def test_every_rule_that_runs_something_asks_for_memory_and_time_by_the_attempt() -> None:
+    running = {name: body for name, body in RULES.items() if "script:" in body}
+    assert {"evaluate", "propose", "analyse", "draw_figure"} <= running.keys()
+    for name, body in running.items():
+        for resource in ("mem_mb", "runtime"):
+            assert re.search(rf"{resource}=lambda w, attempt: attempt \*", body), (name, resource)
+
+
+def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
+    local = {name for name, body in RULES.items() if "localrule: True" in body}
+    targets = {"evaluation", "analysis", "figures", "report"}
+    short = {
+        "save_config",
+        "draw_samples",
+        "propose",
+        "select_own_beam",
+        "select_generic_beam",
+        "select_finalists",
+        "draw_figure",
+        "write_report",
+        "report_times",
     }
-    assert asked.keys() == rules.keys() - local
-    assert {name for name in asked if "gpu" in asked[name]} == {
-        name for name in rules if "**EVALUATION_RESOURCES" in rules[name]
-    }
+    assert local == targets | short

@@ -14,7 +14,7 @@ from blocksieve.models.loading import (
     allotted_gpus,
     choose_device,
     claim,
-    fitting,
+    gpus_with_room,
     weights_bytes,
 )
 
@@ -28,8 +28,8 @@ sys.stdin.read()
 
 
 def test_the_gpu_with_the_most_free_memory_comes_first_and_too_small_ones_are_left_out() -> None:
-    assert fitting({0: 10, 1: 40, 2: 20}, weights_bytes=10) == [1, 2]
-    assert fitting({0: 10, 1: 40}, weights_bytes=30) == []
+    assert gpus_with_room({0: 10, 1: 40, 2: 20}, weights_bytes=10) == [1, 2]
+    assert gpus_with_room({0: 10, 1: 40}, weights_bytes=30) == []
 
 
 def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: Path) -> None:
@@ -47,6 +47,20 @@ def test_jobs_at_the_same_time_take_different_gpus_and_give_them_back(tmp_path: 
     for job in jobs:
         job.communicate("")
     assert claim({0: "a", 1: "b"}, tmp_path) == 0
+
+
+def test_a_lock_that_cannot_be_taken_is_logged_and_the_next_gpu_is_claimed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "blocksieve-a.lock").mkdir()
+    assert claim({0: "a", 1: "b"}, tmp_path) == 1
+    assert "blocksieve-a.lock, so GPU 0 may be another job's: [Errno 21]" in caplog.text
+    assert claim({0: "a", 1: "b"}, tmp_path) == 0  # this process has claimed 1 itself
+
+
+def test_another_user_can_lock_the_same_file(tmp_path: Path) -> None:
+    assert claim({0: "a"}, tmp_path) == 0
+    assert (tmp_path / "blocksieve-a.lock").stat().st_mode & 0o777 == 0o666
 
 
 def test_what_a_batch_system_says_of_gpus() -> None:

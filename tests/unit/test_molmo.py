@@ -1,7 +1,7 @@
 """A checkpoint with code of its own, whose processor and model are called as no others are."""
 
 import logging
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,12 +16,13 @@ from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.errors import ModelError
 from blocksieve.models.describe import describe_model
 from blocksieve.models.loading import load_model
+from blocksieve.specs import ModelSpec
 
 COMBINATIONS = [Combination.parse(text) for text in ("none", "0", "3", "1-2")]
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def config(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
     folder = tmp_path_factory.mktemp("old_molmo")
     words = [
         "<end>",
@@ -54,31 +55,33 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         if weight.dim() > 1:
             torch.nn.init.normal_(weight, std=0.5)
     model.save_pretrained(folder)
-    return {
-        **{"kind": "vlm", "path": str(folder), "revision": None, "gguf_file": None, "prompt": None},
-        **{
-            "blocks": "model.transformer.blocks",
-            "dtype": "float32",
-            "device": "cpu",
-            "trust_remote_code": True,
-        },
-    }
+    return ModelSpec(
+        kind="vlm",
+        path=str(folder),
+        revision=None,
+        gguf_file=None,
+        blocks="model.transformer.blocks",
+        prompt=None,
+        dtype="float32",
+        device="cpu",
+        trust_remote_code=True,
+    )
 
 
 def test_its_code_runs_only_where_the_config_says_so(
-    config: dict[str, Any], caplog: pytest.LogCaptureFixture
+    config: ModelSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(
         ModelError, match=r"comes with code of its own.*set model\.trust_remote_code to true"
     ):
-        describe_model(config | {"trust_remote_code": False})
+        describe_model(replace(config, trust_remote_code=False))
     with caplog.at_level(logging.WARNING, "blocksieve"):
         assert describe_model(config)["num_blocks"] == 4
-    assert f"code that comes with {config['path']} may run: old_molmo.py" in caplog.text
+    assert f"code that comes with {config.path} may run: old_molmo.py" in caplog.text
 
 
 def test_rows_of_a_batch_answer_as_alone_with_and_without_blocks(
-    config: dict[str, Any], demo_samples
+    config: ModelSpec, demo_samples
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 6)
     rows, prompt = samples.to_dicts(), definition.prompt
@@ -92,7 +95,7 @@ def test_rows_of_a_batch_answer_as_alone_with_and_without_blocks(
     assert len({str(answers) for answers in together.values()}) == len(COMBINATIONS)
 
 
-def test_answers_are_those_of_its_own_way_of_asking(config: dict[str, Any], demo_samples) -> None:
+def test_answers_are_those_of_its_own_way_of_asking(config: ModelSpec, demo_samples) -> None:
     from transformers import GenerationConfig
 
     samples, definition = demo_samples("demo_vqa", 3)
@@ -102,16 +105,15 @@ def test_answers_are_those_of_its_own_way_of_asking(config: dict[str, Any], demo
     )
     for row in samples.to_dicts():
         batch = make_batch(loaded, [row], definition.prompt)
-        own = loaded.model.generate_from_batch(
-            batch.inputs, GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0)
-        )
-        found = dict(engine.answer_batch(batch, COMBINATIONS[:1], None))[COMBINATIONS[0]][0].tokens
-        assert own[0, batch.inputs["input_ids"].shape[1] :].tolist()[: len(found)] == found
+        settings = GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0)
+        expected = loaded.model.generate_from_batch(batch.inputs, settings)
+        expected_tokens = expected[0, batch.inputs["input_ids"].shape[1] :].tolist()
+        answers = dict(engine.answer_batch(batch, COMBINATIONS[:1], None))
+        tokens = answers[COMBINATIONS[0]][0].tokens
+        assert expected_tokens[: len(tokens)] == tokens
 
 
-def test_the_prompt_is_shown_as_its_processor_writes_it(
-    config: dict[str, Any], demo_samples
-) -> None:
+def test_the_prompt_is_shown_as_its_processor_writes_it(config: ModelSpec, demo_samples) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
     seen = describe_prompt(config, samples.row(0, named=True), definition.prompt)
     assert "<im_patch>[x 4]" in seen

@@ -27,7 +27,13 @@ from blocksieve.figures.routing import draw
 from blocksieve.report.findings import routing as findings_of_routing
 from blocksieve.report.routing import sections
 from blocksieve.routing import Router
-from blocksieve.routing.fitting import INVERSE_PENALTY, MAX_ERROR, calibrated, fit_router, lists_of
+from blocksieve.routing.fitting import (
+    INVERSE_PENALTY,
+    MAX_ERROR,
+    calibrated,
+    combinations_by_task_type,
+    fit_router,
+)
 from blocksieve.routing.prompts import prompts_of, wordings
 from blocksieve.routing.router import n_grams
 from blocksieve.search.finalists import choose
@@ -37,65 +43,88 @@ PAPERS = ("letter", "invoice", "report", "form", "memo", "contract")
 QUESTIONS = {
     "VQA": (
         THINGS,
-        *("What color is the {}?", "Is the {} real?", "Where is the {}?", "What is behind the {} on the left?"),
-        *("Who is holding the {}?", "Does the {} look old?", "What is lying on top of the {}?", "Is a {} outside?"),
-        *("What is the {} made of?", "Is the man looking at the {}?", "What kind of {} is this?", "Is this {} broken?"),
+        "What color is the {}?",
+        "Is the {} real?",
+        "Where is the {}?",
+        "What is behind the {} on the left?",
+        "Who is holding the {}?",
+        "Does the {} look old?",
+        "What is lying on top of the {}?",
+        "Is a {} outside?",
+        "What is the {} made of?",
+        "Is the man looking at the {}?",
+        "What kind of {} is this?",
+        "Is this {} broken?",
     ),
     "Document QA": (
         PAPERS,
-        *("What is the date of the {}?", "What is the total amount in the {}?", "Who signed the {}?"),
-        *("To whom is the {} addressed?", "What is the page number of the {}?", "What is the title of this {}?"),
-        *("Which company issued the {}?", "What is the phone number given in the {}?", "What is the {} number?"),
-        *("When was the {} received?", "What is the subject of the {}?", "What is the name given in the {}?"),
+        "What is the date of the {}?",
+        "What is the total amount in the {}?",
+        "Who signed the {}?",
+        "To whom is the {} addressed?",
+        "What is the page number of the {}?",
+        "What is the title of this {}?",
+        "Which company issued the {}?",
+        "What is the phone number given in the {}?",
+        "What is the {} number?",
+        "When was the {} received?",
+        "What is the subject of the {}?",
+        "What is the name given in the {}?",
     ),
     "Exact Match": (
         THINGS,
-        *("How many {}s are there?", "How many {}s can you see in the image?", "Count the {}s.", "How many red {}s?"),
-        *("How many of the {}s are on the left?", "What is the number of {}s?", "Tell me how many {}s are visible."),
-        *("How many {}s are parked?", "Count all {}s in the picture.", "How many people stand near a {}?"),
+        "How many {}s are there?",
+        "How many {}s can you see in the image?",
+        "Count the {}s.",
+        "How many red {}s?",
+        "How many of the {}s are on the left?",
+        "What is the number of {}s?",
+        "Tell me how many {}s are visible.",
+        "How many {}s are parked?",
+        "Count all {}s in the picture.",
+        "How many people stand near a {}?",
     ),
     "Captioning": (
         ("image", "picture", "photo", "scene"),
-        *("Describe the {}.", "Describe this {} in one sentence.", "Write a caption for this {}.", "Caption the {}."),
-        *("Give a short description of the {}.", "Provide a one-sentence caption for the {}."),
-        *("Describe what happens in this {}.", "Write one sentence that describes the {}."),
+        "Describe the {}.",
+        "Describe this {} in one sentence.",
+        "Write a caption for this {}.",
+        "Caption the {}.",
+        "Give a short description of the {}.",
+        "Provide a one-sentence caption for the {}.",
+        "Describe what happens in this {}.",
+        "Write one sentence that describes the {}.",
     ),
-}  # fmt: skip
+}
 UNKNOWN = (
-    *("", "   \n", "!!!???", "1234567890", "xkjq 7f9z qqpl wvz", "def f(x):\n    return x + 1"),
-    *(
-        "Write a Python function that reverses a linked list.",
-        "SELECT name FROM users WHERE id = 3;",
-    ),
-    *(
-        "¿De qué color es el coche?",
-        "Welche Farbe hat das Auto?",
-        "Combien de chiens y a-t-il ?",
-        "图中有几只猫？",
-    ),
-    *(
-        "Какого цвета машина?",
-        "この画像を説明してください。",
-        "https://example.com/index.html?q=1",
-        "Hello, how are you today?",
-    ),
-    *(
-        "Translate this sentence into French: I like trains.",
-        "Prove that the square root of 2 is irrational.",
-    ),
-    *(
-        "What should I cook for dinner tonight?",
-        "Who won the world cup in 1998?",
-        "Tell me a joke about cats",
-    ),
-    *("Explain quantum entanglement to a five year old.", "Write a poem about autumn leaves."),
-    *(
-        "Summarize the plot of Hamlet in three bullet points.",
-        "import numpy as np; print(np.zeros(3))",
-    ),
+    "",
+    "   \n",
+    "!!!???",
+    "1234567890",
+    "xkjq 7f9z qqpl wvz",
+    "def f(x):\n    return x + 1",
+    "Write a Python function that reverses a linked list.",
+    "SELECT name FROM users WHERE id = 3;",
+    "¿De qué color es el coche?",
+    "Welche Farbe hat das Auto?",
+    "Combien de chiens y a-t-il ?",
+    "图中有几只猫？",
+    "Какого цвета машина?",
+    "この画像を説明してください。",
+    "https://example.com/index.html?q=1",
+    "Hello, how are you today?",
+    "Translate this sentence into French: I like trains.",
+    "Prove that the square root of 2 is irrational.",
+    "What should I cook for dinner tonight?",
+    "Who won the world cup in 1998?",
+    "Tell me a joke about cats",
+    "Explain quantum entanglement to a five year old.",
+    "Write a poem about autumn leaves.",
+    "Summarize the plot of Hamlet in three bullet points.",
+    "import numpy as np; print(np.zeros(3))",
 )
 GENERIC = ((3,), (3, 4))
-OWN = {
+BY_TASK_TYPE = {
     name: ((place,), (place, 9))
     for place, name in enumerate(("VQA", "Document QA", "Exact Match", "Captioning"))
 }
@@ -118,23 +147,22 @@ def samples_of(
     )
 
 
-def asked(name: str) -> pl.DataFrame:
-    """All questions of a task type; every third is a holdout sample."""
+def questions_of(name: str) -> pl.DataFrame:
+    """Return all questions of a task type as samples; every third is a holdout sample."""
     fillers, *openings = QUESTIONS[name]
-    questions = [opening.format(filler) for filler in fillers for opening in openings]
-    return samples_of(
-        questions,
-        ["holdout" if place % 3 == 0 else "search" for place in range(len(questions))],
-        name,
-    )
+    questions = []
+    for filler in fillers:
+        questions += [opening.format(filler) for opening in openings]
+    roles = ["holdout" if place % 3 == 0 else "search" for place in range(len(questions))]
+    return samples_of(questions, roles, name)
 
 
-PROMPTS = prompts_of({name: asked(name) for name in QUESTIONS}, DEFINITIONS)
+PROMPTS = prompts_of({name: questions_of(name) for name in QUESTIONS}, DEFINITIONS)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[Router, pl.DataFrame]:
-    return fit_router(PROMPTS, GENERIC, OWN)
+    return fit_router(PROMPTS, GENERIC, BY_TASK_TYPE)
 
 
 @pytest.fixture(scope="module")
@@ -158,15 +186,13 @@ def test_prompts_of_one_wording_go_together():
 
 def test_both_forms_of_a_prompt_are_one_wording_and_choices_belong_to_the_question():
     samples = samples_of(["What is it?"]).with_columns(choices=pl.Series([["a cat", "a dog"]]))
-    found = prompts_of(
-        {"a": samples},
-        {"a": planted_definition("MC", prompt="{question}\n{choices}\nGive the letter.")},
-    )
-    assert dict(found.select("form", "text").iter_rows()) == {
+    definition = planted_definition("MC", prompt="{question}\n{choices}\nGive the letter.")
+    prompts = prompts_of({"a": samples}, {"a": definition})
+    assert dict(prompts.select("form", "text").iter_rows()) == {
         "full": "What is it?\nA. a cat\nB. a dog\nGive the letter.",
         "plain": "What is it?\nA. a cat\nB. a dog",
     }
-    assert found["wording"].n_unique() == 1
+    assert prompts["wording"].n_unique() == 1
 
 
 def test_it_is_known_which_holdout_wordings_were_seen():
@@ -174,8 +200,8 @@ def test_it_is_known_which_holdout_wordings_were_seen():
         ["What color is the dog?", "What color is the cat?", "Where is it?"],
         ["search", *["holdout"] * 2],
     )
-    found = prompts_of({"a": samples}, {"a": planted_definition("VQA", prompt="{question}")})
-    assert found["seen"].to_list() == [True, True, False]
+    prompts = prompts_of({"a": samples}, {"a": planted_definition("VQA", prompt="{question}")})
+    assert prompts["seen"].to_list() == [True, True, False]
 
 
 def test_unseen_wordings_are_told_apart_and_few_are_routed_wrongly(fitted):
@@ -202,7 +228,7 @@ def test_a_detector_that_memorises_is_found_out():
         texts += [f"{opening} {filler}" for filler in THINGS]
         types += [kind] * len(THINGS)
     samples = {
-        kind: samples_of([t for t, own in zip(texts, types, strict=True) if own == kind])
+        kind: samples_of([text for text, of in zip(texts, types, strict=True) if of == kind])
         for kind in set(types)
     }
     prompts = prompts_of(
@@ -221,25 +247,25 @@ def test_a_detector_that_memorises_is_found_out():
 
 @pytest.mark.parametrize("prompt", UNKNOWN)
 def test_unknown_kinds_of_prompts_take_the_generic_list(router, prompt):
-    found = router.route(prompt, size=2)
-    assert (found.source, found.blocks) == ("generic", (3, 4)), found
+    route = router.route(prompt, size=2)
+    assert (route.source, route.blocks) == ("generic", (3, 4)), route
 
 
 @pytest.mark.parametrize(
     ("prompt", "task_type"),
     [
-        *(
-            ("What color is the umbrella?", "VQA"),
-            ("what is the date of this invoice?", "Document QA"),
-        ),
-        *(("How many horses are there?", "Exact Match"), ("Describe this picture.", "Captioning")),
+        ("What color is the umbrella?", "VQA"),
+        ("what is the date of this invoice?", "Document QA"),
+        ("How many horses are there?", "Exact Match"),
+        ("Describe this picture.", "Captioning"),
     ],
 )
 def test_known_kinds_take_the_list_of_their_task_type(router, prompt, task_type):
-    found = router.route(prompt, size=2)
-    assert (found.task_type, found.source, found.blocks) == (task_type, "task", OWN[task_type][1])
-    assert router.threshold <= found.confidence <= 1
-    assert router.route(prompt).blocks == OWN[task_type][0]
+    route = router.route(prompt, size=2)
+    assert (route.task_type, route.source) == (task_type, "task")
+    assert route.blocks == BY_TASK_TYPE[task_type][1]
+    assert router.threshold <= route.confidence <= 1
+    assert router.route(prompt).blocks == BY_TASK_TYPE[task_type][0]
 
 
 def test_a_size_without_a_list_is_refused(router):
@@ -258,17 +284,18 @@ def test_it_computes_what_scikit_learn_computes(router):
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
     model.fit(matrix, counts["task_type"], counts["len"].sum() / 4 * weights)
     for prompt in ("What color is the zebra?", "Count the memos.", "Who signed it?"):
-        p = model.predict_proba(vectors.transform([prompt]))[0]
-        found = router.detect(prompt)
-        assert found.task_type == model.classes_[p.argmax()]
-        assert found.margin == pytest.approx(np.log(p.max() / (1 - p.max())), abs=1e-3)
+        probabilities = model.predict_proba(vectors.transform([prompt]))[0]
+        highest = probabilities.max()
+        detection = router.detect(prompt)
+        assert detection.task_type == model.classes_[probabilities.argmax()]
+        assert detection.margin == pytest.approx(np.log(highest / (1 - highest)), abs=1e-3)
 
 
 def test_the_file_gives_the_same_router_and_the_same_bytes(router, tmp_path):
     router.save(tmp_path / "router.json")
     again = Router.load(tmp_path / "router.json")
     again.save(tmp_path / "again.json")
-    fit_router(PROMPTS, GENERIC, OWN)[0].save(tmp_path / "anew.json")
+    fit_router(PROMPTS, GENERIC, BY_TASK_TYPE)[0].save(tmp_path / "anew.json")
     written = [(tmp_path / f"{name}.json").read_bytes() for name in ("router", "again", "anew")]
     assert written[0] == written[1] == written[2]
     assert all(
@@ -280,16 +307,18 @@ def test_it_loads_without_the_workflow_and_its_packages(router, tmp_path):
     router.save(tmp_path / "router.json")
     check = (
         "import sys; from blocksieve.routing import Router\n"
-        f"found = Router.load({str(tmp_path / 'router.json')!r}).route('How many horses are there?')\n"
-        "assert found.source == 'task', found\n"
-        "unwanted = {'torch', 'transformers', 'snakemake', 'sklearn', 'polars', 'joblib'} & set(sys.modules)\n"
+        f"router = Router.load({str(tmp_path / 'router.json')!r})\n"
+        "route = router.route('How many horses are there?')\n"
+        "assert route.source == 'task', route\n"
+        "packages = {'torch', 'transformers', 'snakemake', 'sklearn', 'polars', 'joblib'}\n"
+        "unwanted = packages & set(sys.modules)\n"
         "sys.exit(', '.join(unwanted) or 0)"
     )
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "fault"),
     [
         (lambda content: content | {"format": "another"}, "format"),
         (lambda content: {key: value for key, value in content.items() if key != "idf"}, "idf"),
@@ -303,11 +332,11 @@ def test_it_loads_without_the_workflow_and_its_packages(router, tmp_path):
         (lambda content: list(content), "format"),
     ],
 )
-def test_another_or_a_damaged_file_is_refused_in_one_line(router, tmp_path, change, said):
+def test_another_or_a_damaged_file_is_refused_in_one_line(router, tmp_path, change, fault):
     path = tmp_path / "router.json"
     router.save(path)
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(DataError, match=said) as refused:
+    with pytest.raises(DataError, match=fault) as refused:
         Router.load(path)
     assert len(str(refused.value).splitlines()) == 1
 
@@ -331,7 +360,7 @@ def test_holdout_prompts_decide_nothing(router):
         "What number is the",
         "How many of the reds are there?",
     )
-    samples = {name: asked(name) for name in QUESTIONS}
+    samples = {name: questions_of(name) for name in QUESTIONS}
     held_out = sum((table["role"] == "holdout").sum() for table in samples.values())
     others = (
         pl.concat(samples.values())
@@ -342,7 +371,7 @@ def test_holdout_prompts_decide_nothing(router):
     scrambled = prompts_of(
         search | {"Captioning": pl.concat([search["Captioning"], others])}, DEFINITIONS
     )
-    again = fit_router(scrambled, GENERIC, OWN)[0]
+    again = fit_router(scrambled, GENERIC, BY_TASK_TYPE)[0]
     assert again.vocabulary == router.vocabulary
     assert np.array_equal(again.coefficients, router.coefficients)
     rules = ("slope", "offset", "min_familiarity", "threshold")
@@ -359,7 +388,7 @@ def test_confidence_is_calibrated_and_never_certain(right):
     assert 0 < confidence.min() <= confidence.max() < 1
 
 
-def test_lists_are_what_the_search_chose():
+def test_combinations_are_what_the_search_chose():
     drops = {"a": {(0,): 0.4, (1,): 0.1, (2,): 0.0}, "b": {(0,): 0.2, (1,): 0.0, (2,): 0.3}}
     together = {
         "a": {(0, 1): 0.0, (0, 2): 0.5, (1, 2): 0.2},
@@ -367,16 +396,16 @@ def test_lists_are_what_the_search_chose():
     }
     planted = {name: drops[name] | together[name] for name in drops}
     evidence = planted_evidence(planted_evaluations(planted, dict(a=1.0, b=1.0)))
-    chosen = [choice.row() for choice in choose(evidence)]
-    generic, task_types = lists_of(chosen)
+    chosen = choose(evidence)
+    generic, task_types = combinations_by_task_type(chosen)
     assert generic == ((1,), (0, 1))
     assert task_types == {"type 0": ((2,), (0, 1)), "type 1": ((1,), (1, 2))}
-    gap = [choice for choice in chosen if choice["size"] != 1]
-    assert lists_of(gap) == ((), {"type 0": (), "type 1": ()})
+    gap = [choice for choice in chosen if choice.size != 1]
+    assert combinations_by_task_type(gap) == ((), {"type 0": (), "type 1": ()})
 
 
-# Planted truth: of one block VQA can spare 0 and Document QA 1, each needs the other's, and 3 is the compromise. Of two
-# blocks all lists cost the same.
+# Planted truth: of one block VQA can spare 0 and Document QA 1, each needs the other's, and 3 is
+# the compromise. Of two blocks all combinations cost the same.
 DROPS = {"3": 0.12, "own": 0.02, "other": 0.4, "3-4": 0.2, "0-9": 0.2, "1-9": 0.2}
 ALIKE = dict.fromkeys(DROPS, 0.1)
 BASELINE, SAMPLES = 0.8, 400
@@ -384,13 +413,13 @@ DATASETS = {f"dataset {number}": ("VQA", "Document QA")[number % 2] for number i
 
 
 def planted_scores(drops: dict[str, float]) -> pl.DataFrame:
-    """A shard of holdout samples, one a cluster: each answer that was right goes wrong by a chance of its own."""
+    """Return a shard of holdout samples, each its own cluster; drops turn right answers wrong."""
     rng, tables = np.random.default_rng(1), []
     for dataset, task_type in DATASETS.items():
         right = rng.random(SAMPLES) < BASELINE
         ids = [f"{dataset} {place}" for place in range(SAMPLES)]
         for name in ("none", "0", "1", "3", "3-4", "0-9", "1-9"):
-            own = "own" if name == str(list(OWN).index(task_type)) else "other"
+            own = "own" if name == str(list(BY_TASK_TYPE).index(task_type)) else "other"
             drop = 0.0 if name == "none" else drops.get(name, drops[own])
             scores = (right & (rng.random(SAMPLES) >= drop / BASELINE)).astype(np.float32)
             about = {
@@ -427,7 +456,10 @@ def planted_detections(table: pl.DataFrame) -> pl.DataFrame:
 
 def planted_document(fitted, drops: dict[str, float], **lists) -> tuple[dict, pl.DataFrame]:
     """The analysis of a run with these drops, and what the router said of its prompts."""
-    own = {"generic": GENERIC, "task_types": {name: OWN[name] for name in ("VQA", "Document QA")}}
+    own = {
+        "generic": GENERIC,
+        "task_types": {name: BY_TASK_TYPE[name] for name in ("VQA", "Document QA")},
+    }
     router, detections = replace(fitted[0], **own | lists), planted_detections(fitted[1])
     evaluations = planted_evaluations(
         {name: {(3,): 0.1} for name in DATASETS}, dict.fromkeys(DATASETS, BASELINE)
@@ -485,7 +517,7 @@ def test_where_all_lists_cost_the_same_no_gain_is_claimed(fitted):
 
 
 def test_a_size_with_a_list_that_was_not_measured_is_left_out(fitted):
-    router = replace(fitted[0], generic=GENERIC, task_types=OWN)
+    router = replace(fitted[0], generic=GENERIC, task_types=BY_TASK_TYPE)
     pairs = planted_pairs(DROPS).filter(
         pl.col("dataset") == "dataset 0", pl.col("combination") != "0-9"
     )
@@ -497,11 +529,13 @@ def test_a_size_with_a_list_that_was_not_measured_is_left_out(fitted):
 
 def test_what_is_missing_is_said_in_a_sentence(fitted):
     evaluations = planted_evaluations({"a": {(1,): 0.1}}, {"a": 1.0})
-    one_type = fit_router(PROMPTS.filter(task_type="VQA"), GENERIC, OWN)
+    one_type = fit_router(PROMPTS.filter(task_type="VQA"), GENERIC, BY_TASK_TYPE)
     one_wording = fit_router(
-        PROMPTS.with_columns(wording=pl.col("task_type").rank("dense").cast(pl.Int32)), GENERIC, OWN
+        PROMPTS.with_columns(wording=pl.col("task_type").rank("dense").cast(pl.Int32)),
+        GENERIC,
+        BY_TASK_TYPE,
     )
-    two_types = fit_router(PROMPTS.filter(role="search"), GENERIC, OWN)
+    two_types = fit_router(PROMPTS.filter(role="search"), GENERIC, BY_TASK_TYPE)
     search_only = planted_evidence(evaluations.filter(role="search"))
     cases = [(analyse(planted_evidence(evaluations)), NO_SAMPLES)]
     fits = ((one_type, ONE_TYPE), (one_wording, UNTRIED), (two_types, NO_HOLDOUT))

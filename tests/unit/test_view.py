@@ -24,33 +24,31 @@ TYPES = [
 
 
 def state(model: Any) -> dict[str, Any]:
-    """All that modules and configs hold, but for weights."""
-    found: dict[str, Any] = {}
+    """Return all that modules and configs hold, but for weights."""
+    content: dict[str, Any] = {}
     for name, module in model.named_modules():
-        found[name] = {
-            key: value
-            for key, value in vars(module).items()
-            if key not in ("_parameters", "_buffers")
-        }
-        found[name] |= {"_modules": dict(module._modules)}
+        attributes = {**vars(module), "_modules": dict(module._modules)}
+        del attributes["_parameters"], attributes["_buffers"]
+        content[name] = attributes
         config = getattr(module, "config", None)
-        found[f"{name} config"] = dict(vars(config)) if config is not None else None
-    return found
+        content[f"{name} config"] = dict(vars(config)) if config is not None else None
+    return content
 
 
 @pytest.mark.parametrize("name", TYPES)
 def test_everything_is_as_before_also_after_an_error(name: str) -> None:
     model = zoo.make_model(name)
-    inputs, found = zoo.make_inputs(name, model), find_blocks(model)
+    inputs = zoo.make_inputs(name, model)
+    block_list = find_blocks(model)
     answers = model.generate(**inputs, max_new_tokens=4)
     before = state(model)
     combination = Combination.of((1, 4) if name == "lfm2_vl" else (4,))
-    assert refusal(model, found, combination) is None
-    with view(model, found, combination):
+    assert refusal(model, block_list, combination) is None
+    with view(model, block_list, combination):
         assert len(find_blocks(model).blocks) == zoo.BLOCKS - combination.size
         assert state(model) != before
     assert state(model) == before
-    with pytest.raises(ZeroDivisionError), view(model, found, combination):
+    with pytest.raises(ZeroDivisionError), view(model, block_list, combination):
         raise ZeroDivisionError
     assert state(model) == before
     assert torch.equal(model.generate(**inputs, max_new_tokens=4), answers)
@@ -62,7 +60,8 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
         (
             "mllama",
             "0",
-            "block 1 would come first, but cross-attention keeps no record of how many tokens there are",
+            "block 1 would come first, "
+            "but cross-attention keeps no record of how many tokens there are",
         ),
         ("gemma4:shared keys and values", "2", "block 3 uses the keys and values of block 2"),
         ("llava", "0-1-2-3-4-5", "no block would be left"),
@@ -73,10 +72,10 @@ def test_what_cannot_run_is_refused_with_the_reason(
     name: str, combination: str, reason: str
 ) -> None:
     model, removed = zoo.make_model(name), Combination.parse(combination)
-    found = find_blocks(model)
-    assert refusal(model, found, removed) == reason
+    block_list = find_blocks(model)
+    assert refusal(model, block_list, removed) == reason
     before = state(model)
-    with pytest.raises(ModelError, match=reason), view(model, found, removed):
+    with pytest.raises(ModelError, match=reason), view(model, block_list, removed):
         pass
     with pytest.raises(ModelError, match=reason):
         without_blocks(model, removed)

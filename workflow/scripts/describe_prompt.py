@@ -10,13 +10,14 @@ from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.files import write_text
 from blocksieve.jobs import job
 from blocksieve.models.checkpoint import pinned
+from blocksieve.models.description import read_description
 from blocksieve.specs import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    description = json.loads(Path(snakemake.input.model).read_text())
+    description = read_description(snakemake.input.model)
     model = pinned(ModelSpec(**json.loads(snakemake.params.model)), description["commit"])
     definition = DatasetSpec(**json.loads(snakemake.params.definition))
     first_sample = pl.read_parquet(snakemake.input.samples, n_rows=1).row(0, named=True)

@@ -9,6 +9,7 @@ import polars as pl
 from blocksieve import shards
 from blocksieve.jobs import job
 from blocksieve.models.checkpoint import pinned
+from blocksieve.models.description import read_description
 from blocksieve.search.evaluate import evaluate, metadata_of
 from blocksieve.search.plan import read_plan
 from blocksieve.search.task import Task
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
-    description = json.loads(Path(snakemake.input.model).read_text())
+    description = read_description(snakemake.input.model)
     task = Task(
         dataset=wildcards.dataset,
         definition=DatasetSpec(**json.loads(params.definition)),

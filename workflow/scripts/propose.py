@@ -1,11 +1,11 @@
 """Write the plan of one step on one dataset: what is asked, and by whom."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve.combination import block_sites
 from blocksieve.jobs import job
+from blocksieve.models.description import read_description
 from blocksieve.search.plan import propose, write_plan
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     files = snakemake.input
-    description = json.loads(Path(files.model).read_text())
+    description = read_description(files.model)
     plan = propose(
         snakemake.wildcards.step,
         sites=block_sites(description["num_blocks"]),

@@ -9,6 +9,7 @@ import yaml
 from blocksieve.config import check_against_model
 from blocksieve.files import write_text
 from blocksieve.jobs import job
+from blocksieve.models.description import read_description
 from blocksieve.specs import RunSpec
 
 if TYPE_CHECKING:
@@ -17,5 +18,5 @@ if TYPE_CHECKING:
 with job(snakemake):
     config = json.loads(snakemake.params.config)
     for path in snakemake.input.model:
-        check_against_model(RunSpec.of(config), json.loads(Path(path).read_text())["num_blocks"])
+        check_against_model(RunSpec.of(config), read_description(path)["num_blocks"])
     write_text(Path(snakemake.output[0]), yaml.safe_dump(config, allow_unicode=True))

@@ -9,6 +9,7 @@ import polars as pl
 from blocksieve.analysis.results import read_result
 from blocksieve.files import write_text
 from blocksieve.jobs import job
+from blocksieve.models.description import read_description
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_markdown, as_text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 with job(snakemake):
     description = None
     for path in snakemake.input.model:
-        description = json.loads(Path(path).read_text())
+        description = read_description(path)
     facts = RunFacts.from_config(json.loads(snakemake.params.config), description)
     results = {Path(path).stem: read_result(Path(path)) for path in snakemake.input.analyses}
     sections = compose(pl.read_parquet(snakemake.input.evaluations), results, facts)

@@ -179,11 +179,7 @@ def _winner(
 
 def _rivals(holdout: Evidence, size: int, datasets: Sequence[str]) -> list[Combination]:
     """Return the combinations of a size that were measured on all the datasets."""
-    return [
-        combination
-        for combination, measured_on in holdout.coverage.items()
-        if combination.size == size and set(datasets) <= measured_on.keys()
-    ]
+    return [each for each in holdout.measured_on(datasets) if each.size == size]
 
 
 def _by_size(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) -> list[MeanGap]:

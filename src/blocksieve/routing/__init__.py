@@ -1,4 +1,4 @@
-"""Routing: which blocks to remove for a prompt of unknown task (`router`), and the making of the router (`fitting`)."""
+"""Routing: which blocks to remove for a prompt of unknown task; `fitting` makes the router."""
 
 from blocksieve.routing.router import Route, Router
 

@@ -1,7 +1,7 @@
-"""What the router is fitted on: the prompts of datasets, and which of them are of one wording."""
+"""What the router is fitted on: the prompts of datasets, and which of them share a wording."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -15,54 +15,106 @@ from blocksieve.specs import DatasetSpec
 PLAIN = "{question}\n{choices}"
 """The template of a dataset without its instructions: what a user asks, choices included."""
 
+Words = tuple[str, ...]
+WithGap = tuple[int, Words]
+
 
 def prompts_of(
     samples: Mapping[str, pl.DataFrame], definitions: Mapping[str, DatasetSpec]
 ) -> pl.DataFrame:
-    """A row a sample and form of its prompt, from the datasets' samples and definitions; all roles.
+    """Return one row per sample and form of its prompt, by the datasets' samples; all roles.
 
-    Columns dataset, task_type, sample_id, role, form, text, wording, seen. form `plain`: the question and its choices,
-    as a user asks; form `full`: with the dataset's instructions, where that is another text. wording: see `wordings`;
-    those of search samples do not depend on other samples. seen: some search sample has this wording.
+    Columns: dataset, task_type, sample_id, role, form, text, wording, seen.
+
+    - form: `plain` is the question and its choices, as a user asks; `full` has the dataset's
+      instructions, and is left out where that is the same text.
+    - wording: see `wordings`. Those of search samples do not depend on other samples.
+    - seen: whether some search sample has this wording.
     """
-    rows = []
+    rows: list[dict[str, str]] = []
     for dataset, table in samples.items():
-        about = {"dataset": dataset, "task_type": definitions[dataset].task_type}
-        for sample_id, role, question, choices in table.select(
-            "sample_id", "role", "question", "choices"
-        ).iter_rows():
-            forms = {"full": render_prompt(definitions[dataset].prompt, question, choices)}
-            forms["plain"] = render_prompt(PLAIN, question, choices)
-            if forms["full"] == forms["plain"]:
-                del forms["full"]
-            common = about | {"sample_id": sample_id, "role": role, "question": question}
-            rows += [common | {"form": form, "text": text} for form, text in sorted(forms.items())]
-    table = pl.DataFrame(rows)
-    search, found = (table["role"] == "search").to_numpy(), wordings(table["question"])
-    seen = np.isin(found, found[search])
-    found += len(table)  # the others' numbers, so that none is also one of a search sample
-    found[search] = wordings(table.filter(search)["question"])
-    return table.with_columns(wording=found, seen=seen).drop("question")
+        definition = definitions[dataset]
+        rows += _dataset_rows(dataset, definition, table)
+    prompts = pl.DataFrame(rows)
+    questions = prompts["question"]
+    is_search = (prompts["role"] == "search").to_numpy()
+    numbers = wordings(questions)
+    seen = np.isin(numbers, numbers[is_search])
+    # Search samples are numbered once more, without the others, whose wordings may join theirs.
+    # The others' numbers move out of the way, so that none is also a search sample's.
+    numbers += len(prompts)
+    numbers[is_search] = wordings(questions.filter(is_search))
+    prompts = prompts.with_columns(wording=numbers, seen=seen)
+    return prompts.drop("question")
+
+
+def _dataset_rows(
+    dataset: str, definition: DatasetSpec, table: pl.DataFrame
+) -> Iterator[dict[str, str]]:
+    columns = table.select("sample_id", "role", "question", "choices")
+    for sample_id, role, question, choices in columns.iter_rows():
+        plain = render_prompt(PLAIN, question, choices)
+        full = render_prompt(definition.prompt, question, choices)
+        forms = {"plain": plain} if full == plain else {"full": full, "plain": plain}
+        for form, text in forms.items():
+            yield {
+                "dataset": dataset,
+                "task_type": definition.task_type,
+                "sample_id": sample_id,
+                "role": role,
+                "question": question,
+                "form": form,
+                "text": text,
+            }
 
 
 def wordings(questions: Iterable[str]) -> NDArray[np.int32]:
-    """Number the questions so that those of one wording have one number.
+    """Return one number per question, the same for questions of one wording.
 
-    Two questions are of one wording if they have the same words, or the same but for one, or a chain of such questions
-    joins them: "what color is the dog?" and "What color is the cat". Case, punctuation and digits do not count.
+    Two questions are of one wording if they have the same words, or the same but for one, or if a
+    chain of such questions joins them: "what color is the dog?" and "What color is the cat". Case,
+    punctuation and digits do not count.
     """
-    words = [
-        tuple(re.findall(r"\w+", re.sub(r"\d", "0", question.lower()))) for question in questions
-    ]
-    distinct = {found: place for place, found in enumerate(dict.fromkeys(words))}
-    gaps: dict[tuple[Sequence[str], int], int] = {}
-    edges = [
-        (place, gaps.setdefault(((*found[:at], "", *found[at + 1 :]), at), len(gaps)))
-        for found, place in distinct.items()
-        for at in range(len(found))
-    ]
-    size = len(distinct) + len(gaps)
-    ones, others = np.array(edges, dtype=np.intp).reshape(-1, 2).T
-    joined = coo_array((np.ones(len(edges)), (ones, len(distinct) + others)), shape=(size, size))
-    labels = connected_components(joined, directed=False)[1]
-    return np.array([labels[distinct[found]] for found in words], dtype=np.int32)
+    words_of_questions = [_words(question) for question in questions]
+    nodes = {words: node for node, words in enumerate(dict.fromkeys(words_of_questions))}
+    # A graph of texts, and of texts with a gap in place of one word. Texts that differ in one word
+    # share such a gap, so that the wordings are the connected components.
+    gap_nodes: dict[WithGap, int] = {}
+    edges: list[tuple[int, int]] = []
+    for words, node in nodes.items():
+        for gap in _with_gaps(words):
+            next_node = len(nodes) + len(gap_nodes)
+            gap_node = gap_nodes.setdefault(gap, next_node)
+            edges.append((node, gap_node))
+    num_nodes = len(nodes) + len(gap_nodes)
+    labels = _components(edges, num_nodes)
+    numbers = [labels[nodes[words]] for words in words_of_questions]
+    return np.array(numbers, dtype=np.int32)
+
+
+def _with_gaps(words: Words) -> Iterator[WithGap]:
+    """Yield (position, words without the word there) for each word."""
+    for position in range(len(words)):
+        before = words[:position]
+        after = words[position + 1 :]
+        yield (position, before + after)
+
+
+def _components(edges: list[tuple[int, int]], num_nodes: int) -> NDArray[np.int32]:
+    """Return the number of each node's connected component: (num_nodes,)."""
+    # The shape holds without edges, too: (edges, 2).
+    ends = np.array(edges, dtype=np.intp).reshape(-1, 2)
+    first_ends, second_ends = ends.T
+    weights = np.ones(len(edges))
+    shape = (num_nodes, num_nodes)
+    graph = coo_array((weights, (first_ends, second_ends)), shape=shape)
+    labels: NDArray[np.int32]
+    _, labels = connected_components(graph, directed=False)
+    return labels
+
+
+def _words(question: str) -> Words:
+    lower = question.lower()
+    without_digits = re.sub(r"\d", "0", lower)
+    words = re.findall(r"\w+", without_digits)
+    return tuple(words)

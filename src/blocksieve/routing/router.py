@@ -1,10 +1,13 @@
-"""The router: the task type of a prompt, how sure that is, and the blocks to remove. Needs numpy alone."""
+"""The router: the task type of a prompt, how sure that is, and the blocks to remove.
+
+It needs numpy and scipy, not what fits it.
+"""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -20,30 +23,33 @@ from blocksieve.files import write_text
 FORMAT = "blocksieve router 1"
 LETTERS = (3, 4)
 
-Lists = tuple[tuple[int, ...], ...]
-"""Blocks to remove, one list a size: first the list of one block."""
+Blocks = tuple[int, ...]
+BlocksBySize = tuple[Blocks, ...]
+"""The blocks to remove at each size, size 1 first."""
 
 
 @dataclass(frozen=True)
 class Route:
     """Where a prompt goes.
 
-    `task_type`: the detected one, None where the router knows none. `confidence`: the probability that it is right, 0
-    for a prompt unlike all that the router was fitted on. `blocks`: to remove, sorted. `source`: `task` where they are
-    that task type's, `generic` where the router is not sure enough.
+    - task_type: the detected one, None where the router knows none.
+    - confidence: the probability that it is right, 0 for a prompt unlike all fitted ones.
+    - blocks: to remove, sorted.
+    - source: `task` where the blocks are that task type's, `generic` where it is not sure enough.
     """
 
     task_type: str | None
     confidence: float
-    blocks: tuple[int, ...]
+    blocks: Blocks
     source: Literal["task", "generic"]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A prompt's most likely task type, by how much it leads, and how much of the prompt is known.
+    """A prompt's most likely task type, by how much it leads, and how familiar the prompt is.
 
-    `margin`: the log-odds of the type against all others, not calibrated. `familiarity`: see `Router.detect`.
+    `margin`: the log-odds of the type against all others, not calibrated. `familiarity`: see
+    `Router.detect`.
     """
 
     task_type: str
@@ -53,11 +59,14 @@ class Detection:
 
 @dataclass(frozen=True, eq=False)
 class Router:
-    """TF-IDF over words and letters, a linear classifier, and the lists of blocks; read with `load`.
+    """TF-IDF over words and letters, a linear classifier, and blocks to remove; read with `load`.
 
-    `vocabulary` (n features), `idf` (n,), `coefficients` (n, types), `intercepts` (types,). `slope` and `offset`: the
-    confidence is expit(slope * margin + offset). A prompt takes its task type's list where its familiarity is at least
-    `min_familiarity`, its confidence at least `threshold` (None: nothing is sure enough), and that type has a list.
+    - vocabulary (n-grams), idf (n-grams,), coefficients (n-grams, types), intercepts (types,).
+    - unknown_idf: of an n-gram outside the vocabulary.
+    - slope, offset: the confidence is expit(slope * margin + offset).
+    - min_familiarity, threshold: a prompt takes its task type's blocks where its familiarity and
+      its confidence are at least these; None: nothing is sure enough.
+    - generic, task_types: the blocks for all prompts, and by task type.
     """
 
     types: tuple[str, ...]
@@ -70,63 +79,81 @@ class Router:
     offset: float = 0.0
     min_familiarity: float = 0.0
     threshold: float | None = None
-    generic: Lists = ()
-    task_types: Mapping[str, Lists] = field(default_factory=dict)
+    generic: BlocksBySize = ()
+    task_types: Mapping[str, BlocksBySize] = field(default_factory=dict)
 
     def route(self, prompt: str, size: int = 1) -> Route:
-        """Say which `size` blocks to remove for a prompt. DataError where the router holds no list of this size."""
+        """Return which `size` blocks to remove for a prompt; DataError if it knows no such size."""
         if not 1 <= size <= len(self.generic):
             raise DataError(
                 f"router: no list of {size} blocks; sizes go from 1 to {len(self.generic)}"
             )
-        found = self.detect(prompt)
-        if found is None:
-            return Route(None, 0.0, self.generic[size - 1], "generic")
-        confidence = self.confidence(found)
-        lists = self.task_types.get(found.task_type, ())
-        if self.threshold is None or confidence < self.threshold or len(lists) < size:
-            return Route(found.task_type, confidence, self.generic[size - 1], "generic")
-        return Route(found.task_type, confidence, lists[size - 1], "task")
+        generic = self.generic[size - 1]
+        detection = self.detect(prompt)
+        if detection is None:
+            return Route(task_type=None, confidence=0.0, blocks=generic, source="generic")
+        confidence = self.confidence(detection)
+        is_sure = self.threshold is not None and confidence >= self.threshold
+        by_size = self.task_types.get(detection.task_type, ())
+        is_task = is_sure and size <= len(by_size)
+        return Route(
+            task_type=detection.task_type,
+            confidence=confidence,
+            blocks=by_size[size - 1] if is_task else generic,
+            source="task" if is_task else "generic",
+        )
 
     def detect(self, prompt: str) -> Detection | None:
-        """Name the most likely task type; None where the router knows none.
+        """Return the most likely task type; None where the router knows none.
 
-        The familiarity is the share of the prompt's n-grams that the router was fitted on, each weighted by its idf
-        (unknown ones by that of an n-gram never seen): 0 to 1, 0 for a prompt without any.
+        The familiarity is the share of the prompt's n-grams that are in the vocabulary, each
+        weighted by its idf: 0 to 1, 0 for a prompt without any.
         """
         if not self.types:
             return None
         counts = Counter(n_grams(prompt))
-        known = {
-            self._places[gram]: count for gram, count in counts.items() if gram in self._places
-        }
-        places = np.array(list(known), dtype=np.intp)
-        weights = np.array(list(known.values()), dtype=np.float64) * self.idf[places]
-        unknown = self.unknown_idf * (counts.total() - sum(known.values()))
-        logits = self.intercepts + weights @ self.coefficients[places] / (
-            np.linalg.norm(weights) or 1.0
-        )
+        known_grams = [gram for gram in counts if gram in self._places]
+        known_counts = [counts[gram] for gram in known_grams]
+        places = np.array([self._places[gram] for gram in known_grams], dtype=np.intp)
+        weights = np.array(known_counts, dtype=np.float64) * self.idf[places]  # (known n-grams,)
+        # A prompt without known n-grams has a length and a weight of 0, which must not divide.
+        length = np.linalg.norm(weights) or 1.0
+        scores = weights @ self.coefficients[places] / length
+        logits = self.intercepts + scores  # (types,)
         best = int(np.argmax(logits))
-        margin = float(logits[best] - logsumexp(np.delete(logits, best)))
-        familiarity = float(weights.sum() / ((weights.sum() + unknown) or 1.0))
-        return Detection(self.types[best], margin, familiarity)
+        others = np.delete(logits, best)
+        margin = float(logits[best] - logsumexp(others))
+        num_unknown = counts.total() - sum(known_counts)
+        known_weight = weights.sum()
+        total_weight = known_weight + self.unknown_idf * num_unknown
+        familiarity = float(known_weight / (total_weight or 1.0))
+        return Detection(
+            task_type=self.types[best],
+            margin=margin,
+            familiarity=familiarity,
+        )
 
-    def confidence(self, found: Detection) -> float:
-        """Give the calibrated probability that a detection is right, 0 where the prompt is not familiar."""
-        if found.familiarity == 0 or found.familiarity < self.min_familiarity:
+    def confidence(self, detection: Detection) -> float:
+        """Return the calibrated probability that a detection is right, 0 if it is not familiar."""
+        familiarity = detection.familiarity
+        if familiarity == 0 or familiarity < self.min_familiarity:
             return 0.0
-        return float(expit(self.slope * found.margin + self.offset))
+        log_odds = self.slope * detection.margin + self.offset
+        return float(expit(log_odds))
 
     @cached_property
     def _places(self) -> dict[str, int]:
+        """Each n-gram's row in `idf` and `coefficients`."""
         return {gram: place for place, gram in enumerate(self.vocabulary)}
 
     def save(self, path: Path | str) -> None:
         """Write the router as JSON, the same bytes for the same router."""
-        arrays = {
-            name: getattr(self, name).tolist() for name in ("idf", "coefficients", "intercepts")
+        lists = {
+            "idf": self.idf.tolist(),
+            "coefficients": self.coefficients.tolist(),
+            "intercepts": self.intercepts.tolist(),
         }
-        content = {"format": FORMAT, **asdict(replace(self, **arrays))}
+        content = {"format": FORMAT} | asdict(self) | lists
         write_text(Path(path), json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
@@ -136,7 +163,7 @@ class Router:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
                 raise ValueError(f"its format is not {FORMAT!r}")
-            router = cls(**_typed(content))
+            router = cls(**_fields(content))
             _check(router)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not a router ({error}); give a run's router.json") from error
@@ -144,40 +171,47 @@ class Router:
 
 
 def n_grams(text: str) -> list[str]:
-    """The features of a text: words, pairs of words, and groups of 3 and 4 letters within words, lower case.
+    """Return the features of a text: words, pairs of words, groups of 3 and 4 letters in words.
 
-    A line break counts as a word: lists of choices have them. Groups of letters bear a # in front; the spaces around a
-    word count as letters.
+    All lower case. A line break counts as a word: lists of choices have them. Groups of letters
+    begin with a #; the spaces around a word count as letters.
     """
     lower = text.strip().lower()
     words = re.findall(r"\w+|\n", lower)
     pairs = [f"{first} {second}" for first, second in pairwise(words)]
-    padded = [f" {word} " for word in lower.split()]
-    letters = [
-        f"#{word[at : at + n]}"
-        for word in padded
-        for n in LETTERS
-        for at in range(len(word) - n + 1)
-    ]
-    return words + pairs + letters
+    groups = []
+    for word in lower.split():
+        padded = f" {word} "
+        for length in LETTERS:
+            for start in range(len(padded) - length + 1):
+                groups.append(f"#{padded[start : start + length]}")
+    return words + pairs + groups
 
 
-def _typed(content: dict[str, Any]) -> dict[str, Any]:
-    """The fields as the router holds them."""
-    arrays = {name: np.array(content[name], dtype=np.float64) for name in ("idf", "intercepts")}
+def _fields(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's content as the router holds it; unknown keys are left for it to refuse."""
+    fields = dict(content)
+    for name in ("idf", "intercepts"):
+        fields[name] = np.array(content[name], dtype=np.float64)
+    # An empty router's coefficients are [] in the file, which has lost their shape.
     shape = len(content["vocabulary"]), len(content["types"])
-    arrays["coefficients"] = np.array(content["coefficients"], dtype=np.float64).reshape(shape)
-    lists = {name: _lists(found) for name, found in content["task_types"].items()}
-    texts = {name: tuple(map(str, content[name])) for name in ("types", "vocabulary")}
-    return content | arrays | texts | {"generic": _lists(content["generic"]), "task_types": lists}
+    coefficients = np.array(content["coefficients"], dtype=np.float64)
+    fields["coefficients"] = coefficients.reshape(shape)
+    fields["task_types"] = {
+        name: _blocks_by_size(lists) for name, lists in content["task_types"].items()
+    }
+    for name in ("types", "vocabulary"):
+        fields[name] = tuple(map(str, content[name]))
+    fields["generic"] = _blocks_by_size(content["generic"])
+    return fields
 
 
-def _lists(found: Any) -> Lists:
-    return tuple(tuple(map(int, blocks)) for blocks in found)
+def _blocks_by_size(lists: Iterable[Iterable[int]]) -> BlocksBySize:
+    return tuple(tuple(map(int, blocks)) for blocks in lists)
 
 
 def _check(router: Router) -> None:
-    """ValueError where the parts do not fit together."""
+    """Raise ValueError where the parts do not fit together."""
     numbers = [
         router.unknown_idf,
         router.slope,
@@ -185,24 +219,24 @@ def _check(router: Router) -> None:
         router.min_familiarity,
         router.threshold or 0.0,
     ]
-    arrays = router.idf, router.coefficients, router.intercepts
-    lists = [router.generic, *router.task_types.values()]
-    faults = {
-        "a number is not finite": not all(
-            np.isfinite(part).all() for part in (*arrays, np.array(numbers, float))
-        ),
-        "vocabulary and idf differ in length": len(router.vocabulary) != len(router.idf),
-        "types and intercepts differ in length": len(router.types) != len(router.intercepts),
-        "an n-gram or a type comes twice": any(
-            len(names) != len(set(names)) for names in (router.types, router.vocabulary)
-        ),
-        "a list is not sorted, or not one block longer than the list before": any(
-            len(set(blocks)) != size or list(blocks) != sorted(blocks) or min(blocks) < 0
-            for by_size in lists
-            for size, blocks in enumerate(by_size, 1)
-        ),
-        "there is no generic list": not router.generic,
-    }
-    for fault, found in faults.items():
-        if found:
-            raise ValueError(fault)
+    for array in (router.idf, router.coefficients, router.intercepts, np.array(numbers, float)):
+        if not np.isfinite(array).all():
+            raise ValueError("a number is not finite")
+    if len(router.vocabulary) != len(router.idf):
+        raise ValueError("vocabulary and idf differ in length")
+    if len(router.types) != len(router.intercepts):
+        raise ValueError("types and intercepts differ in length")
+    for names in (router.types, router.vocabulary):
+        if len(names) != len(set(names)):
+            raise ValueError("an n-gram or a type comes twice")
+    for by_size in (router.generic, *router.task_types.values()):
+        _check_blocks(by_size)
+    if not router.generic:
+        raise ValueError("there is no generic list")
+
+
+def _check_blocks(by_size: BlocksBySize) -> None:
+    for size, blocks in enumerate(by_size, start=1):
+        in_order = tuple(sorted(set(blocks)))
+        if len(blocks) != size or blocks != in_order or blocks[0] < 0:
+            raise ValueError("a list is not sorted, or not one block longer than the list before")

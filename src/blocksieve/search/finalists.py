@@ -103,9 +103,8 @@ def _least_drops(evidence: Evidence, chooser: Chooser) -> Iterator[Combination]:
     has_beam = chooser.scope in (Scope.DATASET, Scope.GENERIC)
     beam = evidence.beams.get(chooser.name, {}) if has_beam else {}
     by_size: dict[int, list[Combination]] = {}
-    for combination, datasets in evidence.coverage.items():
-        if set(chooser.datasets) <= datasets.keys():
-            by_size.setdefault(combination.size, []).append(combination)
+    for combination in evidence.measured_on(chooser.datasets):
+        by_size.setdefault(combination.size, []).append(combination)
     for size, combinations in sorted(by_size.items()):
         if size in beam:
             yield beam[size][0]

@@ -1,7 +1,8 @@
-"""Code that comes with a checkpoint: a tiny model and processor with the interface of Molmo of September 2024.
+"""Code that comes with a checkpoint: tiny, with the interface of Molmo of September 2024.
 
-As there: one sample at a time through `process`, right padding by -1, tuples of keys and values, no cache class, a
-`tie_weights` without arguments, and a step of `generate` that calls what transformers 5 no longer has.
+As there: one sample at a time through `process`, right padding by -1, tuples of keys and values, no
+cache class, a `tie_weights` without arguments, and a step of `generate` that calls what
+transformers 5 no longer has.
 """
 
 import numpy as np
@@ -19,12 +20,10 @@ class OldConfig(PretrainedConfig):
     def __init__(
         self, vocab_size=128, d_model=32, n_heads=4, n_layers=4, use_position_ids=True, **kwargs
     ):
-        self.vocab_size, self.d_model, self.n_heads, self.n_layers = (
-            vocab_size,
-            d_model,
-            n_heads,
-            n_layers,
-        )
+        self.vocab_size = vocab_size
+        self.d_model = d_model
+        self.n_heads = n_heads
+        self.n_layers = n_layers
         self.use_position_ids = use_position_ids
         super().__init__(**kwargs)
 
@@ -78,10 +77,19 @@ class OldMolmo(PreTrainedModel):
         self.lm_head = nn.Linear(config.d_model, config.vocab_size)
 
     def forward(
-        self, input_ids=None, attention_mask=None, images=None, image_masks=None, image_input_idx=None,
-        position_ids=None, past_key_values=None, use_cache=None, last_logits_only=None, append_last_valid_logits=None,
+        self,
+        input_ids=None,
+        attention_mask=None,
+        images=None,
+        image_masks=None,
+        image_input_idx=None,
+        position_ids=None,
+        past_key_values=None,
+        use_cache=None,
+        last_logits_only=None,
+        append_last_valid_logits=None,
         return_dict=None,
-    ):  # fmt: skip
+    ):
         if past_key_values:
             assert len(past_key_values) == self.config.n_layers
         assert images is None or past_key_values is None
@@ -134,17 +142,17 @@ class OldMolmo(PreTrainedModel):
     def prepare_inputs_for_generation(self, input_ids, past_key_values=None, **kwargs):
         if past_key_values:
             input_ids = input_ids[:, -1:]
-        given = {
+        inputs = {
             "input_ids": input_ids,
             "past_key_values": past_key_values,
             "use_cache": True,
             "last_logits_only": True,
         }
-        given |= {name: kwargs.get(name) for name in ("attention_mask", "position_ids")}
+        inputs |= {name: kwargs.get(name) for name in ("attention_mask", "position_ids")}
         if past_key_values is None:
             first_only = ("images", "image_masks", "image_input_idx", "append_last_valid_logits")
-            given |= {name: kwargs.get(name) for name in first_only}
-        return given
+            inputs |= {name: kwargs.get(name) for name in first_only}
+        return inputs
 
     def _update_model_kwargs_for_generation(
         self, outputs, model_kwargs, is_encoder_decoder=False, num_new_tokens=1

@@ -172,7 +172,7 @@ def letter_mask(text: str) -> np.ndarray:
 
 
 @cache
-def digit_images(held_out: bool) -> dict[int, np.ndarray]:
+def digit_images(holdout: bool) -> dict[int, np.ndarray]:
     """Return handwritten digits by value, each ink [n, 16, 16] from 0 to 1.
 
     They are those of the held-out part, or those of the training part.
@@ -180,7 +180,7 @@ def digit_images(held_out: bool) -> dict[int, np.ndarray]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()  # images [1797, 8, 8] from 0 to 16, target [1797]
-    part = slice(FIRST_HELD_OUT_DIGIT, None) if held_out else slice(None, FIRST_HELD_OUT_DIGIT)
+    part = slice(FIRST_HELD_OUT_DIGIT, None) if holdout else slice(None, FIRST_HELD_OUT_DIGIT)
     images = digits.images[part]
     values = digits.target[part]
     ink = np.zeros((len(images), TILE, TILE))  # with an empty border of one pixel

@@ -22,7 +22,7 @@ def read(source: Source, split: str) -> Iterator[Sample]:
     task = source["task"]
     for number in range(PICTURES_PER_SPLIT):
         rng = random.Random(f"{task} {split} {number}")
-        picture = draw(TASKS[task], rng, held_out=True)
+        picture = draw(TASKS[task], rng, holdout=True)
         png = encode_png(picture.pixels)
         for question in picture.questions:
             yield Sample(

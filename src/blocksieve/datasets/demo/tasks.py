@@ -1,6 +1,6 @@
 """The eight demo tasks: each draws one picture and asks its questions about it.
 
-A task is a function `(rng, level, held_out) -> Picture`. `level` 0 is the smallest case (where
+A task is a function `(rng, level, holdout) -> Picture`. `level` 0 is the smallest case (where
 training starts), 2 is what the datasets hold. The same functions serve training and the datasets:
 `draw` keeps the two apart by the picture's hash.
 
@@ -194,7 +194,7 @@ def is_there(rng: random.Random, things: list[Thing]) -> tuple[str, str]:
     return f"is there a {name}?", "no"
 
 
-def vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw colour, shape, position and yes/no questions about a scene."""
     count = rng.randrange(2, 3 + 2 * level)
     things = scene(rng, count)
@@ -217,7 +217,7 @@ def vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(pixels, questions)
 
 
-def okvqa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def okvqa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw questions whose answer needs a fact that the picture does not show."""
     count = rng.randrange(1, 2 + 2 * level)
     things = scene(rng, count)
@@ -234,7 +234,7 @@ def okvqa(rng: random.Random, level: int, held_out: bool) -> Picture:
         answers = annotators(rng, answer, alternative)
         questions.append(Question(question, answers, "use"))
     if not questions:
-        return okvqa(rng, level, held_out)
+        return okvqa(rng, level, holdout)
     pixels = paint(rng, things)
     return Picture(pixels, questions)
 
@@ -272,7 +272,7 @@ def put_word_in_row(canvas: Canvas, word: str, row: int, ink: str, plate: str | 
     canvas.put_word(word, cell, ink, plate)
 
 
-def text_vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def text_vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw questions about one of some written words, by its colour or its place in the order."""
     canvas = Canvas(rng)
     fewest = 1 if level == 0 else 2
@@ -291,7 +291,7 @@ def text_vqa(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(canvas.pixels, questions)
 
 
-def st_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def st_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw a sign to read: a plate of one or two words among objects."""
     canvas = Canvas(rng)
     num_lines = 1 if level < 2 else rng.randrange(1, 3)
@@ -311,7 +311,7 @@ def st_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(canvas.pixels, [question])
 
 
-def doc_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def doc_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw a small printed form, in which a handwritten value is to be looked up."""
     canvas = Canvas(rng)
     count = 1 + level if level < 2 else rng.randrange(2, GRID + 1)
@@ -323,7 +323,7 @@ def doc_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
         canvas.put_label(label, label_cell)
         # A label of four letters fills two tiles; the value stands behind it.
         for digit_cell, digit in enumerate(value, start=label_cell + 2):
-            images = digit_images(held_out)[int(digit)]
+            images = digit_images(holdout)[int(digit)]
             canvas.put_digit(rng.choice(images), digit_cell)
     questions = []
     num_questions = min(2, count)
@@ -333,7 +333,7 @@ def doc_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(canvas.pixels, questions)
 
 
-def science_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def science_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw questions of four choices about a scene; the answer is a letter."""
     fewest = 1 if level == 0 else 2
     count = rng.randrange(fewest, 3 + 2 * level)
@@ -354,12 +354,12 @@ def science_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
         letter = CHOICE_LETTERS[position]
         questions.append(Question(question, (letter,), kind, tuple(choices)))
     if not questions:
-        return science_qa(rng, level, held_out)
+        return science_qa(rng, level, holdout)
     pixels = paint(rng, things)
     return Picture(pixels, questions)
 
 
-def tally_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
+def tally_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw objects to count: all (simple), or those of a colour, a shape or both (complex)."""
     num_things = rng.randrange(1, 4 + 2 * level)
     things = scene(rng, num_things, distinct=False)
@@ -385,7 +385,7 @@ def tally_qa(rng: random.Random, level: int, held_out: bool) -> Picture:
     return Picture(pixels, questions)
 
 
-def caption(rng: random.Random, level: int, held_out: bool) -> Picture:
+def caption(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Draw a scene to describe, its objects in reading order; five references in as many styles."""
     most = (1, 2, 4)[level]
     count = rng.randint(1, most)
@@ -418,14 +418,14 @@ TASKS: dict[str, Task] = {
 }
 
 
-def draw(task: Task, rng: random.Random, held_out: bool, level: int = 2) -> Picture:
-    """Draw one picture of a task for the datasets (`held_out`) or for training.
+def draw(task: Task, rng: random.Random, holdout: bool, level: int = 2) -> Picture:
+    """Draw one picture of a task for the datasets (`holdout`) or for training.
 
     One in eight pictures, by the hash of its pixels, is held out from training. Training and the
     datasets can therefore never share a picture, whatever their seeds.
     """
     while True:
-        picture = task(rng, level, held_out)
+        picture = task(rng, level, holdout)
         pixel_hash = zlib.crc32(picture.pixels.tobytes())
-        if (pixel_hash % 8 == 0) == held_out:
+        if (pixel_hash % 8 == 0) == holdout:
             return picture
