@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.models.description import read_description
+from blocksieve.model_description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
 from blocksieve.statistics import (
@@ -381,11 +381,11 @@ class EvidenceFiles(Protocol):
 def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
     """Read what a run left."""
     num_blocks = None
-    for path in files.model:
-        num_blocks = read_description(path)["num_blocks"]
+    for model in files.model:
+        num_blocks = read_description(model)["num_blocks"]
     choices: list[Choice] = []
-    for path in map(Path, files.finalists):
-        choices = read_choices(path)
+    for finalists in files.finalists:
+        choices = read_choices(Path(finalists))
     return Evidence(
         evaluations=pl.read_parquet(files.evaluations),
         scale=settings.across_datasets,

@@ -18,7 +18,7 @@ import yaml
 from blocksieve.config import resolve
 from blocksieve.errors import BlocksieveError
 from blocksieve.files import write_text
-from blocksieve.models.description import read_description
+from blocksieve.model_description import read_description
 from blocksieve.search.steps import SINGLE
 from blocksieve.specs import Content, RunSpec
 

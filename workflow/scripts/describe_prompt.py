@@ -9,8 +9,8 @@ import polars as pl
 from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.files import write_text
 from blocksieve.jobs import job
+from blocksieve.model_description import read_description
 from blocksieve.models.checkpoint import pinned
-from blocksieve.models.description import read_description
 from blocksieve.specs import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import polars as pl
 
 from blocksieve import shards
 from blocksieve.jobs import job
+from blocksieve.model_description import read_description
 from blocksieve.models.checkpoint import pinned
-from blocksieve.models.description import read_description
 from blocksieve.search.evaluate import evaluate, metadata_of
 from blocksieve.search.plan import read_plan
 from blocksieve.search.task import Task

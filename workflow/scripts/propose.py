@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from blocksieve.combination import block_sites
 from blocksieve.jobs import job
-from blocksieve.models.description import read_description
+from blocksieve.model_description import read_description
 from blocksieve.search.plan import propose, write_plan
 
 if TYPE_CHECKING:

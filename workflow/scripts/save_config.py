@@ -9,7 +9,7 @@ import yaml
 from blocksieve.config import check_against_model
 from blocksieve.files import write_text
 from blocksieve.jobs import job
-from blocksieve.models.description import read_description
+from blocksieve.model_description import read_description
 from blocksieve.specs import RunSpec
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import polars as pl
 from blocksieve.analysis.results import read_result
 from blocksieve.files import write_text
 from blocksieve.jobs import job
-from blocksieve.models.description import read_description
+from blocksieve.model_description import read_description
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_markdown, as_text

@@ -8,7 +8,7 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, clustered_drops
-from blocksieve.routing.router import Lists, Router
+from blocksieve.routing.router import BlocksBySize, Router
 from blocksieve.statistics import (
     clustered_mean,
     false_discovery,
@@ -275,7 +275,7 @@ def _losses(
     return losses
 
 
-def _text(lists: Lists, size: int) -> str:
+def _text(lists: BlocksBySize, size: int) -> str:
     """Return the list of a size as frames hold a combination."""
     blocks = lists[size - 1]
     return str(Combination.of(blocks))

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
+from blocksieve.model_description import ModelDescription
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.checkpoint import fetch, identify, locate
-from blocksieve.models.description import ModelDescription
 from blocksieve.models.loading import empty_model
 from blocksieve.specs import ModelSpec
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blocksieve.models.description import ModelDescription
+from blocksieve.model_description import ModelDescription
 from blocksieve.report.section import Section
 from blocksieve.specs import Content
 from blocksieve.units import Scale
