@@ -1,6 +1,7 @@
 """Print how readable the code is, in figures: `python tools/measure_style.py [FOLDER ...]`.
 
-The folders default to src/blocksieve. Blank lines never count; bodies are counted without docstrings.
+The folders default to src/blocksieve. Blank lines never count, and bodies are counted without
+their docstrings.
 """
 
 import ast

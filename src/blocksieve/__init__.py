@@ -1,1 +1,1 @@
-"""blocksieve: which decoder blocks of a vision-language model can be removed, for which tasks, at what loss."""
+"""blocksieve: which decoder blocks of a vision-language model can be removed, at what loss."""

@@ -1,4 +1,7 @@
-"""What is removed: a site of the decoder, and a combination of sites. The only place that knows their text."""
+"""What is removed: a site of the decoder, and a combination of sites.
+
+No other module knows their text.
+"""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +17,8 @@ SITE_PATTERN = re.compile(r"(\d+)([am]?)")
 class Site:
     """What can be removed: a block `4`, its token mixer `4a`, or its channel mixer `4m`.
 
-    The token mixer is attention, linear attention or a convolution; the channel mixer is an MLP or experts.
+    The token mixer is attention, linear attention or a convolution.
+    The channel mixer is an MLP or experts.
     """
 
     block: int
@@ -35,7 +39,7 @@ class Site:
 
 @dataclass(frozen=True, order=True)
 class Combination:
-    """The sites that a candidate model lacks: sorted, without repeats, no block beside its own half.
+    """The sites that a candidate model lacks: sorted, distinct, no block beside its own half.
 
     Written `none`, `4`, `2-10` or `2-4a-10m`. Combinations order lexicographically by their sites.
     """
@@ -86,7 +90,7 @@ class Combination:
         return tuple(Combination((site,)) for site in self.sites)
 
     def overlap(self, other: "Combination") -> float:
-        """Return the share of its sites that the other removes too; both must have one size above 0."""
+        """Return the share of its sites that the other removes, too; both have one size above 0."""
         return len(set(self.sites) & set(other.sites)) / self.size
 
     def without(self, site: Site) -> "Combination":

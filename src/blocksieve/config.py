@@ -1,4 +1,7 @@
-"""Read, complete and check a run's config; every fault is one line naming the key, its value and what is allowed."""
+"""Read, complete and check a run's config.
+
+Every fault is one line that names the key, its value and what is allowed.
+"""
 
 import difflib
 import math
@@ -107,7 +110,7 @@ def typed(content: Any, schema: Content) -> Any:
 
 
 def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
-    """ConfigError if the search would remove every block, or a finalist names one that is not there."""
+    """ConfigError if the search would remove every block, or a finalist names one too many."""
     max_removed = run_spec.search.max_removed
     if max_removed >= num_blocks:
         raise ConfigError(

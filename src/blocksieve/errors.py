@@ -1,4 +1,6 @@
-"""The errors that blocksieve raises on purpose: one line each, saying what is wrong, where, and what to do.
+"""The errors that blocksieve raises on purpose.
+
+One line each, saying what is wrong, where, and what to do.
 
 BlocksieveError
 ├── ConfigError      a key of the config is missing, unknown, or has a wrong value

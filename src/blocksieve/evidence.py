@@ -261,7 +261,8 @@ class Evidence:
         """Average weighted sums of combinations' drops over datasets of equal weight.
 
         Over all datasets if none are named; one result per contrast. All combinations must have
-        been evaluated on all the datasets, each contrast on the samples that its own have in common.
+        been evaluated on all the datasets. A contrast is taken on the samples that all of its
+        combinations answered.
         """
         over = self.datasets if datasets is None else list(datasets)
         combinations = list(dict.fromkeys(_all_keys(contrasts)))
@@ -398,7 +399,7 @@ def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
 
 
 def read_beams(paths: Iterable[Path]) -> dict[str, dict[int, list[Combination]]]:
-    """Read what beams kept, the best first, by scope (name of the folder) and size (of the file)."""
+    """Read what beams kept, the best first, by scope (their folder) and size (their file)."""
     beams: dict[str, dict[int, list[Combination]]] = {}
     for path in paths:
         size = int(path.stem.removeprefix("remove"))

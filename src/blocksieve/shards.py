@@ -1,6 +1,6 @@
 """What was measured: Parquet shards of pairs, one row per combination and sample.
 
-The one place that knows the shards' columns, joins each pair with its baseline, and sums by cluster.
+No other module knows the shards' columns, joins pairs with their baseline, or sums by cluster.
 """
 
 import json

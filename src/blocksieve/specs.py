@@ -33,7 +33,7 @@ class ModelSpec:
 
 
 class Source(TypedDict, total=False):
-    """A dataset's `source`: `kind` decides which of the other keys it takes; see config/schema.yaml."""
+    """A dataset's `source`: `kind` decides which other keys it takes; see config/schema.yaml."""
 
     kind: Literal["columns", "demo", "facts"]
     task: str
@@ -125,7 +125,10 @@ class AnalysisSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: one model and one configuration. `evaluations`: a given table's path, None to search."""
+    """One run: one model and one configuration.
+
+    `evaluations`: path of a table from elsewhere, None to search.
+    """
 
     run: str
     seed: int

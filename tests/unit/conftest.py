@@ -29,7 +29,7 @@ def demo_model(demo_model_config: ModelSpec) -> LoadedModel:
 
 @pytest.fixture(scope="session")
 def demo_samples(tmp_path_factory: pytest.TempPathFactory):
-    """A function from a demo dataset's name and a number to that many search samples and its definition."""
+    """Draw so many search samples of a demo dataset; with them comes its definition."""
 
     def draw(dataset: str, search: int) -> tuple[pl.DataFrame, DatasetSpec]:
         definition = DatasetSpec(

@@ -57,10 +57,11 @@ def planted_evaluations(
     se: float = 0.01,
     n: int = 100,
 ) -> pl.DataFrame:
-    """Build the frame of a run whose removal of `combination` from `dataset` costs `drops[dataset][combination]`.
+    """Build the evaluations of a run in which a combination costs `drops[dataset][blocks]`.
 
-    Drops and baselines in score units. A dataset has its baseline row whether or not it has drops; a combination not
-    planted for a dataset was not evaluated there. Every row has the same n, one sample a cluster, and the same se.
+    Drops and baselines in score units. A dataset has its baseline row whether or not it has drops;
+    a combination not planted for a dataset was not evaluated there. Every row has the same n, one
+    sample per cluster, and the same se.
     """
     rows = []
     for number, (dataset, baseline) in enumerate(baselines.items()):

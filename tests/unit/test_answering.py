@@ -1,4 +1,4 @@
-"""A job's loop: batches, memory that runs out, drafts from the cache, combinations that cannot run, broken weights."""
+"""A job's loop: batches, memory that runs out, drafts, refusals, broken weights."""
 
 import json
 from dataclasses import replace

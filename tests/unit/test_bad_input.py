@@ -1,4 +1,7 @@
-"""What users may get wrong, or send on purpose: one line that names the place and the fix, and nothing else."""
+"""What users may get wrong, or send on purpose.
+
+One line that names the place and the fix, and nothing else.
+"""
 
 import copy
 import pickle
@@ -147,14 +150,39 @@ DATASETS: list[tuple[str, str, str]] = [
 ]
 
 GOOD_ROW = {
-    "dataset": "a", "task_type": "VQA", "combination": "4-7", "removed": [4, 7], "size": 2, "role": "search",
-    "n": 100, "n_clusters": 50, "baseline": 0.75, "score": 0.5, "drop": 0.25, "se": 0.01, "ci_low": 0.2,
-    "ci_high": 0.3, "relative": 1 / 3, "relative_se": 0.02, "wins": 5, "losses": 30,
-}  # fmt: skip
+    "dataset": "a",
+    "task_type": "VQA",
+    "combination": "4-7",
+    "removed": [4, 7],
+    "size": 2,
+    "role": "search",
+    "n": 100,
+    "n_clusters": 50,
+    "baseline": 0.75,
+    "score": 0.5,
+    "drop": 0.25,
+    "se": 0.01,
+    "ci_low": 0.2,
+    "ci_high": 0.3,
+    "relative": 1 / 3,
+    "relative_se": 0.02,
+    "wins": 5,
+    "losses": 30,
+}
 BASELINE = {
-    "combination": "none", "removed": [], "size": 0, "score": 0.75, "drop": 0.0, "se": 0.0, "ci_low": 0.0,
-    "ci_high": 0.0, "relative": 0.0, "relative_se": 0.0, "wins": 0, "losses": 0,
-}  # fmt: skip
+    "combination": "none",
+    "removed": [],
+    "size": 0,
+    "score": 0.75,
+    "drop": 0.0,
+    "se": 0.0,
+    "ci_low": 0.0,
+    "ci_high": 0.0,
+    "relative": 0.0,
+    "relative_se": 0.0,
+    "wins": 0,
+    "losses": 0,
+}
 
 # What is other in the second row, and what the line must say.
 ROWS: list[tuple[dict[str, Any], str]] = [

@@ -1,4 +1,7 @@
-"""The engine's benchmark runs and says what it promises; how fast it was is nobody's business here."""
+"""The engine's benchmark runs and says what it promises.
+
+How fast it was is nobody's business here.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Choices: what is removed is what was planted as cheapest, on the datasets concerned and no others."""
+"""Choices: what is removed is what was planted as cheapest on the datasets concerned."""
 
 import json
 from types import SimpleNamespace

@@ -30,7 +30,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (
             "search.beam_widht",
             3,
-            "config: search: unknown key 'beam_widht' (did you mean 'beam_width'?); allowed: max_removed",
+            "config: search: unknown key 'beam_widht' (did you mean 'beam_width'?);"
+            " allowed: max_removed",
         ),
         ("search.beam_width", 0, "config: search.beam_width: 0 must be at least 1"),
         (
@@ -46,7 +47,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (
             "model.dtype",
             "float23",
-            "config: model.dtype: 'float23' must be one of float32, bfloat16, float16 (did you mean",
+            "config: model.dtype: 'float23' must be one of float32, bfloat16, float16"
+            " (did you mean",
         ),
         ("run", "../x", "config: run: '../x' must match"),
         ("run", 5, "config: run: 5 must be of type string"),

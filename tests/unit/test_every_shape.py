@@ -1,4 +1,7 @@
-"""Every analysis, figure and the report, on runs of any shape: nothing crashes, nothing is empty without a word."""
+"""Every analysis, figure and the report, on runs of any shape.
+
+Nothing crashes, nothing is empty without a word.
+"""
 
 import importlib
 import json
@@ -19,7 +22,7 @@ from blocksieve.report.section import as_markdown, as_text
 def planted(
     datasets: int, blocks: int, sizes: int = 3, types: int = 6, seed: int = 0
 ) -> pl.DataFrame:
-    """Random drops of every window of blocks on every dataset, and some combinations on a part of them only."""
+    """Return random drops of every window of blocks; a part of the datasets has some more."""
     rng = np.random.default_rng(seed)
     weights = rng.gamma(0.5, 0.05, blocks)
     windows = [

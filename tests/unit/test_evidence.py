@@ -1,4 +1,4 @@
-"""What analyses are made from: sums a cluster out of real shards, and averages of contrasts out of those."""
+"""What analyses are made from: averages of contrasts from sums by cluster of real shards."""
 
 import numpy as np
 import polars as pl

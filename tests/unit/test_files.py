@@ -1,4 +1,7 @@
-"""Files are written whole with a checksum; what is no longer as it was written is set aside, never read."""
+"""Files are written whole with a checksum.
+
+What is no longer as it was written is set aside, never read.
+"""
 
 import multiprocessing
 import random

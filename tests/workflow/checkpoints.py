@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of real architectures, each with its own processor, as they lie on the hub."""
+"""Tiny random checkpoints of real architectures, each with its own processor."""
 
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,10 @@ SPECIAL = [
 ]
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}IMAGE{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -132,7 +134,8 @@ QWEN = {
     ),
     "placeholder": "<|vision_start|><|image_pad|><|vision_end|>",
 }
-# For each type: values of its configs, its image processor and processor with their values, how its chat template
+# For each type: values of its configs, its image processor and processor with their values, how its
+# chat template
 # marks an image (none: it has no chat template), and what its tokenizer calls special tokens.
 TYPES: dict[str, dict[str, Any]] = {
     "smolvlm": {

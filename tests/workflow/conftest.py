@@ -91,7 +91,7 @@ def make_workflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Work
 
 @pytest.fixture(scope="session")
 def as_finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one finished reduced run, the same for all processes of the tests; nobody changes it."""
+    """One finished reduced run for all processes of the tests, which nobody changes."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / "as_finished"

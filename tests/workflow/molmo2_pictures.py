@@ -1,4 +1,7 @@
-"""Code that comes with the Molmo2 checkpoint of the tests: its image processor, whose own needs torchvision."""
+"""Code that comes with the Molmo2 checkpoint of the tests.
+
+Its image processor, whose own needs torchvision.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Real architectures with their own processors, loaded from a folder by a config alone, go through the workflow."""
+"""Real architectures with their own processors go through the workflow by a config alone."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from conftest import Workflow
 from blocksieve.shards import metadata
 
 DATASETS = ["demo_vqa", "demo_caption"]
-# To the last figure for one with a chat template and one without; the others to the table that figures are made from.
+# One with a chat template and one without go to the last figure, the others to the evaluations.
 WHOLE = ("smolvlm", "paligemma")
 PROMPTS = {"paligemma": "{images}answer en {prompt}"}
 # Its prompt may look ahead, so that prefixes cannot be shared.

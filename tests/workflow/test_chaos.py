@@ -1,4 +1,4 @@
-"""Whatever ends a run or spoils a file, running the same command again finishes with the same bytes.
+"""Whatever ends a run or spoils a file, the same command run again ends with the same bytes.
 
 `make chaos N=100` goes through N random faults of all kinds; `SEED=1` draws others.
 """
@@ -88,7 +88,10 @@ def jobs(main: subprocess.Popen[str]) -> list[int]:
 
 
 def repeated(workflow: Workflow) -> int:
-    """Pairs that the cache holds more than once: evaluated again, or being merged when the job was killed."""
+    """Count the pairs that the cache holds more than once.
+
+    They were evaluated again, or being merged when the job was killed.
+    """
     for _ in range(20):
         try:
             rows = workflow.cached()
@@ -127,7 +130,7 @@ def spoil(path: Path, rng: random.Random) -> None:
 
 
 def remount(workflow: Workflow, options: str) -> None:
-    """Change the small disk; until it lets that happen, for it may be busy with a file just being written."""
+    """Change the small disk, once it is not busy with a file just being written."""
     for _ in range(200):
         if not subprocess.run(
             ["mount", "-o", f"remount,{options}", workflow.folder / "results"], check=False
@@ -147,7 +150,7 @@ def fill(workflow: Workflow) -> None:
 
 @pytest.fixture
 def on_a_small_disk(make_workflow: Callable[[], Workflow]) -> Iterator[Workflow]:
-    """A copy whose results lie on a file system of their own, which can be full or read-only even for root."""
+    """A copy whose results lie on a disk that can be full or read-only even for root."""
     workflow = make_workflow()
     folder = workflow.folder / "results"
     folder.mkdir()

@@ -89,8 +89,8 @@ def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workfl
     printed = done.stdout + done.stderr
     assert done.returncode != 0
     assert (
-        "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows"
-        in printed
+        "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples"
+        " (1.0%) allows" in printed
     )
     assert "test row 0: no answer" in printed
     assert "Traceback" not in printed

@@ -1,4 +1,7 @@
-"""The reduced run through profiles/slurm on a real SLURM of one node: faults change neither its end nor its bytes."""
+"""The reduced run through profiles/slurm on a real SLURM of one node.
+
+Faults change neither its end nor its bytes.
+"""
 
 import os
 import shutil
@@ -50,7 +53,10 @@ def ask(*command: str) -> str:
 
 
 def start_of(rule: str, step: str = "") -> str:
-    """Wait until a job of a rule (and step) runs, with processes that a signal can reach; its id."""
+    """Wait until a job of a rule (and step) runs, and return its id.
+
+    A signal can then reach its processes.
+    """
     for _ in range(1800):
         for line in ask("squeue", "--noheader", "--states=running", "--format=%i %k").splitlines():
             job, comment = line.split()
@@ -62,7 +68,10 @@ def start_of(rule: str, step: str = "") -> str:
 
 
 def tables(results: Path) -> dict[str, bytes]:
-    """What a search gives. Of shards the rows: their metadata says how much of a job was found in the cache."""
+    """Return what a search gives.
+
+    Of shards only the rows: their metadata says how much of a job was in the cache.
+    """
     files = [
         results / "evaluations.parquet",
         results / "finalists.json",

@@ -1,4 +1,4 @@
-"""A causal language model and datasets without images go through the whole search, from a config alone."""
+"""A causal language model and datasets without images are searched from a config alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +46,16 @@ def save_tiny_model(folder: Path) -> None:
     ).save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(known), hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=4,
-        initializer_range=0.3, eos_token_id=2, pad_token_id=0, bos_token_id=None,
-    )  # fmt: skip
+        vocab_size=len(known),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        initializer_range=0.3,
+        eos_token_id=2,
+        pad_token_id=0,
+        bos_token_id=None,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
 
 

@@ -22,7 +22,7 @@ class Task:
     evaluation: EvaluationSpec
 
     def context(self) -> str:
-        """Return a fingerprint of all that decides a prediction, apart from sample and combination."""
+        """Return a fingerprint of all that decides a prediction but sample and combination."""
         return fingerprint(
             {
                 "prediction_version": PREDICTION_VERSION,
