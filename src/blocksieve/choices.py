@@ -1,7 +1,6 @@
 """Choices: which combination a way of choosing removes, for a dataset, a task type, or all."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -91,5 +90,6 @@ class FinalistsDocument(TypedDict):
 
 def read_choices(path: Path) -> list[Choice]:
     """Read the choices of a finalists.json."""
-    document: Mapping[str, list[ChoiceRow]] = json.loads(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    document: FinalistsDocument = json.loads(text)
     return [Choice.of_row(row) for row in document["choices"]]

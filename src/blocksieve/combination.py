@@ -82,7 +82,8 @@ class Combination:
     @property
     def blocks(self) -> tuple[int, ...]:
         """The numbers of the blocks that it removes or halves, sorted, without repeats."""
-        return tuple(sorted({site.block for site in self.sites}))
+        blocks = {site.block for site in self.sites}
+        return tuple(sorted(blocks))
 
     @property
     def singles(self) -> tuple["Combination", ...]:
@@ -91,11 +92,13 @@ class Combination:
 
     def overlap(self, other: "Combination") -> float:
         """Return the share of its sites that the other removes, too; both have one size above 0."""
-        return len(set(self.sites) & set(other.sites)) / self.size
+        common_sites = set(self.sites) & set(other.sites)
+        return len(common_sites) / self.size
 
     def without(self, site: Site) -> "Combination":
         """Return the combination that keeps this site."""
-        return Combination(tuple(kept for kept in self.sites if kept != site))
+        kept_sites = [kept for kept in self.sites if kept != site]
+        return Combination(tuple(kept_sites))
 
     def contains(self, other: "Combination") -> bool:
         """Whether it removes all that the other removes."""

@@ -20,6 +20,7 @@ from blocksieve.statistics import (
     Contrasts,
     Drops,
     macro_contrasts,
+    none_if_nan,
     p_values,
     paired_drops,
     student_interval,
@@ -161,8 +162,10 @@ class Evidence:
     @cached_property
     def task_types(self) -> dict[str, str]:
         """Datasets in order of their task type, then name."""
-        order = self.table.select("task_type", "dataset").unique().sort("task_type", "dataset")
-        return {dataset: task_type for task_type, dataset in order.iter_rows()}
+        columns = ("task_type", "dataset")
+        rows = self.table.select(columns).unique()
+        ordered = rows.sort(columns)
+        return {dataset: task_type for task_type, dataset in ordered.iter_rows()}
 
     @property
     def datasets(self) -> list[str]:
@@ -220,22 +223,28 @@ class Evidence:
     def sums_of(self, dataset: str) -> pl.DataFrame:
         """Read the sums by cluster of the combinations in row_index, of this role."""
         combinations = [str(combination) for combination in self.row_index[dataset]]
-        return self._all_sums(dataset).filter(pl.col("combination").is_in(combinations))
+        is_complete = pl.col("combination").is_in(combinations)
+        return self._all_sums(dataset).filter(is_complete)
 
     def _all_sums(self, dataset: str) -> pl.DataFrame:
-        return self.sums[dataset].filter(pl.col("role") == self.role).collect()
+        of_role = pl.col("role") == self.role
+        return self.sums[dataset].filter(of_role).collect()
 
     @cached_property
     def samples(self) -> dict[str, int]:
         """For each dataset its number of samples."""
-        return dict(self.table.group_by("dataset").agg(pl.max("n")).iter_rows())
+        largest = self.table.group_by("dataset").agg(pl.max("n"))
+        return dict(largest.iter_rows())
 
     @cached_property
     def max_change(self) -> dict[str, float]:
         """For each dataset the largest change of a score: 1 in [0, 1], else the mean baseline."""
-        largest = pl.when(pl.first("bounded")).then(1.0).otherwise(pl.first("baseline"))
+        bounded = pl.first("bounded")
+        baseline = pl.first("baseline")
+        max_change = pl.when(bounded).then(1.0).otherwise(baseline)
         rows = rows_of_role(self.evaluations, self.role)
-        return dict(rows.group_by("dataset").agg(largest).iter_rows())
+        by_dataset = rows.group_by("dataset").agg(max_change)
+        return dict(by_dataset.iter_rows())
 
     def measured_on(self, datasets: Iterable[str]) -> list[Combination]:
         """Return the combinations that all samples of all these datasets answered."""
@@ -268,18 +277,23 @@ class Evidence:
         combinations = list(dict.fromkeys(_all_keys(contrasts)))
         if len(contrasts) > 1 and not self._all_complete(combinations, over):
             return [self.average([contrast], over)[0] for contrast in contrasts]
-        columns = {combination: column for column, combination in enumerate(combinations)}
+        column_of = {combination: column for column, combination in enumerate(combinations)}
         weights = np.zeros((len(contrasts), len(combinations)))  # (contrasts, combinations)
         for row, contrast in enumerate(contrasts):
-            weights[row, [columns[key] for key in contrast]] = list(contrast.values())
+            for combination, weight in contrast.items():
+                weights[row, column_of[combination]] = weight
         drops = [self.subset(dataset, combinations) for dataset in over]
         return _mean_drops(macro_contrasts(drops, [weights] * len(over)))
 
     def average_of(self, contrasts: Mapping[str, Weights]) -> MeanDrop:
         """Average a weighted sum over datasets, each of which has one of its own."""
-        drops = [self.subset(dataset, list(weights)) for dataset, weights in contrasts.items()]
-        weights = [np.array([list(contrast.values())]) for contrast in contrasts.values()]
-        return _mean_drops(macro_contrasts(drops, weights))[0]
+        drops = []
+        weights = []  # for each dataset (1, its combinations)
+        for dataset, contrast in contrasts.items():
+            drops.append(self.subset(dataset, list(contrast)))
+            weights.append(np.array([list(contrast.values())]))
+        (mean_drop,) = _mean_drops(macro_contrasts(drops, weights))
+        return mean_drop
 
     def subset(self, dataset: str, combinations: Sequence[Combination]) -> Drops:
         """Return some combinations' drops on the samples of a dataset that all of them answered."""
@@ -290,7 +304,8 @@ class Evidence:
         return self._clustered(sums, dataset, combinations)
 
     def _all_complete(self, combinations: Iterable[Combination], datasets: Iterable[str]) -> bool:
-        return all(set(combinations) <= self.row_index[dataset].keys() for dataset in datasets)
+        needed = set(combinations)
+        return all(needed <= self.row_index[dataset].keys() for dataset in datasets)
 
     def values(self, dataset: str, combinations: Sequence[Combination]) -> NDArray[np.float64]:
         """Return some combinations' drops on a dataset, in % or pp."""
@@ -317,8 +332,12 @@ def averages_if_measured(
     contrasts: Sequence[Weights],
 ) -> list[MeanDrop]:
     """Return `average` on one dataset, unknown where one of the combinations was not measured."""
-    if evidence is None or not set(combinations) <= evidence.row_index.get(dataset, {}).keys():
-        return [MeanDrop.unknown()] * len(contrasts)
+    unknown = [MeanDrop.unknown()] * len(contrasts)
+    if evidence is None:
+        return unknown
+    measured = evidence.row_index.get(dataset, {})
+    if not set(combinations) <= measured.keys():
+        return unknown
     return evidence.average(contrasts, [dataset])
 
 
@@ -360,9 +379,11 @@ def wide_sums(sums: pl.DataFrame) -> pl.DataFrame:
 
 def _common_samples(sums: pl.DataFrame, combinations: Sequence[Combination]) -> pl.DataFrame:
     """Keep the sums of the samples that all combinations answered: those of their common tiers."""
-    rows = sums.filter(pl.col("combination").is_in([str(each) for each in combinations]))
-    deepest = rows.group_by("combination").agg(pl.max("tier"))["tier"]
-    return rows.filter(pl.col("tier") <= deepest.min())
+    names = [str(combination) for combination in combinations]
+    rows = sums.filter(pl.col("combination").is_in(names))
+    deepest_tiers = rows.group_by("combination").agg(pl.max("tier"))
+    common_tier = deepest_tiers["tier"].min()
+    return rows.filter(pl.col("tier") <= common_tier)
 
 
 class EvidenceFiles(Protocol):
@@ -468,9 +489,17 @@ def _all_keys(contrasts: Iterable[Weights]) -> Iterator[Combination]:
 
 def _mean_drops(contrasts: Contrasts) -> list[MeanDrop]:
     p = p_values(contrasts.means, contrasts.se, contrasts.freedom)
-    columns = (contrasts.means, contrasts.se, contrasts.low, contrasts.high, p)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [MeanDrop(*(None if np.isnan(number) else number for number in row)) for row in rows]
+    mean_drops = []
+    for row in range(len(p)):
+        mean_drop = MeanDrop(
+            mean=none_if_nan(contrasts.means[row]),
+            se=none_if_nan(contrasts.se[row]),
+            low=none_if_nan(contrasts.low[row]),
+            high=none_if_nan(contrasts.high[row]),
+            p=none_if_nan(p[row]),
+        )
+        mean_drops.append(mean_drop)
+    return mean_drops
 
 
 def _number(value: float | None) -> float:

@@ -188,15 +188,20 @@ def _tiers(paths: Sequence[Path]) -> pl.DataFrame:
     Columns role, sample_id, tier.
     """
     key = ["role", "sample_id"]
-    counts = [_measured(pairs).group_by(key).len("answers") for pairs in chunks(paths)]
+    counts = []
+    for pairs in chunks(paths):
+        counts.append(_measured(pairs).group_by(key).len("answers"))
     answers = pl.concat(counts).group_by(key).agg(pl.sum("answers"))
-    rank = pl.col("answers").rank("dense", descending=True).over("role")
-    return answers.select(*key, tier=(rank - 1).cast(pl.UInt8))
+    rank = pl.col("answers").rank("dense", descending=True)
+    tier = (rank.over("role") - 1).cast(pl.UInt8)
+    return answers.select(*key, tier=tier)
 
 
 def _measured(pairs: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs that have a score, without the baseline's own."""
-    return pairs.filter(pl.col("combination") != str(NONE), pl.col("score").is_not_null())
+    is_candidate = pl.col("combination") != str(NONE)
+    is_scored = pl.col("score").is_not_null()
+    return pairs.filter(is_candidate, is_scored)
 
 
 def _check_nesting(sums: pl.DataFrame) -> None:

@@ -33,7 +33,8 @@ class Speed:
     pair: float
 
     def __str__(self) -> str:
-        return f"{self.start:.0f} s to start a job, {1 / self.pair:.1f} pairs a second"
+        pairs_per_second = 1 / self.pair
+        return f"{self.start:.0f} s to start a job, {pairs_per_second:.1f} pairs a second"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def estimate(run_spec: RunSpec, speeds: dict[str, Speed], num_blocks: int) -> st
 
 def _nearest(length: int, lengths: dict[str, int]) -> str:
     """Return the dataset whose longest answer differs least."""
-    return min(lengths, key=lambda name: abs(lengths[name] - length))
+    differences = {name: abs(candidate - length) for name, candidate in lengths.items()}
+    return min(differences, key=lambda name: differences[name])
 
 
 def read_speeds(results: Path, datasets: Sequence[str]) -> dict[str, Speed]:

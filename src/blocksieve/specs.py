@@ -166,4 +166,5 @@ class RunSpec:
 
 def read_definitions(text: str) -> dict[str, DatasetSpec]:
     """Read datasets' definitions by name from JSON, as a rule's parameter holds them."""
-    return {name: DatasetSpec(**content) for name, content in json.loads(text).items()}
+    definitions = json.loads(text)
+    return {name: DatasetSpec(**content) for name, content in definitions.items()}

@@ -196,4 +196,5 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
 
 
 def _differs(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    return (first - second).abs() > TOLERANCE * pl.max_horizontal(1.0, first.abs())
+    tolerance = TOLERANCE * pl.max_horizontal(1.0, first.abs())
+    return (first - second).abs() > tolerance

@@ -161,7 +161,8 @@ def groups_of(samples: pl.DataFrame, missing: pl.DataFrame) -> list[Group]:
     ordered = samples.filter(pl.col("sample_id").is_in(lacking)).sort("cluster", "sample_id")
     rows_by_combinations: dict[tuple[Combination, ...], list[int]] = {}
     for row, sample_id in enumerate(ordered["sample_id"]):
-        rows_by_combinations.setdefault(tuple(lacking[sample_id]), []).append(row)
+        combinations = tuple(lacking[sample_id])
+        rows_by_combinations.setdefault(combinations, []).append(row)
     return [
         Group(ordered[rows], list(combinations))
         for combinations, rows in sorted(rows_by_combinations.items())
@@ -233,14 +234,20 @@ def cached_answers(
     parents = {NONE}
     for combination in combinations:
         parents.update(combination.parents())
-    names = pl.DataFrame({"combination": [str(parent) for parent in sorted(parents)]})
-    pairs = names.join(samples.select("sample_id"), how="cross")
+    names = [str(parent) for parent in sorted(parents)]
+    sample_ids = samples.select("sample_id")
+    pairs = pl.DataFrame({"combination": names}).join(sample_ids, how="cross")
     cached = cache.look_up(pairs).sort("sample_id", "combination")
-    answered = cached.filter(pl.col("tokens").is_not_null())
+    answered = cached.select("sample_id", "tokens").drop_nulls()
     votes: dict[str, Counter[tuple[int, ...]]] = {}
-    for sample_id, tokens in answered.select("sample_id", "tokens").iter_rows():
-        votes.setdefault(sample_id, Counter())[tuple(tokens)] += 1
-    return {sample_id: list(counter.most_common(1)[0][0]) for sample_id, counter in votes.items()}
+    for sample_id, tokens in answered.iter_rows():
+        counter = votes.setdefault(sample_id, Counter())
+        counter[tuple(tokens)] += 1
+    drafts = {}
+    for sample_id, counter in votes.items():
+        ((tokens, _),) = counter.most_common(1)
+        drafts[sample_id] = list(tokens)
+    return drafts
 
 
 def cache_rows(

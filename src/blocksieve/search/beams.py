@@ -57,8 +57,10 @@ def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[BeamEntr
     Equal drops: in the combinations' order. `evaluations` has one row per combination with columns
     `removed` and `drop` (score units).
     """
-    best = evaluable(evaluations).sort("drop", "removed").head(beam_width)
-    return cast(list[BeamEntry], best.select("combination", "drop").to_dicts())
+    ordered = evaluable(evaluations).sort("drop", "removed")
+    best = ordered.head(beam_width)
+    entries = best.select("combination", "drop").to_dicts()
+    return cast(list[BeamEntry], entries)
 
 
 def select_generic_beam(

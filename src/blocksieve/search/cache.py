@@ -57,14 +57,17 @@ class Cache:
 
     def look_up(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Return the cached rows of `pairs` (columns combination, sample_id), each pair once."""
-        parts = self._read(sorted(self.folder.glob("*.parquet")))
-        matching = [part.join(pairs, on=PAIR, how="semi") for part in parts]
-        rows = pl.concat([pl.DataFrame(schema=SCHEMA), *matching])
+        paths = sorted(self.folder.glob("*.parquet"))
+        matching = [pl.DataFrame(schema=SCHEMA)]
+        for part in self._read(paths):
+            matching.append(part.join(pairs, on=PAIR, how="semi"))
+        rows = pl.concat(matching)
         return rows.unique(PAIR, keep="first", maintain_order=True)
 
     def append(self, rows: Sequence[CacheRow]) -> None:
         """Add rows as a part of their own."""
-        self.added.append(self._write(pl.DataFrame(rows, schema=SCHEMA, orient="row")))
+        table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        self.added.append(self._write(table))
 
     def close(self) -> None:
         """Merge the parts added here into one, so that folders stay small."""

@@ -62,8 +62,9 @@ class Plan:
         Shares differ by one combination at most, and may be empty.
         """
         count = len(self.candidates)
-        share = self.candidates[part * count // parts : (part + 1) * count // parts]
-        return [candidate.combination for candidate in share]
+        start = part * count // parts
+        end = (part + 1) * count // parts
+        return [candidate.combination for candidate in self.candidates[start:end]]
 
     def proposals(self, proposer: Proposer) -> list[Combination]:
         """Return what one proposer asked for."""
@@ -117,9 +118,12 @@ def propose(
 
 def propose_all(sites: Sequence[Site], size: int) -> Plan:
     """Propose every combination of a size, for both scopes; with size 1 the baseline, too."""
-    every = [Candidate(each, BOTH_SCOPES) for each in all_combinations(sites, size)]
-    baseline = [Candidate(NONE, (Proposer.BASELINE,))] if size == 1 else []
-    return Plan(step_of_size(size), (*baseline, *every))
+    candidates = []
+    if size == 1:
+        candidates.append(Candidate(NONE, (Proposer.BASELINE,)))
+    for combination in all_combinations(sites, size):
+        candidates.append(Candidate(combination, BOTH_SCOPES))
+    return Plan(step_of_size(size), tuple(candidates))
 
 
 def propose_children(
@@ -132,24 +136,29 @@ def propose_children(
 
     Each once, in lexicographic order, with all that proposed it.
     """
+    beams = {Proposer.OWN: own_beam, Proposer.GENERIC: generic_beam}
     proposers: dict[Combination, list[Proposer]] = {}
-    for proposer, beam in ((Proposer.OWN, own_beam), (Proposer.GENERIC, generic_beam)):
+    for proposer, beam in beams.items():
         for child in children_of(beam, sites):
             proposers.setdefault(child, []).append(proposer)
-    candidates = [Candidate(child, tuple(proposers[child])) for child in sorted(proposers)]
+    candidates = []
+    for child in sorted(proposers):
+        candidates.append(Candidate(child, tuple(proposers[child])))
     return Plan(step_of_size(size), tuple(candidates))
 
 
 def propose_finalists(combinations: Iterable[Combination]) -> Plan:
     """Propose the finalists and the baseline, on search and holdout samples."""
-    finalists = [Candidate(each, (Proposer.FINALISTS,)) for each in sorted(combinations)]
-    baseline = Candidate(NONE, (Proposer.BASELINE,))
-    return Plan(FINALISTS, (baseline, *finalists), roles=("search", "holdout"))
+    candidates = [Candidate(NONE, (Proposer.BASELINE,))]
+    for combination in sorted(combinations):
+        candidates.append(Candidate(combination, (Proposer.FINALISTS,)))
+    return Plan(FINALISTS, tuple(candidates), roles=("search", "holdout"))
 
 
 def all_combinations(sites: Sequence[Site], size: int) -> list[Combination]:
     """Return every combination of a size, in lexicographic order."""
-    return sorted(map(Combination.of, itertools.combinations(sites, size)))
+    site_sets = itertools.combinations(sites, size)
+    return sorted(map(Combination.of, site_sets))
 
 
 def children_of(parents: Iterable[Combination], sites: Sequence[Site]) -> list[Combination]:
