@@ -11,6 +11,7 @@ rule draw_figure:
     output:
         png=report(
             "results/{run}/figures/{figure}.png",
+            # One file with a caption per figure: Snakemake expands no wildcard in its path.
             caption="../workflow/report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},

@@ -1,4 +1,4 @@
-"""The scales of drops, their units, and what axes and headings call them."""
+"""The scales of drops, their units, and the titles of axes that show them."""
 
 from typing import Literal
 
@@ -9,12 +9,19 @@ PERCENT = 100
 """Factor from score units to % and to percentage points."""
 
 UNITS: dict[Scale, str] = {"relative": "%", "points": "pp"}
-LONG_UNITS: dict[Scale, str] = {
-    "relative": "% of the baseline",
-    "points": "percentage points",
+"""What follows a number."""
+
+DROP_TITLES: dict[Scale, str] = {
+    "relative": "relative drop (% of baseline)",
+    "points": "drop (percentage points)",
 }
+SHORT_DROP_TITLES: dict[Scale, str] = {
+    "relative": "drop (% of baseline)",
+    "points": "drop (pp)",
+}
+"""The same where an axis has a longer title."""
 
 
-def drop_title(scale: Scale, what: str = "Drop") -> str:
-    """Return an axis title such as `Drop (% of the baseline)`."""
-    return f"{what} ({LONG_UNITS[scale]})"
+def drop_title(scale: Scale, prefix: str = "") -> str:
+    """Return an axis title such as `mean relative drop (% of baseline)`."""
+    return f"{prefix} {DROP_TITLES[scale]}".lstrip()

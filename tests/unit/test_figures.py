@@ -2,33 +2,52 @@
 
 import importlib
 import json
+import re
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
 import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
-from blocksieve.analysis import drop_distributions
+from blocksieve.analysis import (
+    DOCUMENTS,
+    FIGURES,
+    block_position_analysis,
+    drop_distributions,
+)
 from blocksieve.analysis.rankings_by_num_removed import analyse
+from blocksieve.figures import block_position_analysis as position_figure
 from blocksieve.figures import combination_vs_individual as interactions
 from blocksieve.figures import drop_distributions as drop_figure
+from blocksieve.figures import task_specific_vs_generic as lists_figure
+from blocksieve.figures import transfer_matrix as transfer_figure
 from blocksieve.figures.export import save_chart
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
+from blocksieve.source_closure import PACKAGE, source_closure
+
+SCHEMA = PACKAGE / "analysis/task_specific_vs_generic.schema.json"
+CAPTIONS = Path(__file__).parents[2] / "workflow/report/figure.rst"
 
 
 def planted_ranking(
     num_datasets: int, num_blocks: int, num_sizes: int, scale: str = "relative"
 ) -> pl.DataFrame:
-    """Every window of consecutive blocks on every dataset, and one partly covered pair when there are two datasets."""
-    windows = {
-        tuple(range(first, first + size)): 0.01 * (first + size)
-        for size in range(1, num_sizes + 1)
-        for first in range(num_blocks - size + 1)
-    }
+    """Rank every window of consecutive blocks on every dataset.
+
+    With two datasets or more, one of them has a pair that the others lack.
+    """
+    windows = {}
+    for size in range(1, num_sizes + 1):
+        for first in range(num_blocks - size + 1):
+            windows[tuple(range(first, first + size))] = 0.01 * (first + size)
     drops = {f"dataset_{number}": dict(windows) for number in range(num_datasets)}
     if num_datasets > 1 and num_sizes > 1:
         drops["dataset_0"][(0, num_blocks - 1)] = 0.0
-    return analyse(planted_evidence(planted_evaluations(drops, dict.fromkeys(drops, 0.8)), scale))
+    baselines = dict.fromkeys(drops, 0.8)
+    return analyse(planted_evidence(planted_evaluations(drops, baselines), scale))
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 1), (2, 3, 1), (8, 16, 4), (20, 80, 6)])
@@ -62,28 +81,24 @@ def test_axis_has_its_unit():
 
 def test_unknown_interval_is_drawn_as_a_dot_without_a_bar():
     ranking = planted_ranking(1, 4, 1).with_columns(relative_ci_low=None, relative_ci_high=None)
-    spec = draw(
-        ranking.cast({"relative_ci_low": pl.Float64, "relative_ci_high": pl.Float64}), "relative"
-    ).to_dict()
-    sizes = [
-        len(spec["datasets"][layer["data"]["name"]]) for layer in spec["concat"][0]["layer"][:3]
+    ranking = ranking.cast({"relative_ci_low": pl.Float64, "relative_ci_high": pl.Float64})
+    spec = draw(ranking, "relative").to_dict()
+    spread_bars, interval_bars, dots = spec["concat"][0]["layer"][:3]
+    num_rows = [
+        len(spec["datasets"][layer["data"]["name"]]) for layer in (spread_bars, interval_bars, dots)
     ]
-    assert sizes == [0, 0, 4]
+    assert num_rows == [0, 0, 4]
 
 
 def test_nothing_to_draw_is_said_in_a_sentence():
-    assert (
-        "No combination was evaluated."
-        in draw(planted_ranking(1, 4, 1).clear(), "relative").to_json()
-    )
+    empty = planted_ranking(1, 4, 1).clear()
+    assert "No combination was evaluated." in draw(empty, "relative").to_json()
 
 
 def test_partial_coverage_alone_is_said_in_the_title():
     partly = planted_evaluations({"a": {(1,): 0.1}, "b": {(2,): 0.1}}, {"a": 0.5, "b": 0.5})
-    assert (
-        "1 block removed: none on every dataset, 2 partly covered"
-        in draw(analyse(planted_evidence(partly)), "relative").to_json()
-    )
+    chart = draw(analyse(planted_evidence(partly)), "relative").to_json()
+    assert "1 block removed: none on every dataset, 2 partly covered" in chart
 
 
 def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
@@ -92,21 +107,18 @@ def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
         {name: dict.fromkeys(names, 0.0) for name in "ab"}, {"a": 0.5, "b": 0.5}, se=0.0
     )
     tables = all_analyses(planted_evidence(still))
-    drawn = {
-        name: importlib.import_module(f"blocksieve.figures.{name}")
-        .draw(tables[name], "relative")
-        .to_json()
-        for name in (
-            "drop_distributions",
-            "combination_vs_individual",
-            "dataset_pairwise_comparison",
-        )
-    }
+    drawn = {}
+    for name in (
+        "drop_distributions",
+        "combination_vs_individual",
+        "dataset_pairwise_comparison",
+    ):
+        figure = importlib.import_module(f"blocksieve.figures.{name}")
+        drawn[name] = figure.draw(tables[name], "relative").to_json()
     assert '"unionWith"' in drawn["drop_distributions"]
-    assert (
-        "No combination that every dataset has costs less than the sum"
-        in drawn["combination_vs_individual"]
-    )
+    no_synergy = "No combination that every dataset has costs less than the sum"
+    assert no_synergy in drawn["combination_vs_individual"]
+    # The sentence breaks its line after "are".
     assert "whose drops differ; there are" in drawn["dataset_pairwise_comparison"]
 
 
@@ -114,8 +126,8 @@ def test_cumulative_curve_is_a_step_at_every_drop():
     table = drop_distributions.analyse(
         planted_evidence(planted_evaluations({"a": {(0,): 0.1, (1,): 0.4}}, {"a": 1.0}))
     )
-    drawn = drop_figure.draw(table, "relative").to_dict()["datasets"].values()
-    (curve,) = [rows for rows in drawn if len(rows) == 101]
+    datasets = drop_figure.draw(table, "relative").to_dict()["datasets"].values()
+    (curve,) = [rows for rows in datasets if len(rows) == 101]
     values = [row["value"] for row in curve if row["share"] in (1, 50, 51, 100)]
     assert values == pytest.approx([10, 10, 40, 40])
 
@@ -137,24 +149,50 @@ def test_files_are_whole_at_300_dpi_and_repeat_to_the_byte(tmp_path):
 
 
 def test_of_points_too_close_to_be_told_apart_one_is_drawn():
-    rows = 20_000
-    spread = pl.Series([(number % 100) + number * 1e-9 for number in range(rows)])
-    about = {
-        "combination": "0-1",
-        "coverage": 2,
-        "full": True,
-        "low": -2.0,
-        "high": 0.0,
-        "q": 1.0,
-        "label": "none",
-    }
+    spread = [(number % 100) + number * 1e-9 for number in range(20_000)]
     table = pl.DataFrame({"summed": spread}).with_columns(
         measured=pl.col("summed") / 2,
         interaction=-pl.col("summed") / 2,
-        **{k: pl.lit(v) for k, v in about.items()},
+        combination=pl.lit("0-1"),
+        coverage=pl.lit(2),
+        full=pl.lit(True),
+        low=pl.lit(-2.0),
+        high=pl.lit(0.0),
+        q=pl.lit(1.0),
+        label=pl.lit("none"),
     )
     spec = interactions.draw(table, "relative").to_dict()
     scatter = spec["concat"][0]["layer"][1]
-    assert (
-        100 <= len(spec["datasets"][scatter["data"]["name"]]) <= 200
-    )  # some stand on either side of a step
+    points = spec["datasets"][scatter["data"]["name"]]
+    # Some stand on either side of a step.
+    assert 100 <= len(points) <= 200
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_caption_names_the_analysis_that_its_figure_is_drawn_from(name):
+    template = jinja2.Template(CAPTIONS.read_text(), trim_blocks=True, lstrip_blocks=True)
+    # What Snakemake renders a caption with.
+    snakemake = SimpleNamespace(wildcards=SimpleNamespace(figure=name))
+    caption = template.render(snakemake=snakemake)
+    file_type = "json" if name in DOCUMENTS else "parquet"
+    assert caption.startswith(f"Drawn from ``analysis/{name}.{file_type}``")
+
+
+def test_every_caption_has_a_figure():
+    captions = re.findall(r'if figure == "(\w+)"', CAPTIONS.read_text())
+    assert sorted(captions) == sorted(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_not_drawn_anew_for_an_edit_of_the_evidence(name):
+    assert PACKAGE / "evidence.py" not in source_closure(PACKAGE / f"figures/{name}.py")
+
+
+def test_figures_know_the_words_of_their_analyses():
+    """They repeat them, since they do not depend on the analyses."""
+    assert (*position_figure.POSITIONS, "mixed") == block_position_analysis.POSITIONS
+    schema = json.loads(SCHEMA.read_text())
+    row = schema["properties"]["rows"]["items"]["properties"]
+    assert list(lists_figure.LISTS) == row["list"]["enum"]
+    assert {*lists_figure.VERDICT_SHAPES, None} == set(row["verdict"]["enum"])
+    assert set(transfer_figure.VERDICT_MARKS) <= {*lists_figure.VERDICT_SHAPES, "can share"}

@@ -1,1 +1,1 @@
-"""Figures: each module draws the table that the module of the same name in `blocksieve.analysis` computes."""
+"""Figures: each module draws what the module of the same name in `blocksieve.analysis` computes."""

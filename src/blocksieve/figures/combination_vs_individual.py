@@ -1,101 +1,136 @@
 """Draw what combinations cost beside the sum of their blocks, and where the two differ."""
 
-from typing import Any
-
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
     SHOWN,
-    UNITS,
     WIDTH,
     counted,
+    diagonal,
     drop_axis,
-    ends,
     estimates,
+    extent,
     figure,
     histogram,
-    panel_title,
-    rows_axis,
+    names_axis,
+    panel,
     sentence,
 )
-from blocksieve.figures.theme import SUBDUED
 from blocksieve.statistics import ROUNDING
+from blocksieve.units import Scale, drop_title
 
 TITLE = "Synergy: a combination's drop against the sum of its blocks' drops"
 LABELS = ["synergy", "none", "antagonism"]
-COLOURS, SHAPES = ["#009e73", "#b5b5b5", "#d55e00"], ["triangle-down", "circle", "triangle-up"]
+COLOURS = ["#009e73", "#b5b5b5", "#d55e00"]
+SHAPES = ["triangle-down", "circle", "triangle-up"]
 TOP = 10
-APART = 2  # pixels
+# Pixels; of points that are closer, one is drawn.
+APART = 2
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `combination_vs_individual`, in % of the baseline or pp."""
     if table.is_empty():
-        text = "No combination of two blocks or more was evaluated together with all its single blocks."
+        text = (
+            "No combination of two blocks or more was evaluated together with all its single"
+            " blocks."
+        )
         return figure([sentence("Interactions", text)], TITLE, [])
-    counts = {label: table.filter(pl.col("label") == label).height for label in LABELS}
-    rows = table.with_columns(value="interaction", about=pl.format("{} datasets", "coverage"))
-    full = rows.filter("full").sort("interaction", maintain_order=True)
+    interactions = table["interaction"]
     axis = drop_axis(scale, "interaction,")
+    full = table.filter("full").sort("interaction", maintain_order=True)
+    synergies = full.filter(pl.col("interaction") < -ROUNDING)
+    antagonisms = full.reverse().filter(pl.col("interaction") > ROUNDING)
     panels = [
-        _scatter(rows, scale),
-        histogram(rows["interaction"], axis, "combinations", "Distribution of the interaction"),
+        _scatter(table, scale),
+        histogram(interactions, axis, "combinations", "Distribution of the interaction"),
+        _top(synergies, "Synergies", "less", scale),
+        _top(antagonisms, "Antagonisms", "more", scale),
     ]
-    for kind, less, found in (
-        ("Synergies", "less", full.filter(pl.col("interaction") < -ROUNDING)),
-        ("Antagonisms", "more", full.reverse().filter(pl.col("interaction") > ROUNDING)),
-    ):
-        top = found.head(TOP)
-        title = f"{kind} (cost {less} than the sum): top {len(top)} of {len(found)}, 95 % interval"
-        y = rows_axis("combination", top["combination"].to_list())
-        none = sentence(
-            kind, f"No combination that every dataset has costs {less} than the sum of its blocks."
-        )
-        panels.append(
-            none if top.is_empty() else estimates(top, axis, y, title, "about", **_looks(None))
-        )
+    num_synergies = (table["label"] == "synergy").sum()
+    num_antagonisms = (table["label"] == "antagonism").sum()
     subtitle = [
-        f"interaction = measured - summed, on the same datasets; {counted(len(rows), 'combination')};"
-        f" {counts['synergy']} synergistic, {counts['antagonism']} antagonistic at a 5 % false discovery rate",
+        "interaction = measured - summed, on the same datasets;"
+        f" {counted(len(table), 'combination')}; {num_synergies} synergistic,"
+        f" {num_antagonisms} antagonistic at a 5 % false discovery rate",
         "top lists: combinations that every dataset has",
     ]
     return figure(panels, TITLE, subtitle)
 
 
-def _looks(legend: alt.Legend | None) -> dict[str, Any]:
-    return {
-        "color": alt.Color("label:N", legend=legend, scale=alt.Scale(domain=LABELS, range=COLOURS)),
-        "shape": alt.Shape("label:N", legend=legend, scale=alt.Scale(domain=LABELS, range=SHAPES)),
-    }
-
-
-def _scatter(rows: pl.DataFrame, scale: Scale) -> Any:
-    line = ends(rows["summed"], rows["measured"])
-    diagonal = alt.Chart(pl.DataFrame({"summed": line, "measured": line})).mark_line(
-        color=SUBDUED, strokeDash=[4, 3]
+def _top(rows: pl.DataFrame, kind: str, less_or_more: str, scale: Scale) -> ChartType:
+    """Draw the first combinations of some in the order of their interaction."""
+    if rows.is_empty():
+        text = (
+            f"No combination that every dataset has costs {less_or_more} than the sum of its"
+            " blocks."
+        )
+        return sentence(kind, text)
+    top = rows.head(TOP)
+    top = top.with_columns(value="interaction", about=pl.format("{} datasets", "coverage"))
+    return estimates(
+        top,
+        drop_axis(scale, "interaction,"),
+        names_axis("combination", top["combination"].to_list()),
+        f"{kind} (cost {less_or_more} than the sum): top {len(top)} of {len(rows)}, 95 % interval",
+        "about",
+        colour=_label_colour(None),
+        shape=_label_shape(None),
     )
-    shown = alt.Scale(domain=SHOWN)
-    x = alt.X("summed:Q", title=f"sum of the blocks' own {UNITS[scale]}", scale=shown)
-    y = alt.Y("measured:Q", title=f"measured {UNITS[scale]}", scale=shown)
-    # Of points too close to be told apart one is drawn: large searches have tens of thousands.
-    step = max(line[1] - line[0], ROUNDING) * APART / WIDTH
-    places = [
-        (pl.col(name) / step).round().alias(f"{name} place") for name in ("summed", "measured")
+
+
+def _scatter(rows: pl.DataFrame, scale: Scale) -> ChartType:
+    """Draw the measured drop of every combination against the sum of its blocks' drops."""
+    low, high = extent(rows["summed"], rows["measured"])
+    x_title = drop_title(scale, "sum of the blocks' own")
+    x = alt.X("summed:Q", title=x_title)
+    x = x.scale(domain=SHOWN)
+    y_title = drop_title(scale, "measured")
+    y = alt.Y("measured:Q", title=y_title)
+    y = y.scale(domain=SHOWN)
+    step = max(high - low, ROUNDING) * APART / WIDTH
+    dots = alt.Chart(_distinct_points(rows, step))
+    dots = dots.mark_point(filled=True, size=26, opacity=0.75)
+    legend = alt.Legend(title="label")
+    layers = [
+        diagonal(x, y, ("summed", "measured"), (low, high)),
+        dots.encode(
+            x=x,
+            y=y,
+            color=_label_colour(legend),
+            shape=_label_shape(legend),
+        ),
     ]
-    distinct = rows.select("label", "summed", "measured").with_columns(places)
-    distinct = distinct.unique(
-        ["label", "summed place", "measured place"], keep="first", maintain_order=True
+    return panel(layers, "Measured against summed; dashed: no interaction", height=260)
+
+
+def _distinct_points(rows: pl.DataFrame, step: float) -> pl.DataFrame:
+    """Return one point of those in a cell of this width, label none first, so lowest.
+
+    A large search has tens of thousands of combinations.
+    """
+    points = rows.select("label", "summed", "measured")
+    cells = points.with_columns(
+        summed_cell=(pl.col("summed") / step).round(),
+        measured_cell=(pl.col("measured") / step).round(),
     )
-    order = distinct.select("label", "summed", "measured").sort(
-        pl.col("label") != "none", maintain_order=True
+    cell = ["label", "summed_cell", "measured_cell"]
+    distinct = cells.unique(
+        cell,
+        keep="first",
+        maintain_order=True,
     )
-    dots = alt.Chart(order).mark_point(filled=True, size=26, opacity=0.75)
-    return alt.layer(
-        diagonal.encode(x=x, y=y),
-        dots.encode(x=x, y=y, **_looks(alt.Legend(title="label"))),
-        title=panel_title("Measured against summed; dashed: no interaction"),
-        width=WIDTH,
-        height=260,
-    )
+    has_label = pl.col("label") != "none"
+    return distinct.select(points.columns).sort(has_label, maintain_order=True)
+
+
+def _label_colour(legend: alt.Legend | None) -> alt.Color:
+    colour = alt.Color("label:N", legend=legend)
+    return colour.scale(domain=LABELS, range=COLOURS)
+
+
+def _label_shape(legend: alt.Legend | None) -> alt.Shape:
+    shape = alt.Shape("label:N", legend=legend)
+    return shape.scale(domain=LABELS, range=SHAPES)

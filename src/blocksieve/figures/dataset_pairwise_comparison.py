@@ -1,77 +1,81 @@
 """Draw how alike two datasets respond, for every pair of datasets."""
 
-from typing import Any
-
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
-    UNITS,
-    WIDTH,
+    count_range,
     counted,
-    ends,
     estimates,
+    figure,
     grid,
-    panel_title,
-    rows_axis,
+    names_axis,
+    panel,
     sentence,
     titled,
 )
 from blocksieve.figures.theme import INK
+from blocksieve.units import Scale, drop_title
 
 TITLE = "Pairs of datasets: how alike they respond"
 CELL, TOP = 40, 5
 KINDS = {True: "within a task type", False: "across task types"}
+# Light enough for dark numbers.
+CORRELATION_SHADES = ["#f2b48a", "#ffffff", "#8fc1de"]
+LIGHT_ORANGES = alt.Scale(
+    scheme=alt.SchemeParams(name="oranges", extent=[0.0, 0.5]),
+    zero=True,
+)
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `dataset_pairwise_comparison`, in % of the baseline or pp."""
-    known = table.drop_nulls("pearson")
-    if known.is_empty():
+    pairs = table.drop_nulls("pearson")
+    if pairs.is_empty():
         text = (
-            "A correlation needs two datasets with three combinations or more in common, whose drops differ; there are"
-            " none."
+            "A correlation needs two datasets with three combinations or more in common, whose"
+            " drops differ; there are none."
         )
-        return titled(grid([sentence("Correlations", text)]), TITLE, [])
-    fewest, most = map(round, ends(known["combinations"]))
-    subtitle = [
-        f"{counted(len(known), 'pair')} of datasets, {fewest}{f' to {most}' if most > fewest else ''} combinations"
-        " each; intervals over combinations"
-    ]
-    upper = grid([_within_across(known), _type_pairs(table, scale)])
-    matrices = grid([_matrix(known, kind) for kind in ("pearson", "spearman")])
-    extremes = [
-        _ends(known.sort("pearson", "dataset_a").reverse(), "most"),
-        _ends(known.sort("pearson", "dataset_a"), "least"),
-    ]
-    return titled(alt.vconcat(upper, matrices, grid(extremes), spacing=34), TITLE, subtitle)
-
-
-def _within_across(known: pl.DataFrame) -> Any:
-    groups = known.with_columns(
-        kind=pl.col("same_task_type").replace_strict(KINDS, return_dtype=pl.String)
+        return figure([sentence("Correlations", text)], TITLE, [])
+    upper = grid([_within_across(pairs), _task_type_pairs(table, scale)])
+    matrices = grid([_matrix(pairs, "pearson"), _matrix(pairs, "spearman")])
+    ascending = pairs.sort("pearson", "dataset_a")
+    extremes = grid([_extremes(ascending.reverse(), "most"), _extremes(ascending, "least")])
+    subtitle = (
+        f"{counted(len(pairs), 'pair')} of datasets,"
+        f" {count_range(pairs['combinations'], 'd')} combinations each;"
+        " intervals over combinations"
     )
-    counts = groups.group_by("kind", maintain_order=True).agg(
-        number=pl.len(), mean=pl.mean("pearson")
-    )
-    labels = counts.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
-    rows = groups.join(labels, on="kind")
-    order = labels.sort("kind", descending=True)["row"].to_list()
-    y = rows_axis("row", order)
-    x = alt.X("pearson:Q", title="Pearson's correlation of drops", scale=alt.Scale(domain=[-1, 1]))
-    dots = alt.Chart(rows.select("row", "pearson")).mark_point(size=34, opacity=0.7)
-    means = alt.Chart(labels).mark_tick(color=INK, thickness=2, height=18)
-    return alt.layer(
-        dots.encode(x=x, y=y),
-        means.encode(x=alt.X("mean:Q", title="Pearson's correlation of drops"), y=y),
-        title=panel_title("Same or different task type; bar: mean"),
-        width=WIDTH,
-        height=alt.Step(34),
-    )
+    return titled(alt.vconcat(upper, matrices, extremes, spacing=34), TITLE, [subtitle])
 
 
-def _type_pairs(table: pl.DataFrame, scale: Scale) -> Any:
+def _within_across(pairs: pl.DataFrame) -> ChartType:
+    """Draw the correlation of every pair, those within a task type apart from the others."""
+    kinds = pl.col("same_task_type").replace_strict(KINDS, return_dtype=pl.String)
+    rows = pairs.with_columns(kind=kinds)
+    means = rows.group_by("kind", maintain_order=True).agg(
+        number=pl.len(),
+        mean=pl.mean("pearson"),
+    )
+    means = means.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
+    points = rows.join(means, on="kind").select("row", "pearson")
+
+    title = "Pearson's correlation of drops"
+    x = alt.X("pearson:Q", title=title)
+    x = x.scale(domain=[-1, 1])
+    mean_x = alt.X("mean:Q", title=title)
+    names = means.sort("kind", descending=True)["row"].to_list()
+    y = names_axis("row", names)
+    dots = alt.Chart(points).mark_point(size=34, opacity=0.7)
+    ticks = alt.Chart(means).mark_tick(color=INK, thickness=2, height=18)
+    layers = [dots.encode(x=x, y=y), ticks.encode(x=mean_x, y=y)]
+    heading = "Same or different task type; bar: mean"
+    return panel(layers, heading, height=alt.Step(34))
+
+
+def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
+    """Draw the mean absolute difference of drops by pair of task types."""
     pairs = table.drop_nulls("mean_difference").with_columns(
         first=pl.min_horizontal("task_type_a", "task_type_b"),
         second=pl.max_horizontal("task_type_a", "task_type_b"),
@@ -79,71 +83,67 @@ def _type_pairs(table: pl.DataFrame, scale: Scale) -> Any:
     cells = pairs.group_by("first", "second").agg(
         difference=pl.mean("mean_difference"), number=pl.len()
     )
-    cells = cells.with_columns(
-        text=pl.format("{} (n = {})", pl.col("difference").round(1), "number")
-    )
-    order = sorted({*cells["first"], *cells["second"]})
-    x = alt.X("second:N", title=None, scale=alt.Scale(domain=order)).axis(labelAngle=-30)
-    y = alt.Y("first:N", title=None, scale=alt.Scale(domain=order))
-    shade = alt.Color(
-        "difference:Q",
-        title=["mean absolute", "difference of", UNITS[scale]],
-        scale=_light("oranges"),
-    )
-    base = alt.Chart(cells.sort("first", "second")).encode(x=x, y=y)
-    return alt.layer(
+    rounded = pl.col("difference").round(1)
+    cells = cells.with_columns(text=pl.format("{} (n = {})", rounded, "number"))
+    cells = cells.sort("first", "second")
+
+    types = sorted({*cells["first"], *cells["second"]})
+    x = alt.X("second:N", title=None)
+    x = x.scale(domain=types).axis(labelAngle=-30)
+    y = alt.Y("first:N", title=None)
+    y = y.scale(domain=types)
+    legend_title = ["mean absolute", "difference of", drop_title(scale)]
+    shade = alt.Color("difference:Q", title=legend_title, scale=LIGHT_ORANGES)
+    base = alt.Chart(cells).encode(x=x, y=y)
+    layers = [
         base.mark_rect(stroke="white").encode(color=shade),
         base.mark_text(fontSize=9, color=INK).encode(text="text:N"),
-        title=panel_title("Mean absolute difference by pair of task types; n pairs of datasets"),
-        width=alt.Step(72),
-        height=alt.Step(26),
-    )
+    ]
+    title = "Mean absolute difference by pair of task types; n pairs of datasets"
+    return panel(layers, title, alt.Step(72), alt.Step(26))
 
 
-def _light(scheme: str) -> alt.Scale:
-    """Colours light enough for dark numbers on them."""
-    return alt.Scale(scheme=alt.SchemeParams(name=scheme, extent=[0.0, 0.5]), zero=True)  # type: ignore[arg-type]
+def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
+    """Draw the correlation of every pair as a cell, on both sides of the diagonal."""
+    both_columns = pl.concat([pairs["dataset_a"], pairs["dataset_b"]])
+    datasets = both_columns.unique(maintain_order=True).to_list()
+    mirrored = pairs.rename({"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
+    both_sides = pl.concat([pairs, mirrored], how="diagonal")
+    cells = both_sides.select("dataset_a", "dataset_b", "combinations", value=kind)
 
-
-def _matrix(known: pl.DataFrame, kind: str) -> Any:
-    order = list(dict.fromkeys([*known["dataset_a"], *known["dataset_b"]]))
-    mirrored = known.rename({"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
-    cells = pl.concat([known, mirrored], how="diagonal").select(
-        "dataset_a", "dataset_b", "combinations", value=kind
-    )
-    x = alt.X("dataset_b:N", title=None, scale=alt.Scale(domain=order)).axis(labelAngle=-40)
-    y = alt.Y("dataset_a:N", title=None, scale=alt.Scale(domain=order))
-    shade = alt.Scale(domain=[-1, 0, 1], range=["#f2b48a", "#ffffff", "#8fc1de"], interpolate="rgb")
+    x = alt.X("dataset_b:N", title=None)
+    x = x.scale(domain=datasets).axis(labelAngle=-40)
+    y = alt.Y("dataset_a:N", title=None)
+    y = y.scale(domain=datasets)
+    shades = alt.Scale(domain=[-1, 0, 1], range=CORRELATION_SHADES, interpolate="rgb")
+    shade = alt.Color("value:Q", title="correlation", scale=shades)
     base = alt.Chart(cells.sort("dataset_a", "dataset_b")).encode(x=x, y=y)
-    return alt.layer(
-        base.mark_rect(stroke="white").encode(
-            color=alt.Color("value:Q", title="correlation", scale=shade)
-        ),
-        base.mark_text(fontSize=10, dy=-5, color=INK).encode(
-            text=alt.Text("value:Q", format=".2f")
-        ),
-        base.mark_text(fontSize=7.5, dy=8, color=INK).encode(text="combinations:Q"),
-        title=panel_title(
-            f"{kind.capitalize()}'s correlation; below it the number of combinations"
-        ),
-        width=alt.Step(CELL),
-        height=alt.Step(CELL - 10),
-    )
+    correlations = base.mark_text(fontSize=10, dy=-5, color=INK)
+    counts = base.mark_text(fontSize=7.5, dy=8, color=INK)
+    layers = [
+        base.mark_rect(stroke="white").encode(color=shade),
+        correlations.encode(text=alt.Text("value:Q", format=".2f")),
+        counts.encode(text="combinations:Q"),
+    ]
+    title = f"{kind.capitalize()}'s correlation; below it the number of combinations"
+    return panel(layers, title, alt.Step(CELL), alt.Step(CELL - 10))
 
 
-def _ends(order: pl.DataFrame, which: str) -> Any:
-    rows = order.head(TOP).with_columns(
-        value="pearson", low="pearson_low", high="pearson_high",
-        pair=pl.format("{} / {}", "dataset_a", "dataset_b"), about=pl.format("n = {}", "combinations"),
-    )  # fmt: skip
-    x = alt.X(
-        "value:Q", title="Pearson's correlation, 95 % interval", scale=alt.Scale(domain=[-1, 1])
+def _extremes(pairs: pl.DataFrame, which: str) -> ChartType:
+    """Draw the first pairs of an order, with their intervals."""
+    rows = pairs.head(TOP).with_columns(
+        value="pearson",
+        low="pearson_low",
+        high="pearson_high",
+        pair=pl.format("{} / {}", "dataset_a", "dataset_b"),
+        about=pl.format("n = {}", "combinations"),
     )
-    y = rows_axis("pair", rows["pair"].to_list())
-    return estimates(
-        rows,
-        x.axis(tickCount=5),
-        y,
-        f"The {which} correlated pairs: {len(rows)} of {len(order)}",
-        "about",
+    x = (
+        alt.X("value:Q")
+        .title("Pearson's correlation, 95 % interval")
+        .scale(domain=[-1, 1])
+        .axis(tickCount=5)
     )
+    y = names_axis("pair", rows["pair"].to_list())
+    title = f"The {which} correlated pairs: {len(rows)} of {len(pairs)}"
+    return estimates(rows, x, y, title, "about")

@@ -1,67 +1,76 @@
 """Draw how sensitive each dataset is."""
 
-from typing import Any
-
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
-    ROW,
-    WIDTH,
     boxes,
-    colour,
+    colour_by,
     counted,
     drop_axis,
     estimates,
     figure,
-    panel_title,
-    rows_axis,
+    names_axis,
+    panel,
     sentence,
-    shape,
-    wide_axis,
+    shape_by,
+    symlog_drop_axis,
 )
 from blocksieve.figures.theme import INK
+from blocksieve.units import Scale
 
 TITLE = "Dataset responses: how sensitive each dataset is"
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `dataset_responses`, in % of the baseline or pp."""
-    known = table.filter(pl.col("combinations") > 0)
-    if known.is_empty():
+    compared = table.filter(pl.col("combinations") > 0)
+    if compared.is_empty():
         text = "No combination was evaluated on every dataset, so datasets cannot be compared."
         return figure([sentence("Datasets", text)], TITLE, [])
-    rows = known.with_columns(value="mean", about=pl.format("n = {}", "samples"))
+    rows = compared.with_columns(value="mean", about=pl.format("n = {}", "samples"))
     types = rows["task_type"].unique().sort().to_list()
-    looks = {"color": colour("task_type", types, None), "shape": shape("task_type", types, None)}
-    y = rows_axis("dataset", rows["dataset"].to_list())
-    shared = counted(rows["combinations"][0], "combination")
+    y = names_axis("dataset", rows["dataset"].to_list())
     panels = [
         estimates(
-            rows, drop_axis(scale, "mean"), y, "Mean sensitivity, 95 % interval", "about", **looks
+            rows,
+            drop_axis(scale, "mean"),
+            y,
+            "Mean sensitivity, 95 % interval",
+            "about",
+            colour=colour_by("task_type", types, None),
+            shape=shape_by("task_type", types, None),
         ),
-        boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest"),
-        _by_type(rows, types, scale),
+        boxes(
+            rows,
+            symlog_drop_axis(scale),
+            y,
+            "Distribution: least, middle half, median, greatest",
+        ),
+        _by_task_type(rows, types, scale),
     ]
-    return figure(
-        panels, TITLE, [f"over the {shared} that every dataset has; n counts samples"], columns=3
-    )
+    shared = counted(rows["combinations"][0], "combination")
+    subtitle = f"over the {shared} that every dataset has; n counts samples"
+    return figure(panels, TITLE, [subtitle], columns=3)
 
 
-def _by_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> Any:
-    y = rows_axis("task_type", types)
-    plain = rows.select("task_type", "dataset", "value")
-    means = plain.group_by("task_type", maintain_order=True).agg(pl.mean("value"))
+def _by_task_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> ChartType:
+    datasets = rows.select("task_type", "dataset", "value")
+    means = datasets.group_by("task_type", maintain_order=True).agg(pl.mean("value"))
     x = drop_axis(scale, "mean")
-    return alt.layer(
-        alt.Chart(means).mark_tick(color=INK, thickness=2, height=14).encode(x=x, y=y),
-        alt.Chart(plain)
-        .mark_point(filled=True, size=46, opacity=0.85)
-        .encode(
-            x=x, y=y, color=colour("task_type", types, None), shape=shape("task_type", types, None)
+    y = names_axis("task_type", types)
+    colour = colour_by("task_type", types, None)
+    shape = shape_by("task_type", types, None)
+    ticks = alt.Chart(means).mark_tick(color=INK, thickness=2, height=14)
+    dots = alt.Chart(datasets).mark_point(filled=True, size=46, opacity=0.85)
+    layers = [
+        ticks.encode(x=x, y=y),
+        dots.encode(
+            x=x,
+            y=y,
+            color=colour,
+            shape=shape,
         ),
-        title=panel_title("By task type: every dataset, bar at their mean"),
-        width=WIDTH,
-        height=alt.Step(ROW),
-    )
+    ]
+    return panel(layers, "By task type: every dataset, bar at their mean")

@@ -1,12 +1,10 @@
 """Draw how the measured drops are distributed."""
 
-from typing import Any
-
 import altair as alt
 import numpy as np
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
     LINEAR,
     WIDTH,
@@ -16,101 +14,122 @@ from blocksieve.figures.parts import (
     drop_axis,
     figure,
     histogram,
+    names_axis,
     panel_title,
-    rows_axis,
     sentence,
-    wide_axis,
+    symlog_drop_axis,
 )
+from blocksieve.units import PERCENT, Scale
 
 TITLE = "Drops: all that were measured, one a dataset and combination"
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3]]
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `drop_distributions`, in % of the baseline or pp."""
     if table.is_empty():
         return figure([sentence("Drops", "No combination was evaluated.")], TITLE, [])
+    percent_negative = (PERCENT * pl.col("negative")).round(1)
     rows = table.with_columns(
         name=pl.format("{} removed", "size"),
-        about=pl.format(
-            "n = {}, {} % below 0", "drops_measured", (100 * pl.col("negative")).round(1)
-        ),
+        about=pl.format("n = {}, {} % below 0", "drops_measured", percent_negative),
     )
-    everything = table["drops"].explode()
-    y = rows_axis("name", rows["name"].to_list())
-    axis = drop_axis(scale)
-    total, gains = len(everything), (everything < 0).sum() / len(everything)
+    drops = table["drops"].explode()
+    names = rows["name"].to_list()
     panels = [
-        histogram(everything, axis, "drops measured", "Overall"),
-        _lines(
-            _frequencies(rows),
+        histogram(drops, drop_axis(scale), "drops measured", "Overall"),
+        _frequency_lines(rows, scale),
+        _cumulative_lines(rows, scale),
+        boxes(
             rows,
-            "share of the size's drops (%)",
-            "By number of removed blocks",
-            scale,
+            symlog_drop_axis(scale),
+            names_axis("name", names),
+            "Least, middle half, median, greatest",
+            "about",
         ),
-        _lines(_cumulative(rows), rows, "drops at most so large (%)", "Cumulative", scale),
-        boxes(rows, wide_axis(scale), y, "Least, middle half, median, greatest", "about"),
     ]
-    subtitle = [
-        f"{counted(total, 'drop')}, {100 * gains:.1f} % of them below 0 (gains, real or by chance);"
-        " larger sizes hold what the search looked for"
-    ]
-    return figure(panels, TITLE, subtitle)
+    gains = (drops < 0).sum() / len(drops)
+    subtitle = (
+        f"{counted(len(drops), 'drop')}, {PERCENT * gains:.1f} % of them below 0"
+        " (gains, real or by chance); larger sizes hold what the search looked for"
+    )
+    return figure(panels, TITLE, [subtitle])
+
+
+def _frequency_lines(rows: pl.DataFrame, scale: Scale) -> ChartType:
+    x, names = symlog_drop_axis(scale), rows["name"].to_list()
+    chart: ChartType = (
+        alt.Chart(_frequencies(rows))
+        .mark_line(strokeWidth=1.6, interpolate="step")
+        .encode(
+            x=x,
+            y=alt.Y("share:Q", title="share of the size's drops (%)"),
+            color=_size_colour(names),
+            strokeDash=_size_dash(names),
+            order="value:Q",
+        )
+        .properties(title=panel_title("By number of removed blocks"), width=WIDTH, height=200)
+    )
+    return chart
 
 
 def _frequencies(rows: pl.DataFrame) -> pl.DataFrame:
-    """How many of each size's drops lie in bins that are equally wide on the axis: rows name, value (middle), share."""
-    drawn = {
-        row["name"]: np.sign(row["drops"]) * np.log1p(np.abs(row["drops"]) / LINEAR)
-        for row in rows.to_dicts()
-    }
-    edges = bin_edges(np.concatenate(list(drawn.values())))
+    """Count each size's drops in bins that are equally wide on the symlog axis.
+
+    Columns: name, value (the middle of a bin), share.
+    """
+    positions = {}
+    for name, drops in rows.select("name", "drops").iter_rows():
+        # Where the axis draws a drop: linear around 0, logarithmic beyond.
+        positions[name] = np.sign(drops) * np.log1p(np.abs(drops) / LINEAR)
+    edges = bin_edges(np.concatenate(list(positions.values())))
     middles = (edges[1:] + edges[:-1]) / 2
     values = np.sign(middles) * LINEAR * np.expm1(np.abs(middles))
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "name": name,
-                "value": values,
-                "share": 100 * np.histogram(found, edges)[0] / len(found),
-            }
+    tables = []
+    for name, size_positions in positions.items():
+        counts, _ = np.histogram(size_positions, edges)
+        shares = PERCENT * counts / len(size_positions)
+        table = pl.DataFrame({"name": name, "value": values, "share": shares})
+        tables.append(table)
+    return pl.concat(tables)
+
+
+def _cumulative_lines(rows: pl.DataFrame, scale: Scale) -> ChartType:
+    x, names = symlog_drop_axis(scale), rows["name"].to_list()
+    chart: ChartType = (
+        alt.Chart(_cumulative(rows))
+        .mark_line(strokeWidth=1.6, interpolate="step-after")
+        .encode(
+            x=x,
+            y=alt.Y("share:Q", title="drops at most so large (%)"),
+            color=_size_colour(names),
+            strokeDash=_size_dash(names),
+            order="share:Q",
         )
-        for name, found in drawn.items()
+        .properties(title=panel_title("Cumulative"), width=WIDTH, height=200)
     )
+    return chart
 
 
 def _cumulative(rows: pl.DataFrame) -> pl.DataFrame:
-    """The drop that each share of a size's drops does not exceed: rows name, value, share."""
-    shares = np.linspace(0, 100, 101)
-    return pl.concat(
-        pl.DataFrame(
-            {
-                "name": row["name"],
-                "value": np.percentile(row["drops"], shares, method="inverted_cdf"),
-                "share": shares,
-            }
-        )
-        for row in rows.to_dicts()
-    )
+    """Return the drop that each share of a size's drops does not exceed: name, value, share."""
+    shares = np.linspace(0, PERCENT, 101)
+    tables = []
+    for name, drops in rows.select("name", "drops").iter_rows():
+        values = np.percentile(drops, shares, method="inverted_cdf")
+        table = pl.DataFrame({"name": name, "value": values, "share": shares})
+        tables.append(table)
+    return pl.concat(tables)
 
 
-def _lines(points: pl.DataFrame, rows: pl.DataFrame, y: str, title: str, scale: Scale) -> Any:
-    """A panel of a stepped line a size."""
-    names = rows["name"].to_list()
-    dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
-    rising = title == "Cumulative"
-    chart = alt.Chart(points).mark_line(
-        strokeWidth=1.6, interpolate="step-after" if rising else "step"
-    )
-    return chart.encode(
-        x=wide_axis(scale),
-        y=alt.Y("share:Q", title=y),
-        color=alt.Color(
-            "name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, scheme="viridis")
-        ),
-        strokeDash=alt.StrokeDash(
-            "name:N", title="blocks", sort=names, scale=alt.Scale(domain=names, range=dashes)
-        ),
-        order="share:Q" if rising else "value:Q",
-    ).properties(title=panel_title(title), width=WIDTH, height=200)
+def _size_colour(names: list[str]) -> alt.Color:
+    colour = alt.Color("name:N", title="blocks", sort=names)
+    return colour.scale(domain=names, scheme="viridis")
+
+
+def _size_dash(names: list[str]) -> alt.StrokeDash:
+    dashes = []
+    for number in range(len(names)):
+        dashes.append(DASHES[number % len(DASHES)])
+    dash = alt.StrokeDash("name:N", title="blocks", sort=names)
+    return dash.scale(domain=names, range=dashes)

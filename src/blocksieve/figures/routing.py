@@ -1,147 +1,274 @@
 """Draw how well the router detects task types, and what its choice of lists saves."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal, TypedDict
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
-    colour,
+    colour_by,
     counted,
     drop_axis,
     estimates,
     figure,
-    panel_title,
-    rows_axis,
+    names_axis,
+    panel,
     sentence,
-    shape,
+    shape_by,
 )
 from blocksieve.figures.theme import FULL, INK, SUBDUED
+from blocksieve.units import Scale
 
 TITLE = "Routing: does the prompt tell which list of blocks to remove?"
-POLICIES = {"generic": "always generic", "hybrid": "router (hybrid)", "task": "task known (oracle)"}
-GAINS = {"gain": POLICIES["hybrid"], "possible": POLICIES["task"]}
-TRIED = {"unseen": "wordings that the router has not seen", "holdout": "holdout prompts"}
-SIDE, GAP = 200, 9
+CURVE_HEIGHT = 200
+# Between the dots of one row.
+GAP = 9
+
+Prompts = Literal["unseen", "holdout"]
+Loss = Literal["generic", "hybrid", "task", "gain", "possible"]
+"""What each policy loses, and how much less than generic hybrid and task do."""
+
+PROMPTS: dict[Prompts, str] = {
+    "unseen": "wordings that the router has not seen",
+    "holdout": "holdout prompts",
+}
+POLICIES: dict[Loss, str] = {
+    "generic": "always generic",
+    "hybrid": "router (hybrid)",
+    "task": "task known (oracle)",
+}
+GAINS: dict[Loss, str] = {"gain": POLICIES["hybrid"], "possible": POLICIES["task"]}
 
 
-def draw(document: Mapping[str, Any], scale: Scale) -> Any:
+class Accuracy(TypedDict):
+    """How often the detected task type is right; without prompts, shares are None."""
+
+    prompts: int
+    wordings: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    routed: float | None
+    error: float | None
+
+
+class TaskType(TypedDict):
+    """How often prompts of one task type are detected."""
+
+    task_type: str
+    unseen: Accuracy
+    holdout: Accuracy
+
+
+class Detection(TypedDict):
+    """How well the router detects task types."""
+
+    threshold: float | None
+    unseen: Accuracy
+    holdout: Accuracy
+    types: list[TaskType]
+    confusion: list[dict[str, object]]
+    curve: list[dict[str, float]]
+
+
+class Drop(TypedDict):
+    """A mean drop, or how much less one is, with its interval."""
+
+    drop: float
+    low: float | None
+    high: float | None
+
+
+class Size(TypedDict):
+    """What each policy loses at one number of removed blocks, and what it gains on generic."""
+
+    size: int
+    generic: Drop
+    hybrid: Drop
+    task: Drop
+    gain: Drop
+    possible: Drop
+
+
+class Routing(TypedDict):
+    """The parts of routing.json that are drawn."""
+
+    notes: list[str]
+    detection: Detection | None
+    sizes: list[Size]
+
+
+def draw(document: Routing, scale: Scale) -> ChartType:
     """Draw the document of `routing`, in % of the baseline or pp."""
-    detection, sizes = document["detection"], document["sizes"]
-    panels = [sentence("Routing", " ".join(document["notes"]))] if document["notes"] else []
-    if detection:
-        panels += [_accuracy(detection)]
-        panels += [_curve(detection)] if detection["curve"] else []
-        panels += [_confusion(detection, tried) for tried in TRIED if detection[tried]["prompts"]]
-    if sizes:
-        x = drop_axis(scale, "mean")
-        panels += [_policies(sizes, POLICIES, x, "Mean holdout drop, 95 % interval", "list")]
-        panels += [
-            _policies(
-                sizes, GAINS, x, "Loses less than the generic list by, on the same samples", None
-            )
-        ]
-    return figure(panels, TITLE, _subtitle(document))
+    panels: list[ChartType] = []
+    subtitle = []
+    if document["notes"]:
+        panels.append(sentence("Routing", " ".join(document["notes"])))
+    if document["detection"]:
+        panels += _detection_panels(document["detection"])
+        subtitle.append(_rule(document["detection"]))
+    if document["sizes"]:
+        panels += _drop_panels(document["sizes"], scale)
+    return figure(panels, TITLE, subtitle)
 
 
-def _subtitle(document: Mapping[str, Any]) -> list[str]:
-    detection = document["detection"]
-    if not detection:
-        return []
-    threshold = detection["threshold"]
-    rule = (
-        "every prompt takes the generic list"
-        if threshold is None
-        else f"confidence from {threshold:.2f}"
-    )
-    return [f"a prompt takes its task type's list where the router is sure enough: {rule}"]
-
-
-def _accuracy(detection: Mapping[str, Any]) -> Any:
-    """Of every task type and of all, on unseen wordings and on holdout prompts."""
-    named = [*((entry["task_type"], entry) for entry in detection["types"]), ("all", detection)]
-    rows = [
-        {
-            "name": name,
-            "tried": TRIED[tried],
-            **{key: entry[tried][key] for key in ("low", "high", "wordings")},
-        }
-        | {"value": entry[tried]["accuracy"]}
-        for name, entry in named
-        for tried in TRIED
-    ]
-    table = (
-        pl.DataFrame(rows, infer_schema_length=None)
-        .drop_nulls("value")
-        .cast({"low": float, "high": float})
-    )
-    x = alt.X("value:Q", title="share detected rightly, 95 % interval clustered by wording").axis(
-        format="%", tickCount=5
-    )
-    order = list(TRIED.values())
-    y = rows_axis("name", [name for name, _ in named])
-    title = "Detection of the task type"
-    return _side_by_side(table, x.scale(domain=[0, 1]), y, title, "tried", order, "prompts")
-
-
-def _curve(detection: Mapping[str, Any]) -> Any:
-    """Coverage against error over the thresholds, and where the router stands."""
-    rows = pl.DataFrame(detection["curve"])
-    x = alt.X("coverage:Q", title="share of prompts that take their task type's list").axis(
-        format="%", tickCount=5
-    )
-    y = alt.Y("error:Q", title="of these, share of another type").axis(format="%", tickCount=5)
-    line = alt.Chart(rows).mark_line(
-        color=FULL, interpolate="step-after", point=alt.OverlayMarkDef(size=18, color=FULL)
-    )
-    layers = [line.encode(x=x.scale(domain=[0, 1]), y=y)]
+def _rule(detection: Detection) -> str:
+    """Say which prompts take the list of their task type."""
+    rule = "every prompt takes the generic list"
     if detection["threshold"] is not None:
-        chosen = pl.DataFrame(
-            {"coverage": [detection["unseen"]["routed"]], "error": [detection["unseen"]["error"]]}
+        rule = f"confidence from {detection['threshold']:.2f}"
+    return f"a prompt takes its task type's list where the router is sure enough: {rule}"
+
+
+def _detection_panels(detection: Detection) -> list[ChartType]:
+    panels = [_accuracy(detection)]
+    if detection["curve"]:
+        panels.append(_curve(detection))
+    for prompts in PROMPTS:
+        if detection[prompts]["prompts"]:
+            panels.append(_confusion(detection, prompts))
+    return panels
+
+
+def _accuracy(detection: Detection) -> ChartType:
+    """Draw the share detected rightly of every task type and of all."""
+    rows = []
+    for task_type in detection["types"]:
+        rows += _accuracy_rows(task_type["task_type"], task_type)
+    rows += _accuracy_rows("all", detection)
+    # Intervals that are all unknown have no type of their own.
+    table = pl.DataFrame(rows, infer_schema_length=None).cast({"low": float, "high": float})
+    title = "share detected rightly, 95 % interval clustered by wording"
+    x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]))
+    x = x.axis(format="%", tickCount=5)
+    y = names_axis("name", table["name"].unique(maintain_order=True).to_list())
+    return _side_by_side(
+        table.drop_nulls("value"),
+        x,
+        y,
+        "Detection of the task type",
+        column="tried",
+        names=list(PROMPTS.values()),
+        legend="prompts",
+    )
+
+
+def _accuracy_rows(name: str, detected: Detection | TaskType) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for prompts, label in PROMPTS.items():
+        accuracy = detected[prompts]
+        rows.append(
+            {
+                "name": name,
+                "tried": label,
+                "low": accuracy["low"],
+                "high": accuracy["high"],
+                "wordings": accuracy["wordings"],
+                "value": accuracy["accuracy"],
+            }
         )
-        dot = alt.Chart(chosen).mark_point(size=110, color=INK, strokeWidth=2)
-        layers.append(dot.encode(x=x, y=y))
+    return rows
+
+
+def _curve(detection: Detection) -> ChartType:
+    """Draw the error against the coverage over all thresholds, and where the router stands."""
+    coverage = (
+        alt.X("coverage:Q")
+        .title("share of prompts that take their task type's list")
+        .axis(format="%", tickCount=5)
+    )
+    error = alt.Y("error:Q").title("of these, share of another type").axis(format="%", tickCount=5)
+    curve = alt.Chart(pl.DataFrame(detection["curve"]))
+    line = curve.mark_line(
+        color=FULL,
+        interpolate="step-after",
+        point=alt.OverlayMarkDef(size=18, color=FULL),
+    )
+    layers = [line.encode(x=coverage.scale(domain=[0, 1]), y=error)]
+    if detection["threshold"] is not None:
+        unseen = detection["unseen"]
+        router = {"coverage": unseen["routed"], "error": unseen["error"]}
+        circle = alt.Chart(pl.DataFrame([router]))
+        circle = circle.mark_point(size=110, color=INK, strokeWidth=2)
+        layers.append(circle.encode(x=coverage, y=error))
     title = "Coverage and error over the confidence, unseen wordings; circle: the router"
-    return alt.layer(*layers, title=panel_title(title), width=330, height=SIDE)
+    return panel(layers, title, height=CURVE_HEIGHT)
 
 
-def _confusion(detection: Mapping[str, Any], tried: str) -> Any:
-    """Detected by true task type, as shares of the true one."""
-    rows = pl.DataFrame([entry for entry in detection["confusion"] if entry["tried"] == tried])
-    rows = rows.with_columns(share=pl.col("prompts") / pl.sum("prompts").over("task_type"))
-    names = [entry["task_type"] for entry in detection["types"]]
-    x = alt.X("detected:N", title="detected", scale=alt.Scale(domain=names)).axis(
-        labelAngle=-30, grid=False
-    )
-    y = alt.Y("task_type:N", title="true", scale=alt.Scale(domain=names)).axis(grid=False)
-    shade = alt.Color("share:Q", legend=None, scale=alt.Scale(scheme="blues", domain=[0, 1]))
-    base = alt.Chart(rows).encode(x=x, y=y)
-    dark = alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK))
-    layers = (
+def _confusion(detection: Detection, prompts: Prompts) -> ChartType:
+    """Draw the detected by the true task type, as shares of the true one."""
+    rows = pl.DataFrame([row for row in detection["confusion"] if row["tried"] == prompts])
+    share = pl.col("prompts") / pl.sum("prompts").over("task_type")
+    types = [task_type["task_type"] for task_type in detection["types"]]
+    x = alt.X("detected:N", title="detected")
+    x = x.scale(domain=types).axis(labelAngle=-30, grid=False)
+    y = alt.Y("task_type:N", title="true")
+    y = y.scale(domain=types).axis(grid=False)
+    shade = alt.Color("share:Q", legend=None)
+    shade = shade.scale(scheme="blues", domain=[0, 1])
+    number_colour = alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK))
+    base = alt.Chart(rows.with_columns(share=share)).encode(x=x, y=y)
+    layers = [
         base.mark_rect().encode(color=shade),
-        base.mark_text(fontSize=9).encode(text="prompts:Q", color=dark),
+        base.mark_text(fontSize=9).encode(text="prompts:Q", color=number_colour),
+    ]
+    num_prompts = counted(detection[prompts]["prompts"], "prompt")
+    title = f"{PROMPTS[prompts].capitalize()}: {num_prompts}"
+    return panel(
+        layers,
+        title,
+        width=alt.Step(48),
+        height=alt.Step(24),
     )
-    title = f"{TRIED[tried].capitalize()}: {counted(detection[tried]['prompts'], 'prompt')}"
-    return alt.layer(*layers, title=panel_title(title), width=alt.Step(48), height=alt.Step(24))
+
+
+def _drop_panels(sizes: list[Size], scale: Scale) -> list[ChartType]:
+    x = drop_axis(scale, "mean")
+    gain_title = "Loses less than the generic list by, on the same samples"
+    return [
+        _policies(sizes, POLICIES, x, "Mean holdout drop, 95 % interval", "list"),
+        _policies(sizes, GAINS, x, gain_title, None),
+    ]
 
 
 def _policies(
-    sizes: list[dict[str, Any]], names: Mapping[str, str], x: alt.X, title: str, legend: str | None
-) -> Any:
-    rows = [
-        {"size": f"{entry['size']} removed", "policy": name, "value": entry[key]["drop"]}
-        | {end: entry[key][end] for end in ("low", "high")}
-        for entry in sizes
-        for key, name in names.items()
-    ]
+    sizes: list[Size],
+    labels: Mapping[Loss, str],
+    x: alt.X,
+    title: str,
+    legend: str | None,
+) -> ChartType:
+    """Draw what policies lose, or gain, at each size."""
+    rows = []
+    for size in sizes:
+        for loss, label in labels.items():
+            rows.append(
+                {
+                    "size": f"{size['size']} removed",
+                    "policy": label,
+                    "value": size[loss]["drop"],
+                    "low": size[loss]["low"],
+                    "high": size[loss]["high"],
+                }
+            )
+    # Intervals that are all unknown have no type of their own.
     table = pl.DataFrame(rows, infer_schema_length=None).cast({"low": float, "high": float})
-    y = rows_axis("size", [f"{entry['size']} removed" for entry in sizes])
-    panel = _side_by_side(table, x, y, title, "policy", list(POLICIES.values()), legend)
-    zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=SUBDUED).encode(x=x)
-    panel.layer.insert(0, zero)
-    return panel
+    y = names_axis("size", table["size"].unique(maintain_order=True).to_list())
+    names = list(POLICIES.values())
+    chart = _side_by_side(
+        table,
+        x,
+        y,
+        title,
+        column="policy",
+        names=names,
+        legend=legend,
+    )
+    zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=SUBDUED)
+    chart.layer.insert(0, zero.encode(x=x))
+    return chart
 
 
 def _side_by_side(
@@ -149,15 +276,21 @@ def _side_by_side(
     x: alt.X,
     y: alt.Y,
     title: str,
-    field: str,
-    order: list[str],
+    *,
+    column: str,
+    names: list[str],
     legend: str | None,
-) -> Any:
-    """Several estimates in one row of a panel, told apart by colour and shape."""
-    looks: dict[str, Any] = {
-        "color": colour(field, order, legend),
-        "shape": shape(field, order, legend),
-    }
-    looks["yOffset"] = alt.YOffset(f"{field}:N", scale=alt.Scale(domain=order))
-    step = alt.Step(GAP * (len(order) + 1), **{"for": "position"})
-    return estimates(rows, x, y, title, **looks).properties(height=step)
+) -> alt.LayerChart:
+    """Draw estimates of some names in each row of a panel, told apart by colour and shape."""
+    chart = estimates(
+        rows,
+        x,
+        y,
+        title,
+        colour=colour_by(column, names, legend),
+        shape=shape_by(column, names, legend),
+        y_offset=alt.YOffset(f"{column}:N", scale=alt.Scale(domain=names)),
+    )
+    # One gap more than names, so that rows stay apart.
+    chart.height = alt.Step(GAP * (len(names) + 1), **{"for": "position"})
+    return chart

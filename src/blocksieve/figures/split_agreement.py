@@ -1,88 +1,102 @@
 """Draw whether the train and the validation split of a dataset agree on which blocks matter."""
 
-from typing import Any
-
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
-    UNITS,
     counted,
-    ends,
+    diagonal,
     estimates,
+    extent,
     grid,
-    panel_title,
-    rows_axis,
+    names_axis,
+    panel,
     sentence,
     titled,
 )
-from blocksieve.figures.theme import FULL, SUBDUED
+from blocksieve.figures.theme import DASHED, FULL, SUBDUED
+from blocksieve.units import UNITS, Scale, drop_title
 
 TITLE = "Splits: do train and validation samples agree on which blocks matter?"
 AGREEMENT = 0.9
 SIDE, COLUMNS = 150, 4
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `split_agreement`, in % of the baseline or pp."""
     if table.is_empty():
         text = "No dataset has samples of two source splits here, so their agreement is not known."
         return titled(alt.vconcat(sentence("Agreement", text)), TITLE, [])
-    named = table.with_columns(
-        pair=pl.when(pl.struct("split_a", "split_b").n_unique() == 1)
-        .then("dataset")
-        .otherwise(pl.format("{} ({}/{})", "dataset", "split_a", "split_b"))
+    rows = table.with_columns(pair=_pair_names())
+    scatters = []
+    for (pair,), pair_rows in rows.group_by("pair", maintain_order=True):
+        scatters.append(_scatter(pair_rows, str(pair), scale))
+    subtitle = (
+        f"importance: {drop_title(scale)} of removing a block alone;"
+        " n counts samples of either split; no interval for 1"
     )
-    pairs = named.unique("pair", maintain_order=True).with_columns(
-        value="spearman", low="spearman_low", high="spearman_high",
+    panels = alt.vconcat(
+        grid([_correlations(rows)]),
+        grid(scatters, COLUMNS),
+        spacing=34,
+    )
+    return titled(panels, TITLE, [subtitle])
+
+
+def _pair_names() -> pl.Expr:
+    """Return what a dataset's pair of splits is called; the dataset where all pairs are alike."""
+    with_splits = pl.format("{} ({}/{})", "dataset", "split_a", "split_b")
+    num_pairs = pl.struct("split_a", "split_b").n_unique()
+    return pl.when(num_pairs == 1).then("dataset").otherwise(with_splits)
+
+
+def _correlations(rows: pl.DataFrame) -> ChartType:
+    pairs = rows.unique("pair", maintain_order=True).with_columns(
+        value="spearman",
+        low="spearman_low",
+        high="spearman_high",
         about=pl.format("n = {} and {}", "samples_a", "samples_b"),
-    )  # fmt: skip
-    x = alt.X(
-        "value:Q",
-        title="Spearman's correlation over blocks, 95 % interval",
-        scale=alt.Scale(domain=[-1, 1]),
     )
+    x = (
+        alt.X("value:Q")
+        .title("Spearman's correlation over blocks, 95 % interval")
+        .scale(domain=[-1, 1])
+    )
+    y = names_axis("pair", pairs["pair"].to_list())
     title = "Agreement of the two orders of blocks; dashed: 0.9"
-    known = pairs.drop_nulls("value")
-    ranks = estimates(
-        known, x.axis(tickCount=5), rows_axis("pair", pairs["pair"].to_list()), title, "about"
-    )
-    line = alt.Chart(pl.DataFrame({"value": [AGREEMENT]})).mark_rule(
-        color=SUBDUED, strokeDash=[4, 3]
-    )
-    ranks.layer.append(line.encode(x=x))
-    scatters = [
-        _scatter(rows, str(name), scale)
-        for (name,), rows in named.group_by("pair", maintain_order=True)
-    ]
-    subtitle = [
-        f"importance: {UNITS[scale]} of removing a block alone; n counts samples of either split; no interval for 1"
-    ]
-    return titled(alt.vconcat(grid([ranks]), grid(scatters, COLUMNS), spacing=34), TITLE, subtitle)
+    chart = estimates(pairs.drop_nulls("value"), x.axis(tickCount=5), y, title, "about")
+    line = alt.Chart(pl.DataFrame({"value": [AGREEMENT]}))
+    chart.layer.append(line.mark_rule(color=SUBDUED, strokeDash=DASHED).encode(x=x))
+    return chart
 
 
-def _scatter(rows: pl.DataFrame, name: str, scale: Scale) -> Any:
-    first, second = rows.select("split_a", "split_b").row(0)
-    line = ends(rows["drop_a"], rows["drop_b"])
-    unit = "%" if scale == "relative" else "pp"
-    same = alt.Scale(domain=[min(line[0], 0.0), max(line[1], 1.0)])
-    x = alt.X("drop_a:Q", title=f"{first} (drop, {unit})", scale=same).axis(tickCount=4)
-    y = alt.Y("drop_b:Q", title=f"{second} (drop, {unit})", scale=same).axis(tickCount=4)
-    diagonal = alt.Chart(pl.DataFrame({"drop_a": line, "drop_b": line})).mark_line(
-        color=SUBDUED, strokeDash=[4, 3]
+def _scatter(rows: pl.DataFrame, pair: str, scale: Scale) -> ChartType:
+    """Draw the drop of every block on one split against that on the other."""
+    split_a, split_b = rows.select("split_a", "split_b").row(0)
+    low, high = extent(rows["drop_a"], rows["drop_b"])
+    same_scale = alt.Scale(domain=[min(low, 0.0), max(high, 1.0)])
+    unit = UNITS[scale]
+    x = alt.X("drop_a:Q", title=f"{split_a} (drop, {unit})")
+    x = x.scale(same_scale).axis(tickCount=4)
+    y = alt.Y("drop_b:Q", title=f"{split_b} (drop, {unit})")
+    y = y.scale(same_scale).axis(tickCount=4)
+
+    dots = alt.Chart(rows.select("block", "drop_a", "drop_b"))
+    dots = dots.mark_point(size=30, color=FULL)
+    largest_drop = pl.max_horizontal("drop_a", "drop_b")
+    label = alt.Chart(rows.top_k(1, by=largest_drop))
+    label = label.encode(x=x, y=y, text="block:N")
+    # A rim keeps the number apart from the line.
+    rim = label.mark_text(
+        align="right",
+        dx=-6,
+        fontSize=9,
+        stroke="white",
+        strokeWidth=4,
     )
-    dots = alt.Chart(rows.select("block", "drop_a", "drop_b")).mark_point(size=30, color=FULL)
-    vital = rows.top_k(1, by=pl.max_horizontal("drop_a", "drop_b"))
-    label = alt.Chart(vital).encode(x=x, y=y, text="block:N")
-    text: dict[str, Any] = {"align": "right", "dx": -6, "fontSize": 9}
-    return alt.layer(
-        diagonal.encode(x=x, y=y),
-        dots.encode(x=x, y=y),
-        # A rim keeps the number apart from the line.
-        label.mark_text(**text, stroke="white", strokeWidth=4),
-        label.mark_text(**text),
-        title=panel_title(f"{name}: {counted(len(rows), 'block')}"),
-        width=SIDE,
-        height=SIDE,
-    )
+    number = label.mark_text(align="right", dx=-6, fontSize=9)
+    line = diagonal(x, y, ("drop_a", "drop_b"), (low, high))
+    layers = [line, dots.encode(x=x, y=y), rim, number]
+    title = f"{pair}: {counted(len(rows), 'block')}"
+    return panel(layers, title, SIDE, SIDE)

@@ -1,118 +1,163 @@
 """Draw whether the choice holds under other data."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
-from blocksieve.figures.parts import ROW, WIDTH, figure, panel_title, rows_axis, sentence
-from blocksieve.figures.theme import CATEGORIES, INK
+from blocksieve.figures.parts import (
+    ROW_HEIGHT,
+    WIDTH,
+    figure,
+    names_axis,
+    panel,
+    panel_title,
+    sentence,
+)
+from blocksieve.figures.theme import CATEGORIES, CELL_BORDER, INK
+from blocksieve.units import Scale
 
 TITLE = "Stability: would other data choose the same?"
 METHOD = "beam"
-CELL, SMALL_CELL, NUMBERS_UP_TO = 30, 14, 20
+# Pixels; beyond so many blocks, cells are too small for numbers.
+CELL, SMALL_CELL, MAX_NUMBERED = 30, 14, 20
 SCHEMES = {
     "samples": "other samples (bootstrap)",
     "halves": "the other half",
     "datasets": "other datasets (bootstrap)",
 }
+COMPARISONS = {"same list": "same", "blocks in common": "overlap"}
+SHADES = ["#ffffff", "#8fc1de"]
 
 
-def draw(document: Mapping[str, Any], scale: Scale) -> Any:
+class Row(TypedDict):
+    """What the draws of a scheme chose: the parts of a row of stability.json that are drawn."""
+
+    method: str
+    scope: str
+    name: str
+    size: int
+    scheme: str
+    draws: int
+    same: float
+    overlap: float
+    removed: dict[str, float]
+
+
+class Stability(TypedDict):
+    """The parts of stability.json that are drawn."""
+
+    samples: int
+    rows: list[Row]
+
+
+def draw(document: Stability, scale: Scale) -> ChartType:
     """Draw the document of `stability`."""
     rows = [row for row in document["rows"] if row["method"] == METHOD]
     if not rows:
-        text = "The evaluations were given as a table, without the samples that a choice under other data needs."
+        text = (
+            "The evaluations were given as a table, without the samples that a choice under other"
+            " data needs."
+        )
         return figure([sentence("Stability", text)], TITLE, [])
-    table = pl.DataFrame(
-        [
-            {key: value for key, value in row.items() if key not in ("top", "removed")}
-            for row in rows
-        ]
+    columns = ["scope", "name", "size", "scheme", "same", "overlap"]
+    table = pl.DataFrame(rows, schema=columns)
+    num_draws = max(row["draws"] for row in rows)
+    subtitle = (
+        f"the combination of least drop among those evaluated, chosen {num_draws} times"
+        f" from {document['samples']:,} search samples; in common: the mean share of blocks"
     )
-    generic = [row for row in rows if row["scope"] == "generic" and row["scheme"] == "samples"]
-    draws = max(row["draws"] for row in rows)
-    subtitle = [
-        f"the combination of least drop among those evaluated, chosen {draws} times from {document['samples']:,} search"
-        " samples; in common: the mean share of blocks"
-    ]
     panels = [
-        _again(table.filter(scope="generic")),
-        _datasets(table.filter(scope="dataset", scheme="samples")),
-        _blocks(generic),
+        _generic_choice(table.filter(scope="generic")),
+        _dataset_choices(table.filter(scope="dataset", scheme="samples")),
+        _removed_blocks(_generic_blocks(rows)),
     ]
-    return figure(panels, TITLE, subtitle)
+    return figure(panels, TITLE, [subtitle])
 
 
-def _again(rows: pl.DataFrame) -> Any:
-    splits = [name for name in rows["scheme"].unique().sort() if name not in SCHEMES]
-    words = SCHEMES | {name: f"the other split ({name.removeprefix('splits ')})" for name in splits}
-    order = {name: place for place, name in enumerate(words)}
-    ordered = rows.sort("size", pl.col("scheme").replace_strict(order))
-    named = ordered.with_columns(
-        row=pl.format("{} removed: {}", "size", pl.col("scheme").replace_strict(words))
+def _generic_choice(rows: pl.DataFrame) -> ChartType:
+    """Draw how alike the generic choices of each size and scheme are."""
+    schemes = _scheme_labels(rows["scheme"])
+    places = {name: place for place, name in enumerate(schemes)}
+    ordered = rows.sort("size", pl.col("scheme").replace_strict(places))
+    labels = pl.col("scheme").replace_strict(schemes)
+    named = ordered.with_columns(row=pl.format("{} removed: {}", "size", labels))
+    shares = [
+        named.select("row", what=pl.lit(what), share=column) for what, column in COMPARISONS.items()
+    ]
+
+    x = (
+        alt.X("share:Q")
+        .title("share of draws, or of blocks")
+        .scale(domain=[0, 1])
+        .axis(format="%", tickCount=5)
     )
-    long = pl.concat(
-        named.select("row", what=pl.lit(what), share=column)
-        for what, column in (("same list", "same"), ("blocks in common", "overlap"))
-    )
-    x = alt.X("share:Q", title="share of draws, or of blocks", scale=alt.Scale(domain=[0, 1])).axis(
-        format="%", tickCount=5
-    )
-    kinds = ["same list", "blocks in common"]
-    colour = alt.Color("what:N", title=None, scale=alt.Scale(domain=kinds, range=CATEGORIES[1:3]))
-    shape = alt.Shape(
-        "what:N", title=None, scale=alt.Scale(domain=kinds, range=["circle", "diamond"])
-    )
-    dots = alt.Chart(long).mark_point(filled=True, size=48, opacity=1)
-    return dots.encode(
-        x=x, y=rows_axis("row", named["row"].to_list()), color=colour, shape=shape
-    ).properties(title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW))
+    kinds = list(COMPARISONS)
+    colour = alt.Color("what:N", title=None)
+    shape = alt.Shape("what:N", title=None)
+    dots = alt.Chart(pl.concat(shares)).mark_point(filled=True, size=48, opacity=1)
+    chart: ChartType = dots.encode(
+        x=x,
+        y=names_axis("row", named["row"].to_list()),
+        color=colour.scale(domain=kinds, range=CATEGORIES[1:3]),
+        shape=shape.scale(domain=kinds, range=["circle", "diamond"]),
+    ).properties(title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW_HEIGHT))
+    return chart
 
 
-def _datasets(rows: pl.DataFrame) -> Any:
-    order = rows["name"].unique(maintain_order=True).to_list()
-    x = alt.X("size:O", title="blocks removed").axis(labelAngle=0, grid=False)
-    y = alt.Y("name:N", title=None, scale=alt.Scale(domain=order)).axis(grid=False)
-    return _heat(
-        rows.select("size", "name", share="same"),
-        x,
-        y,
-        "Each dataset's own choice: share of other samples with the same list",
-        True,
-    )
+def _scheme_labels(schemes: pl.Series) -> Mapping[str, str]:
+    """Return what each scheme is called, those of source splits last."""
+    labels = dict(SCHEMES)
+    for name in schemes.unique().sort():
+        if name not in SCHEMES:
+            labels[name] = f"the other split ({name.removeprefix('splits ')})"
+    return labels
 
 
-def _blocks(rows: list[dict[str, Any]]) -> Any:
-    cells = pl.DataFrame(
-        [
-            {"size": row["size"], "block": int(block), "share": share}
-            for row in rows
-            for block, share in row["removed"].items()
-        ]
-    ).sort("size", "block")
+def _dataset_choices(rows: pl.DataFrame) -> ChartType:
+    datasets = rows["name"].unique(maintain_order=True).to_list()
+    x = alt.X("size:O", title="blocks removed")
+    x = x.axis(labelAngle=0, grid=False)
+    y = alt.Y("name:N", title=None)
+    y = y.scale(domain=datasets).axis(grid=False)
+    cells = rows.select("size", "name", share="same")
+    title = "Each dataset's own choice: share of other samples with the same list"
+    return _heatmap(cells, x, y, title, with_numbers=True)
+
+
+def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
+    """Return how often the generic choice removes each block: a row per size and block."""
+    cells = []
+    for row in rows:
+        if row["scope"] == "generic" and row["scheme"] == "samples":
+            for block, share in row["removed"].items():
+                cell = {"size": row["size"], "block": int(block), "share": share}
+                cells.append(cell)
+    return pl.DataFrame(cells).sort("size", "block")
+
+
+def _removed_blocks(cells: pl.DataFrame) -> ChartType:
     blocks = cells["block"].unique().sort().to_list()
-    x = alt.X("block:O", title="block", scale=alt.Scale(domain=blocks)).axis(
-        labelAngle=0, grid=False
-    )
+    x = alt.X("block:O", title="block")
+    x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
     y = alt.Y("size:O", title="blocks removed").axis(grid=False)
     title = "How often the generic choice removes a block, other samples; others never"
-    return _heat(cells, x, y, title, len(blocks) <= NUMBERS_UP_TO)
+    with_numbers = len(blocks) <= MAX_NUMBERED
+    return _heatmap(cells, x, y, title, with_numbers)
 
 
-def _heat(cells: pl.DataFrame, x: alt.X, y: alt.Y, title: str, with_numbers: bool) -> Any:
-    shade = alt.Color(
-        "share:Q",
-        title="share",
-        scale=alt.Scale(domain=[0, 1], range=["#ffffff", "#8fc1de"], interpolate="rgb"),
-    ).legend(format="%")
+def _heatmap(cells: pl.DataFrame, x: alt.X, y: alt.Y, title: str, with_numbers: bool) -> ChartType:
+    shade = (
+        alt.Color("share:Q", title="share")
+        .scale(domain=[0, 1], range=SHADES, interpolate="rgb")
+        .legend(format="%")
+    )
     base = alt.Chart(cells).encode(x=x, y=y)
-    layers = [base.mark_rect(stroke="#cccccc", strokeWidth=0.5).encode(color=shade)]
+    layers = [base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5).encode(color=shade)]
     if with_numbers:
-        layers.append(
-            base.mark_text(fontSize=9, color=INK).encode(text=alt.Text("share:Q", format=".0%"))
-        )
+        number = alt.Text("share:Q", format=".0%")
+        layers.append(base.mark_text(fontSize=9, color=INK).encode(text=number))
     cell = CELL if with_numbers else SMALL_CELL
-    return alt.layer(*layers, title=panel_title(title), width=alt.Step(cell), height=alt.Step(22))
+    return panel(layers, title, alt.Step(cell), alt.Step(22))

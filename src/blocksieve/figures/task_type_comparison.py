@@ -1,10 +1,8 @@
 """Draw how much the task types lose: mean, distribution, stability, number of combinations."""
 
-from typing import Any
-
 import polars as pl
+from altair.typing import ChartType
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
     bars,
     boxes,
@@ -12,46 +10,50 @@ from blocksieve.figures.parts import (
     drop_axis,
     estimates,
     figure,
-    rows_axis,
+    names_axis,
     sentence,
-    wide_axis,
+    symlog_drop_axis,
 )
+from blocksieve.units import SHORT_DROP_TITLES, Scale
 
 TITLE = "Task types: what removing blocks costs on their datasets"
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `task_type_comparison`, in % of the baseline or pp."""
-    known = table.filter(pl.col("combinations") > 0)
-    subtitle = [f"{row['task_type']}: {', '.join(row['datasets'])}" for row in table.to_dicts()]
-    if known.is_empty():
+    members = []
+    for task_type, datasets in table.select("task_type", "datasets").iter_rows():
+        members.append(f"{task_type}: {', '.join(datasets)}")
+    compared = table.filter(pl.col("combinations") > 0)
+    if compared.is_empty():
         text = "No combination was evaluated on every dataset, so task types cannot be compared."
-        return figure([sentence("Task types", text)], TITLE, subtitle)
-    rows = known.with_columns(value="mean", about=pl.format("{} samples", "samples"))
-    y = rows_axis("task_type", rows["task_type"].to_list())
+        return figure([sentence("Task types", text)], TITLE, members)
+    rows = compared.with_columns(value="mean", about=pl.format("{} samples", "samples"))
+    y = names_axis("task_type", rows["task_type"].to_list())
     shared = counted(rows["combinations"][0], "combination")
-    counts = rows.select("task_type", "evaluated")
     panels = [
         estimates(rows, drop_axis(scale, "mean"), y, f"Mean over {shared}, 95 % interval", "about"),
-        boxes(rows, wide_axis(scale), y, "Distribution: least, middle half, median, greatest"),
+        boxes(
+            rows,
+            symlog_drop_axis(scale),
+            y,
+            "Distribution: least, middle half, median, greatest",
+        ),
         bars(
             rows,
             "std",
-            f"standard deviation of the {_unit(scale)}",
+            f"standard deviation of the {SHORT_DROP_TITLES[scale]}",
             y,
             "Stability over combinations (low: stable)",
         ),
         bars(
-            counts,
+            rows.select("task_type", "evaluated"),
             "evaluated",
             "combinations evaluated on any dataset of the type",
             y,
             "Combinations",
-            ",d",
+            number_format=",d",
         ),
     ]
-    return figure(panels, TITLE, [f"compared over the {shared} that every dataset has", *subtitle])
-
-
-def _unit(scale: Scale) -> str:
-    return "drop (% of baseline)" if scale == "relative" else "drop (pp)"
+    subtitle = [f"compared over the {shared} that every dataset has", *members]
+    return figure(panels, TITLE, subtitle)

@@ -1,102 +1,102 @@
 """Draw how much the task types lose by number of removed blocks."""
 
-from typing import Any
-
 import altair as alt
 import polars as pl
+from altair.typing import ChartType, Optional
 
-from blocksieve.evidence import Scale
 from blocksieve.figures.parts import (
     SHOWN,
-    UNITS,
-    WIDTH,
-    colour,
-    ends,
+    colour_by,
+    extent,
     figure,
-    like,
-    panel_title,
+    for_column,
+    panel,
     sentence,
-    shape,
+    shape_by,
 )
+from blocksieve.units import Scale, drop_title
 
 TITLE = "Task types by number of removed blocks"
 HEIGHT = 220
+# Of the distance between two sizes, so much holds the task types of a size.
+GROUP_WIDTH = 0.6
 
 
-def draw(table: pl.DataFrame, scale: Scale) -> Any:
+def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `task_type_detailed_comparison`, in % of the baseline or pp."""
     if table.is_empty():
         text = "No combination was evaluated on every dataset, so task types cannot be compared."
         return figure([sentence("Task types", text)], TITLE, [])
     types = table["task_type"].unique().sort().to_list()
-    # Side by side at each size, so that intervals of two types never hide each other.
-    shift = {
-        name: (place - (len(types) - 1) / 2) * 0.6 / max(len(types), 2)
-        for place, name in enumerate(types)
-    }
-    rows = table.drop("drops", "datasets").with_columns(
-        place=pl.col("size") + pl.col("task_type").replace_strict(shift, return_dtype=pl.Float64)
-    )
+    shifts = pl.col("task_type").replace_strict(_shifts(types), return_dtype=pl.Float64)
+    rows = table.drop("drops", "datasets").with_columns(place=pl.col("size") + shifts)
+    deviation = f"standard deviation, {drop_title(scale)}"
+    stability = "Stability over combinations (low: stable)"
+    evaluated = "Combinations evaluated on any dataset of the type"
     panels = [
-        _panel(
-            rows, types, "mean", f"mean {UNITS[scale]}", "Mean drop, 95 % interval", interval=True
-        ),
-        _panel(
-            rows,
-            types,
-            "std",
-            f"standard deviation, {UNITS[scale]}",
-            "Stability over combinations (low: stable)",
-        ),
-        _panel(rows, types, "median", f"median {UNITS[scale]}", "Median drop"),
-        _panel(
-            rows,
-            types,
-            "evaluated",
-            "combinations",
-            "Combinations evaluated on any dataset of the type",
-            count=True,
-        ),
+        _panel(rows, "mean", drop_title(scale, "mean"), "Mean drop, 95 % interval", interval=True),
+        _panel(rows, "std", deviation, stability),
+        _panel(rows, "median", drop_title(scale, "median"), "Median drop"),
+        _panel(rows, "evaluated", "combinations", evaluated, counts=True),
     ]
-    smallest = round(ends(rows["samples"])[0])
-    subtitle = [
-        f"{smallest:,} samples or more a task type; the same combinations for all types of a size"
-    ]
-    chart = figure(panels, TITLE, subtitle)
-    return chart.resolve_scale(x="independent", y="independent", color="shared", shape="shared")
+    fewest, _ = extent(rows["samples"])
+    subtitle = (
+        f"{round(fewest):,} samples or more a task type;"
+        " the same combinations for all types of a size"
+    )
+    chart = figure(panels, TITLE, [subtitle])
+    shared: ChartType = chart.resolve_scale(
+        x="independent", y="independent", color="shared", shape="shared"
+    )
+    return shared
+
+
+def _shifts(types: list[str]) -> dict[str, float]:
+    """Return how far from its size each task type stands, so that intervals never hide others."""
+    middle = (len(types) - 1) / 2
+    step = GROUP_WIDTH / max(len(types), 2)
+    shifts = {}
+    for number, task_type in enumerate(types):
+        shifts[task_type] = (number - middle) * step
+    return shifts
 
 
 def _panel(
     rows: pl.DataFrame,
-    types: list[str],
-    value: str,
-    axis: str,
+    column: str,
+    axis_title: str,
     title: str,
     interval: bool = False,
-    count: bool = False,
-) -> Any:
-    sizes = rows["size"].unique().sort().to_list()
-    x = alt.X(
-        "place:Q",
-        title="blocks removed",
-        scale=alt.Scale(domain=[sizes[0] - 0.5, sizes[-1] + 0.5], nice=False),
-    ).axis(values=sizes, format="d", grid=False)
-    step: Any = {"tickMinStep": 1} if count else {}
-    y = alt.Y(f"{value}:Q", title=axis, scale=alt.Scale(domain=SHOWN)).axis(**step)
-    title_of = "task type"
-    looks: dict[str, Any] = {
-        "color": colour("task_type", types, title_of),
-        "shape": shape("task_type", types, title_of),
-    }
-    known = rows.drop_nulls(value)
-    if known.is_empty():
+    counts: bool = False,
+) -> ChartType:
+    """Draw a line per task type over the sizes, with the 95 % interval of `mean` if wanted."""
+    drawn = rows.drop_nulls(column)
+    if drawn.is_empty():
         return sentence(title, "Needs two combinations or more of a size.")
-    base = alt.Chart(known).encode(x=x, color=looks["color"])
+    sizes = rows["size"].unique().sort().to_list()
+    size_scale = alt.Scale(domain=[sizes[0] - 0.5, sizes[-1] + 0.5], nice=False)
+    x = alt.X("place:Q", title="blocks removed", scale=size_scale)
+    x = x.axis(values=sizes, format="d", grid=False)
+    tick_step: Optional[int] = 1 if counts else alt.Undefined
+    y = alt.Y(f"{column}:Q", title=axis_title, scale=alt.Scale(domain=SHOWN))
+    y = y.axis(tickMinStep=tick_step)
+
+    types = rows["task_type"].unique().sort().to_list()
+    colour = colour_by("task_type", types, "task type")
+    shape = shape_by("task_type", types, "task type")
+    base = alt.Chart(drawn).encode(x=x, color=colour)
     layers = [
         base.mark_line(strokeWidth=1, opacity=0.6).encode(y=y),
-        base.mark_point(filled=True, size=46, opacity=1).encode(y=y, shape=looks["shape"]),
+        base.mark_point(filled=True, size=46, opacity=1).encode(y=y, shape=shape),
     ]
     if interval:
-        bars = alt.Chart(known.drop_nulls(["low", "high"])).mark_rule(strokeWidth=1.5)
-        layers.append(bars.encode(x=x, y=like(y, "low"), y2="high:Q", color=looks["color"]))
-    return alt.layer(*layers, title=panel_title(title), width=WIDTH, height=HEIGHT)
+        bars = alt.Chart(drawn.drop_nulls(["low", "high"])).mark_rule(strokeWidth=1.5)
+        layers.append(
+            bars.encode(
+                x=x,
+                y=for_column(y, "low"),
+                y2="high:Q",
+                color=colour,
+            )
+        )
+    return panel(layers, title, height=HEIGHT)

@@ -1,4 +1,4 @@
-"""One look for all figures: font, sizes, and colours that colour-blind readers and black-and-white print keep apart."""
+"""One look for all figures: font, sizes, and colours that colour-blind readers can tell apart."""
 
 from typing import Any
 
@@ -10,7 +10,13 @@ INK = "#222222"
 SUBDUED = "#6b6b6b"
 GRID = "#e4e4e4"
 FULL = "#0072b2"
-# Okabe and Ito, "Color Universal Design", 2008, from dark to light.
+BAR_INK = "#9fb8c8"
+CELL_BORDER = "#cccccc"
+# From gains over 0 to losses, light enough for dark numbers.
+GAIN_TO_LOSS = ["#8fc1de", "#ffffff", "#ee9a62"]
+DASHED = [4, 3]
+# Okabe and Ito, "Color Universal Design", 2008, from dark to light: black-and-white print keeps
+# them apart, too.
 CATEGORIES = [
     "#000000",
     "#0072b2",
@@ -27,31 +33,29 @@ alt.data_transformers.disable_max_rows()
 
 @alt.theme.register("blocksieve", enable=True)
 def theme() -> alt.theme.ThemeConfig:
-    """Give the theme, in force for every chart once this module is imported."""
-    labels: dict[str, Any] = {
+    """Return the theme, in force for every chart once this module is imported."""
+    labels = {
         "labelFontSize": 10,
         "titleFontSize": 10,
         "labelColor": INK,
         "titleColor": INK,
+        "titleFontWeight": "normal",
+        "labelLimit": 0,
+        "titleLimit": 0,
     }
+    # Altair's type of a theme takes no dictionary that is put together from others.
     config: Any = {
         "font": FONT,
         "background": "white",
         "view": {"stroke": None},
         "axis": {
             **labels,
-            "titleFontWeight": "normal",
             "gridColor": GRID,
             "domainColor": SUBDUED,
             "tickColor": SUBDUED,
-            "labelLimit": 0,
-            "titleLimit": 0,
         },
         "legend": {
             **labels,
-            "titleFontWeight": "normal",
-            "labelLimit": 0,
-            "titleLimit": 0,
             "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
         },
         "title": {
