@@ -489,16 +489,11 @@ def _all_keys(contrasts: Iterable[Weights]) -> Iterator[Combination]:
 
 def _mean_drops(contrasts: Contrasts) -> list[MeanDrop]:
     p = p_values(contrasts.means, contrasts.se, contrasts.freedom)
+    columns = (contrasts.means, contrasts.se, contrasts.low, contrasts.high, p)
     mean_drops = []
-    for row in range(len(p)):
-        mean_drop = MeanDrop(
-            mean=none_if_nan(contrasts.means[row]),
-            se=none_if_nan(contrasts.se[row]),
-            low=none_if_nan(contrasts.low[row]),
-            high=none_if_nan(contrasts.high[row]),
-            p=none_if_nan(p[row]),
-        )
-        mean_drops.append(mean_drop)
+    # tolist() gives floats of Python, which documents can hold.
+    for numbers in zip(*[column.tolist() for column in columns], strict=True):
+        mean_drops.append(MeanDrop(*map(none_if_nan, numbers)))
     return mean_drops
 
 
