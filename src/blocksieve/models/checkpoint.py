@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from blocksieve.errors import ModelError
+from blocksieve.errors import ModelError, first_line
 from blocksieve.files import file_hash, fingerprint
 from blocksieve.specs import ModelSpec
 
@@ -57,13 +57,6 @@ def fetch(model: ModelSpec) -> Path:
             f"check its name, or run `hf download {location} --revision {revision}` where there is a network "
             "(`hf auth login` first if it is gated), or set model.path to a folder"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says, cut to its first line."""
-    return next(
-        (line for line in str(error).strip().splitlines() if line.strip()), type(error).__name__
-    ).strip()
 
 
 def checkpoint_files(model: ModelSpec) -> list[Path]:

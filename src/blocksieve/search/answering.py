@@ -13,13 +13,14 @@ import torch
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Refused
 from blocksieve.engine.attempt import out_of_memory
-from blocksieve.engine.engines import Engine, padding_matters, start_engine
+from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch, make_batch, probe_rows
+from blocksieve.engine.self_check import effect_of_padding
 from blocksieve.errors import ModelError
 from blocksieve.logs import Progress
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.search.cache import SCHEMA, Cache
-from blocksieve.search.oversight import culprits_named, overseen
+from blocksieve.search.watchdog import blame_samples, with_time_limit
 
 if TYPE_CHECKING:
     from blocksieve.search.evaluate import Task
@@ -63,10 +64,10 @@ def answer(
             waiting.appendleft((batch[size:], wanted))
             batch = batch[:size]
         try:
-            with culprits_named(loaded, batch, prompt):
+            with blame_samples(loaded, batch, prompt):
                 made = replace(make_batch(loaded, batch.to_dicts(), prompt), most_rows=most_rows)
             given = engine.answer_batch(made, wanted, drafts_of(batch, drafts))
-            for combination, answers in overseen(
+            for combination, answers in with_time_limit(
                 given, task.batch_timeout, batch["sample_id"].to_list()
             ):
                 answered = cache_rows(combination, batch["sample_id"].to_list(), answers)
@@ -99,14 +100,14 @@ def started(task: "Task", loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
     for size in PROBE_ROWS:
         try:
             rows = probe_rows(samples.to_dicts(), size)
-            with culprits_named(loaded, samples, prompt):
+            with blame_samples(loaded, samples, prompt):
                 probe, shortest = (
                     make_batch(loaded, rows, prompt),
                     make_batch(loaded, rows[-1:], prompt),
                 )
             probe = probe if size == PROBE_ROWS[0] else replace(probe, most_rows=size)
             engine = start_engine(task.engine, loaded, probe, length)
-            changed = padding_matters(loaded, probe, size - 1, shortest, length)
+            changed = effect_of_padding(loaded, probe, size - 1, shortest, length)
         except Exception as error:
             if not out_of_memory(error):
                 raise
