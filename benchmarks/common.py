@@ -3,8 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import torch
@@ -14,70 +14,95 @@ from blocksieve.combination import Combination
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
+from blocksieve.engine.engines import Engine
+from blocksieve.engine.inputs import Batch, SampleRow
+from blocksieve.engine.ways import Way
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.specs import DatasetSpec, ModelSpec
 
 ROOT = Path(__file__).parents[1]
+Drafts = list[list[int]]
+"""A likely answer per row."""
 Tokens = dict[Combination, list[list[int]]]
+"""The tokens of each combination's answers, one list per row."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of a way, and the share of rows in which its tokens differ from the first way's."""
+
+    seconds: float
+    differing_rows: float
 
 
 def demo_model() -> LoadedModel:
-    """The embedded model."""
+    """Load the embedded model."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["model"]
-    return load_model(ModelSpec(**config | {"path": str(ROOT / config["path"])}))
+    path = str(ROOT / config["path"])
+    return load_model(ModelSpec(**config | {"path": path}))
 
 
-def demo_samples(name: str, samples: int, folder: Path) -> tuple[list[dict[str, Any]], DatasetSpec]:
-    """The first search samples of a demo dataset, those of an image together, and the dataset's definition."""
-    definition = DatasetSpec(**yaml.safe_load((ROOT / f"config/datasets/{name}.yaml").read_text()))
-    drawn = draw_samples(
-        read_samples(definition.source, definition.splits),
-        {"search": samples, "holdout": 0},
-        definition.splits,
-        0,
-    )
-    write_samples(folder / f"{name}.parquet", drawn)
-    return pl.read_parquet(folder / f"{name}.parquet").sort(
-        "cluster", "sample_id"
-    ).to_dicts(), definition
+def demo_samples(name: str, num_samples: int, folder: Path) -> tuple[list[SampleRow], DatasetSpec]:
+    """Return the first search samples of a demo dataset, and the dataset's definition.
 
-
-def side_by_side(
-    ways: Mapping[str, Callable[[], Tokens]], repeats: int
-) -> dict[str, dict[str, Any]]:
-    """Seconds of each way, the least of all rounds, and whether it gave the first way's tokens.
-
-    Every round runs all ways in turn. Without a GPU: processor time, which other work on the machine disturbs less.
+    Samples of an image stand together.
     """
-    gpu = torch.cuda.is_available()
-    clock = time.perf_counter if gpu else time.process_time
+    file = ROOT / f"config/datasets/{name}.yaml"
+    definition = DatasetSpec(**yaml.safe_load(file.read_text()))
+    samples = read_samples(definition.source, definition.splits)
+    roles = {"search": num_samples, "holdout": 0}
+    drawn = draw_samples(samples, roles, definition.splits, 0)
+    table = folder / f"{name}.parquet"
+    write_samples(table, drawn)
+    rows = pl.read_parquet(table).sort("cluster", "sample_id").to_dicts()
+    return rows, definition
+
+
+def tokens_in_way(
+    engine: Engine, way: Way, batch: Batch, combinations: list[Combination], drafts: Drafts | None
+) -> Tokens:
+    """Return the tokens of all answers in one way."""
+    engine.way = way
+    tokens = {}
+    for combination, answers in engine.answer_batch(batch, combinations, drafts):
+        tokens[combination] = [answer.tokens for answer in answers]
+    return tokens
+
+
+def side_by_side(ways: Mapping[str, Callable[[], Tokens]], repeats: int) -> dict[str, Timing]:
+    """Return the least time of each way over all rounds; every round runs all ways in turn.
+
+    Without a GPU it is processor time, which other work on the machine disturbs less.
+    """
+    has_gpu = torch.cuda.is_available()
+    clock = time.perf_counter if has_gpu else time.process_time
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     answers: dict[str, Tokens] = {}
     for _ in range(repeats):
         for name, way in ways.items():
             start = clock()
             answers[name] = way()
-            if gpu:
+            if has_gpu:
                 torch.cuda.synchronize()
             seconds[name].append(clock() - start)
     first = next(iter(answers.values()))
     return {
-        name: {"seconds": min(seconds[name]), "differing_rows": differing(first, answers[name])}
-        for name in ways
+        name: Timing(min(seconds[name]), share_differing(first, answers[name])) for name in ways
     }
 
 
-def differing(one: Tokens, other: Tokens) -> float:
-    """The share of rows whose tokens differ."""
-    rows = [
-        (a, b)
-        for combination in one
-        for a, b in zip(one[combination], other[combination], strict=True)
-    ]
-    return sum(a != b for a, b in rows) / len(rows)
+def share_differing(expected: Tokens, actual: Tokens) -> float:
+    """Return the share of rows whose tokens differ."""
+    num_rows = 0
+    num_differing = 0
+    for combination, rows in expected.items():
+        for expected_row, actual_row in zip(rows, actual[combination], strict=True):
+            num_rows += 1
+            num_differing += expected_row != actual_row
+    return num_differing / num_rows
 
 
-def report(results: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> None:
+def report(results: Mapping[str, object], rows: list[dict[str, object]], out: Path) -> None:
     """Print a table of the rows, and write everything as JSON."""
     with pl.Config(
         tbl_rows=-1,
@@ -88,5 +113,6 @@ def report(results: dict[str, Any], rows: list[dict[str, Any]], out: Path) -> No
     ):
         print(pl.DataFrame(rows))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results | {"rows": rows}, indent=1, sort_keys=True) + "\n")
+    content = {**results, "rows": rows}
+    out.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     print(f"written to {out}")

@@ -1,35 +1,97 @@
-"""A random-weight LLaVA of real size: 16 blocks of width 2048, a ViT-L/14-336 tower, 576 image tokens, batches of 16.
+"""A random-weight LLaVA of real size: the plain loop against the shared engine.
 
-The plain loop (generate without the blocks) against the shared engine for the 16 one-block candidates,
-short and long answers, one question an image and five. The blocks write little into their stream, so that candidates
-answer much alike, as those of a trained model do; drafts are the whole model's answers, wrong at a random place in 30 %
-of the rows; `right` is the share of rows for which they were right. With a GPU it runs there; --small is for a CPU.
+16 blocks of width 2048, a ViT-L/14-336 tower, 576 image tokens, batches of 16; the 16 one-block
+candidates, short and long answers, one question per image and five. The plain loop is generate
+without the blocks.
+
+The blocks write little into their stream, so that candidates answer much alike, as those of a
+trained model do. Drafts are the full model's answers, wrong at a random place in 30 % of the rows;
+`right` is the share of rows for which they were right. With a GPU it runs there; --small is for a
+CPU.
 """
 
 import argparse
 import random
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from common import Tokens, report, side_by_side
+from common import Drafts, report, side_by_side, tokens_in_way
+from engine import PLAIN_LOOP, share_right
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.engines import Engine, start_engine
-from blocksieve.engine.inputs import Batch, find_prefix
+from blocksieve.engine.engines import start_engine
+from blocksieve.engine.inputs import Batch
+from blocksieve.engine.prefixes import Inputs, find_prefix
+from blocksieve.engine.ways import PREFILL, REFERENCE
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
-BLOCKS, IMAGE, VOCABULARY = 16, 5, 32000
+NUM_BLOCKS = 16
+VOCABULARY = 32000
+BEGIN, IMAGE, FIRST_WORD = 1, 5, 10  # token ids
+# What a block adds to its stream is this much smaller than random weights make it.
 QUIET = 0.001
+
+
+@dataclass(frozen=True)
+class Size:
+    """Sizes of the decoder, and of the vision tower."""
+
+    width: int
+    inner: int
+    heads: int
+    tower_width: int
+    tower_inner: int
+    tower_depth: int
+    tower_heads: int
+    pixels: int
+    patch: int = 14
+
+
 SIZES = {
-    "real": {"width": 2048, "inner": 5632, "heads": 16, "tower": (1024, 4096, 24, 16, 336, 14)},
-    "small": {"width": 256, "inner": 688, "heads": 4, "tower": (256, 688, 6, 4, 196, 14)},
+    "real": Size(
+        width=2048,
+        inner=5632,
+        heads=16,
+        tower_width=1024,
+        tower_inner=4096,
+        tower_depth=24,
+        tower_heads=16,
+        pixels=336,
+    ),
+    "small": Size(
+        width=256,
+        inner=688,
+        heads=4,
+        tower_width=256,
+        tower_inner=688,
+        tower_depth=6,
+        tower_heads=4,
+        pixels=196,
+    ),
 }
 
 
-class Numbers:
+@dataclass(frozen=True)
+class Row:
+    """One way with one length of answers."""
+
+    dtype: str
+    tokens: int
+    questions_an_image: int
+    right: float
+    way: str
+    seconds: float
+    speed_up: float
+    bound: float
+    share: float
+    differing_rows: float
+
+
+class NumberTokenizer:
     """A tokenizer whose text is the tokens' numbers."""
 
     def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
@@ -37,127 +99,133 @@ class Numbers:
         return " ".join(map(str, tokens))
 
 
-def build(size: str, device: str, dtype: torch.dtype) -> LoadedModel:
-    """The model, on its device."""
-    wanted = SIZES[size]
-    width, inner, depth, heads, pixels, patch = wanted["tower"]
+def build_model(size: Size, device: str, dtype: torch.dtype) -> LoadedModel:
+    """Build the model on its device."""
     vision = CLIPVisionConfig(
-        hidden_size=width, intermediate_size=inner, num_hidden_layers=depth, num_attention_heads=heads,
-        image_size=pixels, patch_size=patch,
-    )  # fmt: skip
+        hidden_size=size.tower_width,
+        intermediate_size=size.tower_inner,
+        num_hidden_layers=size.tower_depth,
+        num_attention_heads=size.tower_heads,
+        image_size=size.pixels,
+        patch_size=size.patch,
+    )
     text = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=wanted["width"], intermediate_size=wanted["inner"], num_hidden_layers=BLOCKS,
-        num_attention_heads=wanted["heads"], pad_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        hidden_size=size.width,
+        intermediate_size=size.inner,
+        num_hidden_layers=NUM_BLOCKS,
+        num_attention_heads=size.heads,
+        pad_token_id=0,
+    )
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=IMAGE)
     torch.manual_seed(0)
     with torch.device(device):
-        config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=IMAGE)
         model = LlavaForConditionalGeneration(config).to(dtype).eval()
+    block_list = find_blocks(model)
     with torch.no_grad():
-        for block in find_blocks(model).blocks:
+        for block in block_list.blocks:
             block.self_attn.o_proj.weight *= QUIET
             block.mlp.down_proj.weight *= QUIET
-    model.generation_config.eos_token_id, model.generation_config.pad_token_id = None, 0
-    return LoadedModel(model, Numbers(), model.device, find_blocks(model))
+    model.generation_config.eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    return LoadedModel(model, NumberTokenizer(), model.device, block_list)
 
 
-def make_batch(loaded: LoadedModel, rows: int, questions: int) -> Batch:
-    """Prompts of 24 tokens and less after the image, so many about each image."""
+def make_batch(loaded: LoadedModel, num_rows: int, questions: int) -> Batch:
+    """Return prompts of 24 tokens and less after the image, so many about each image."""
     generator = torch.Generator().manual_seed(1)
     vision = loaded.model.config.vision_config
-    pixels = torch.randn(
-        rows // questions, 3, vision.image_size, vision.image_size, generator=generator
-    )
-    image = [1] + [IMAGE] * (vision.image_size // vision.patch_size) ** 2
-    prompts = [
-        image + torch.randint(10, VOCABULARY, (24 - row % 4,), generator=generator).tolist()
-        for row in range(rows)
-    ]
-    groups = [list(range(first, first + questions)) for first in range(0, rows, questions)]
-    inputs = padded(prompts) | {"pixel_values": pixels.repeat_interleave(questions, 0)}
-    firsts = padded([prompts[group[0]] for group in groups]) | {"pixel_values": pixels}
-    inputs, firsts = (place(given, loaded) for given in (inputs, firsts))
-    return Batch(inputs, find_prefix(inputs, firsts, groups, IMAGE) if questions > 1 else None)
+    num_images = num_rows // questions
+    size = (num_images, 3, vision.image_size, vision.image_size)
+    pixels = torch.randn(*size, generator=generator)
+    patches_a_side = vision.image_size // vision.patch_size
+    image = [BEGIN] + [IMAGE] * patches_a_side**2
+    prompts = []
+    for row in range(num_rows):
+        question = torch.randint(FIRST_WORD, VOCABULARY, (24 - row % 4,), generator=generator)
+        prompts.append(image + question.tolist())
+    inputs = left_padded(prompts) | {"pixel_values": pixels.repeat_interleave(questions, 0)}
+    inputs = on_device(inputs, loaded)
+    if questions == 1:
+        return Batch(inputs)
+    groups = [list(range(first, first + questions)) for first in range(0, num_rows, questions)]
+    firsts = left_padded([prompts[group[0]] for group in groups]) | {"pixel_values": pixels}
+    return Batch(inputs, find_prefix(inputs, on_device(firsts, loaded), groups, IMAGE))
 
 
-def padded(prompts: list[list[int]]) -> dict[str, torch.Tensor]:
-    """Left-padded ids and their mask."""
-    longest = max(map(len, prompts))
-    return {
-        "input_ids": torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts]),
-        "attention_mask": torch.tensor(
-            [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        ),
-    }
+def left_padded(prompts: list[list[int]]) -> Inputs:
+    """Return ids and mask, both (rows, longest prompt)."""
+    longest = max(len(prompt) for prompt in prompts)
+    ids, masks = [], []
+    for prompt in prompts:
+        padding = [0] * (longest - len(prompt))
+        ids.append(padding + prompt)
+        masks.append(padding + [1] * len(prompt))
+    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(masks)}
 
 
-def place(inputs: dict[str, torch.Tensor], loaded: LoadedModel) -> dict[str, torch.Tensor]:
-    """On the model's device, pixels in its number format."""
-    moved = {name: value.to(loaded.device) for name, value in inputs.items()}
-    return {
-        name: value.to(loaded.model.dtype) if value.is_floating_point() else value
-        for name, value in moved.items()
-    }
+def on_device(inputs: Inputs, loaded: LoadedModel) -> Inputs:
+    """Return the inputs on the model's device, pixels in its number format."""
+    moved = {}
+    for name, value in inputs.items():
+        dtype = loaded.model.dtype if value.is_floating_point() else None
+        moved[name] = value.to(loaded.device, dtype)
+    return moved
 
 
-def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> list[dict[str, Any]]:
-    """Rows of the table for one length of answers."""
+def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> list[Row]:
+    """Measure all ways with one length of answers."""
     batch = make_batch(loaded, 15 if questions == 5 else 16, questions)
     probe = make_batch(loaded, 2 * questions if questions > 1 else 4, questions)
     engine = start_engine("shared", loaded, probe, length)
-    best, combinations = engine.rung, [Combination.of((block,)) for block in range(BLOCKS)]
-    drafts = spoiled(answers(engine, "reference", batch, [NONE], None)[NONE])
-    timed = side_by_side(
-        {
-            "reference (plain loop)": lambda: answers(
-                engine, "reference", batch, combinations, drafts
-            ),
-            f"shared ({best})": lambda: answers(engine, best, batch, combinations, drafts),
-            "shared without drafts": lambda: answers(
-                engine, "prefill", batch, combinations, drafts
-            ),
-        },
-        repeats,
-    )
-    engine.work.done = engine.work.plain = engine.work.bound = 0
-    said = answers(engine, best, batch, combinations, drafts)
-    right = sum(
-        row == draft for rows in said.values() for row, draft in zip(rows, drafts, strict=True)
-    )
-    bound, plain = engine.work.plain / engine.work.bound, timed["reference (plain loop)"]["seconds"]
-    about = {
-        "dtype": str(loaded.model.dtype).split(".")[1],
-        "tokens": length,
-        "questions_an_image": questions,
+    combinations = [Combination.of((block,)) for block in range(NUM_BLOCKS)]
+    best = engine.way
+    full_answers = tokens_in_way(engine, REFERENCE, batch, [NONE], None)[NONE]
+    drafts = corrupt_some(full_answers)
+    ways = {
+        PLAIN_LOOP: REFERENCE,
+        f"shared ({best.name})": best,
+        "shared without drafts": PREFILL,
     }
-    about["right"] = right / len(combinations) / batch.rows
-    return [
-        {
-            **about, "way": name, "seconds": row["seconds"], "speed_up": plain / row["seconds"], "bound": bound,
-            "share": plain / row["seconds"] / bound, "differing_rows": row["differing_rows"],
-        }
-        for name, row in timed.items()
-    ]  # fmt: skip
-
-
-def answers(
-    engine: Engine, rung: str, batch: Batch, combinations: list[Combination], drafts: Any
-) -> Tokens:
-    """All answers on one rung."""
-    engine.rung = rung
-    return {
-        c: [row.tokens for row in rows]
-        for c, rows in engine.answer_batch(batch, combinations, drafts)
+    runs = {
+        label: partial(tokens_in_way, engine, way, batch, combinations, drafts)
+        for label, way in ways.items()
     }
+    timings = side_by_side(runs, repeats)
+    work = engine.work
+    work.done = work.plain = work.bound = 0
+    answers = tokens_in_way(engine, best, batch, combinations, drafts)
+    bound = work.plain / work.bound
+    right = share_right(answers, drafts)
+    table = []
+    for label, timing in timings.items():
+        speed_up = timings[PLAIN_LOOP].seconds / timing.seconds
+        table.append(
+            Row(
+                dtype=str(loaded.model.dtype).removeprefix("torch."),
+                tokens=length,
+                questions_an_image=questions,
+                right=right,
+                way=label,
+                seconds=timing.seconds,
+                speed_up=speed_up,
+                bound=bound,
+                share=speed_up / bound,
+                differing_rows=timing.differing_rows,
+            )
+        )
+    return table
 
 
-def spoiled(said: list[list[int]]) -> list[list[int]]:
-    """Wrong at a random place in 30 % of the rows."""
-    chance, drafts = random.Random(0), [list(row) for row in said]
+def corrupt_some(answers: Drafts) -> Drafts:
+    """Return drafts that are wrong at a random place in 30 % of the rows."""
+    chance = random.Random(0)
+    drafts = [list(answer) for answer in answers]
     for draft in drafts:
         if chance.random() < 0.3:
-            spot = chance.randrange(len(draft))
-            draft[spot] = 10 + (draft[spot] + 1) % (VOCABULARY - 10)
+            place = chance.randrange(len(draft))
+            num_words = VOCABULARY - FIRST_WORD
+            draft[place] = FIRST_WORD + (draft[place] + 1) % num_words
     return drafts
 
 
@@ -168,17 +236,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tokens", type=int, nargs="+", default=[4, 64])
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/large_llava.json"))
-    given = parser.parse_args()
-    gpu = torch.cuda.is_available()
-    torch.set_num_threads(torch.get_num_threads() if gpu else 1)
+    options = parser.parse_args()
+    has_gpu = torch.cuda.is_available()
+    device = "cuda" if has_gpu else "cpu"
+    dtypes = [torch.bfloat16, torch.float32] if has_gpu else [torch.float32]
+    size = SIZES["small" if options.small else "real"]
+    if not has_gpu:
+        torch.set_num_threads(1)
     table = []
-    for dtype in (torch.bfloat16, torch.float32) if gpu else (torch.float32,):
-        loaded = build("small" if given.small else "real", "cuda" if gpu else "cpu", dtype)
+    for dtype in dtypes:
+        loaded = build_model(size, device, dtype)
         for questions in (1, 5):
-            for length in given.tokens:
-                table += measure(loaded, length, questions, given.repeats)
-    about = {"device": torch.cuda.get_device_name() if gpu else "cpu", "small": given.small}
-    report(about, table, given.out)
+            for length in options.tokens:
+                rows = measure(loaded, length, questions, options.repeats)
+                table += [asdict(row) for row in rows]
+    device_name = torch.cuda.get_device_name() if has_gpu else "cpu"
+    report({"device": device_name, "small": options.small}, table, options.out)
 
 
 if __name__ == "__main__":

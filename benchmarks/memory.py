@@ -1,7 +1,8 @@
 """Peak memory of the shared engine and of the plain loop on the same search step of the demo.
 
-Each way runs in a process of its own. On a CPU its largest resident size counts, and what the step adds to that of the
-loaded model with its batch; on a GPU the most memory that torch had allocated.
+Each engine runs in a process of its own. On a CPU its largest resident size counts, and what the
+step adds to that of the loaded model with its batch; on a GPU the most memory that torch had
+allocated.
 """
 
 import argparse
@@ -20,23 +21,25 @@ from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import make_batch, make_probe
 
 MEGABYTE = 1e6
+KIBIBYTE = 1024
 
 
-def resident() -> float:
-    """The largest resident size of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
+def resident_size() -> float:
+    """Return the largest resident size of this process so far, in MB."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_maxrss * KIBIBYTE / MEGABYTE
 
 
-def peak(engine_name: str, dataset: str, samples: int) -> dict[str, float]:
-    """MB that a search step needs at most, and how much of it the loaded model and the batch."""
+def peak(engine_name: str, dataset: str, num_samples: int) -> dict[str, float]:
+    """Return the MB that a search step needs at most, and those of model and batch before it."""
     torch.set_num_threads(1)
     loaded = demo_model()
     with tempfile.TemporaryDirectory() as folder:
-        rows, definition = demo_samples(dataset, samples, Path(folder))
-    prompt, length = definition.prompt, definition.max_new_tokens
-    engine = start_engine(engine_name, loaded, make_probe(loaded, rows, prompt), length)
-    batch = make_batch(loaded, rows, prompt)
-    before = resident()
+        rows, definition = demo_samples(dataset, num_samples, Path(folder))
+    probe = make_probe(loaded, rows, definition.prompt)
+    engine = start_engine(engine_name, loaded, probe, definition.max_new_tokens)
+    batch = make_batch(loaded, rows, definition.prompt)
+    before = resident_size()
     _, answers = next(engine.answer_batch(batch, [NONE], None))
     drafts = [answer.tokens for answer in answers]
     combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
@@ -44,7 +47,17 @@ def peak(engine_name: str, dataset: str, samples: int) -> dict[str, float]:
         pass
     if loaded.device.type == "cuda":
         return {"peak": torch.cuda.max_memory_allocated() / MEGABYTE, "before": 0.0}
-    return {"peak": resident(), "before": before}
+    return {"peak": resident_size(), "before": before}
+
+
+def peak_in_process(engine_name: str, dataset: str, num_samples: int) -> dict[str, float]:
+    """Return the same, measured in a process of its own."""
+    options = ["--engine", engine_name, "--dataset", dataset, "--samples", str(num_samples)]
+    command = [sys.executable, __file__, *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    last_line = done.stdout.splitlines()[-1]
+    measured: dict[str, float] = json.loads(last_line)
+    return measured
 
 
 def main() -> None:
@@ -56,23 +69,24 @@ def main() -> None:
     parser.add_argument("--dataset", default="demo_caption")
     parser.add_argument("--samples", type=int, default=96)
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/memory.json"))
-    given = parser.parse_args()
-    if given.engine:
-        print(json.dumps(peak(given.engine, given.dataset, given.samples)))
+    options = parser.parse_args()
+    if options.engine:
+        print(json.dumps(peak(options.engine, options.dataset, options.samples)))
         return
-    table = []
+    table: list[dict[str, object]] = []
+    plain_peak = None
     for name in ("reference", "shared"):
-        options = ["--engine", name, "--dataset", given.dataset, "--samples", str(given.samples)]
-        done = subprocess.run(
-            [sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True, check=True
-        )
-        found = json.loads(done.stdout.splitlines()[-1])
+        memory = peak_in_process(name, options.dataset, options.samples)
+        plain_peak = plain_peak or memory["peak"]
         table.append(
-            {"way": name, "peak_mb": found["peak"], "work_mb": found["peak"] - found["before"]}
+            {
+                "way": name,
+                "peak_mb": memory["peak"],
+                "work_mb": memory["peak"] - memory["before"],
+                "ratio_of_peaks": memory["peak"] / plain_peak,
+            }
         )
-    for row in table:
-        row["ratio_of_peaks"] = row["peak_mb"] / table[0]["peak_mb"]
-    report({"dataset": given.dataset, "samples": given.samples}, table, given.out)
+    report({"dataset": options.dataset, "samples": options.samples}, table, options.out)
 
 
 if __name__ == "__main__":

@@ -23,3 +23,15 @@ class DataError(BlocksieveError):
 
 class ModelError(BlocksieveError):
     """A checkpoint cannot be loaded, or a combination cannot be removed from it."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an exception says; the name of its type if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def name_and_first_line(error: Exception) -> str:
+    """Return the name of an exception's type and the first line of what it says, if anything."""
+    name = type(error).__name__
+    return f"{name}: {first_line(error)}" if str(error).strip() else name

@@ -1,4 +1,4 @@
-"""The shared engine says, token for token, what `generate` says after the blocks are really deleted, for every type."""
+"""For every type the shared engine answers as `generate` does on a copy without the blocks."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ import zoo
 from blocksieve.combination import Combination
 from blocksieve.engine.answers import Refused
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import Batch, find_prefix
+from blocksieve.engine.inputs import Batch
+from blocksieve.engine.prefixes import find_prefix
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
@@ -43,7 +44,8 @@ REFUSED = {
         "1-3": "uses the keys and values of block 1",
     },
     "qwen3_5": {
-        "1-3": "the model fails without these blocks: ValueError: `get_seq_length` can only be called on Attention"
+        "1-3": "the model fails without these blocks: ValueError: "
+        "`get_seq_length` can only be called on Attention"
     },
     "mllama": {"0": "block 1 would come first", "0-5": "block 1 would come first"},
 }
@@ -63,7 +65,7 @@ PREFIXES = (
 )
 
 
-class Numbers:
+class NumberTokenizer:
     """A tokenizer whose text is the tokens' numbers."""
 
     def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
@@ -74,22 +76,26 @@ CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_I
 
 
 def load(model: Any) -> LoadedModel:
-    return LoadedModel(model, Numbers(), torch.device("cpu"), find_blocks(model))
+    return LoadedModel(model, NumberTokenizer(), torch.device("cpu"), find_blocks(model))
 
 
 def generated(
     model: Any, inputs: dict[str, torch.Tensor], end: int | None = None
 ) -> list[list[int]]:
     """The answers of the model's own generate, up to and with the end token."""
-    own = {name: value.clone() for name, value in inputs.items()}
-    prompt = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"].shape[
-        1
-    ]
-    output = model.generate(**own, max_new_tokens=LENGTH, do_sample=False, eos_token_id=end)
-    return [row[: row.index(end) + 1] if end in row else row for row in output[:, prompt:].tolist()]
+    copies = {name: value.clone() for name, value in inputs.items()}
+    name = "decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"
+    width = inputs[name].shape[1]
+    output = model.generate(**copies, max_new_tokens=LENGTH, do_sample=False, eos_token_id=end)
+    return [until(row, end) for row in output[:, width:].tolist()]
 
 
-def spoiled(answers: list[list[int]]) -> list[list[int]]:
+def until(tokens: list[int], end: int | None) -> list[int]:
+    """The tokens up to and with the end token."""
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+def corrupt_drafts(answers: list[list[int]]) -> list[list[int]]:
     """Drafts: right, wrong at the end, wrong in the middle, row by row."""
     drafts = [list(answer) for answer in answers]
     for row, draft in enumerate(drafts):
@@ -112,9 +118,9 @@ def expected_answers(
 def check(
     engine: Any, batch: Batch, expected: dict[Any, Any], refused: dict[str, str], drafts: Any
 ) -> None:
-    found = dict(engine.answer_batch(batch, COMBINATIONS, drafts))
-    assert set(found) == set(COMBINATIONS)
-    for combination, answers in found.items():
+    answered = dict(engine.answer_batch(batch, COMBINATIONS, drafts))
+    assert set(answered) == set(COMBINATIONS)
+    for combination, answers in answered.items():
         if isinstance(answers, Refused):
             assert refused[str(combination)] in answers.reason
         else:
@@ -132,16 +138,15 @@ def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -
     assert engine.rung == ("prefill" if name in PREFILL else "drafts"), engine.reason
     expected = expected_answers(model, inputs, refused)
     first = expected[COMBINATIONS[0]]
-    for drafts in (None, first, spoiled(first)):
+    for drafts in (None, first, corrupt_drafts(first)):
         check(engine, batch, expected, refused, drafts)
     if images == 1:
-        end = expected[COMBINATIONS[3]][0][
-            LENGTH // 2
-        ]  # an end that comes in the middle of some answers, never in others
+        # An end that comes in the middle of some answers, never in others.
+        end = expected[COMBINATIONS[3]][0][LENGTH // 2]
         model.generation_config.eos_token_id = end
         ended = expected_answers(model, inputs, refused, end)
         assert any(len(row) < LENGTH for rows in ended.values() for row in rows)
-        for drafts in (None, spoiled(ended[COMBINATIONS[0]])):
+        for drafts in (None, corrupt_drafts(ended[COMBINATIONS[0]])):
             check(engine, batch, ended, refused, drafts)
 
 
@@ -156,31 +161,26 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     engine = start_engine("shared", load(model), batch, LENGTH)
     assert engine.rung == "prefixes", engine.reason
     expected = expected_answers(model, inputs, {})
-    for drafts in (None, spoiled(expected[COMBINATIONS[0]])):
+    for drafts in (None, corrupt_drafts(expected[COMBINATIONS[0]])):
         check(engine, batch, expected, {}, drafts)
 
 
 def questions(
     model: Any, firsts: dict[str, torch.Tensor]
 ) -> tuple[dict[str, torch.Tensor], list[list[int]]]:
-    """Three prompts about each image: two that say the same up to the image's end, then text of other lengths."""
+    """Three prompts about each image: the same up to its end, then text of other lengths."""
     generator = torch.Generator().manual_seed(3)
     rows, groups = [], [[0, 1, 2], [3, 4, 5]]
     for row in range(2):
-        ids = firsts["input_ids"][row][firsts["attention_mask"][row].bool()].tolist()
-        begin = ids[
-            : max(
-                place
-                for place, token in enumerate(ids)
-                if token in (model.config.image_token_id, 8)
-            )
-            + 1
-        ]
+        mask = firsts["attention_mask"][row].bool()
+        ids = firsts["input_ids"][row][mask].tolist()
+        image_tokens = (model.config.image_token_id, 8)
+        image_end = max(place for place, token in enumerate(ids) if token in image_tokens)
+        begin = ids[: image_end + 1]
         rows.append(ids)
-        rows += [
-            begin + torch.randint(20, 160, (length,), generator=generator).tolist()
-            for length in (3, 5)
-        ]
+        for length in (3, 5):
+            text = torch.randint(20, 160, (length,), generator=generator)
+            rows.append(begin + text.tolist())
     longest = max(map(len, rows))
     inputs = {
         "input_ids": torch.tensor([[0] * (longest - len(row)) + row for row in rows]),

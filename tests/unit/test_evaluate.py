@@ -40,25 +40,26 @@ def test_a_ragged_batch_answers_as_its_rows_alone(
     rows, prompt = samples.to_dicts(), definition.prompt
     probe = make_probe(demo_model, rows, prompt)
     engine = start_engine(name, demo_model, probe, definition.max_new_tokens)
-    together = dict(engine.answer_batch(make_batch(demo_model, rows, prompt), COMBINATIONS, None))
+    batch = make_batch(demo_model, rows, prompt)
+    together = dict(engine.answer_batch(batch, COMBINATIONS, None))
     for place, row in enumerate(rows):
-        alone = dict(engine.answer_batch(make_batch(demo_model, [row], prompt), COMBINATIONS, None))
-        assert all(alone[c][0].tokens == together[c][place].tokens for c in COMBINATIONS)
+        single = make_batch(demo_model, [row], prompt)
+        alone = dict(engine.answer_batch(single, COMBINATIONS, None))
+        for combination in COMBINATIONS:
+            assert alone[combination][0].tokens == together[combination][place].tokens
 
 
 def test_answers_are_those_of_the_models_own_generate(demo_model, demo_samples) -> None:
     samples, definition = demo_samples("demo_caption", 4)
     inputs = make_inputs(demo_model, samples.to_dicts(), definition.prompt)
-    expected = demo_model.model.generate(**inputs, max_new_tokens=24, do_sample=False)
-    for answer, row in zip(
-        generate(demo_model, demo_model.model, inputs, 24), expected.tolist(), strict=True
-    ):
-        generated = row[inputs["input_ids"].shape[1] :]
+    width = inputs["input_ids"].shape[1]
+    output = demo_model.model.generate(**inputs, max_new_tokens=24, do_sample=False)
+    answers = generate(demo_model, demo_model.model, inputs, 24)
+    for answer, generated in zip(answers, output[:, width:].tolist(), strict=True):
         assert answer.tokens == generated[: len(answer.tokens)]
         assert set(generated[len(answer.tokens) :]) <= {demo_model.tokenizer.pad_token_id}
-        assert (
-            answer.text == demo_model.processor.decode(generated, skip_special_tokens=True).strip()
-        )
+        text = demo_model.processor.decode(generated, skip_special_tokens=True)
+        assert answer.text == text.strip()
 
 
 def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(

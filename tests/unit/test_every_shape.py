@@ -1,7 +1,4 @@
-"""Every analysis, figure and the report, on runs of any shape.
-
-Nothing crashes, nothing is empty without a word.
-"""
+"""Every analysis, figure and the report, on runs of any shape: nothing crashes or is just empty."""
 
 import importlib
 import json
@@ -25,21 +22,18 @@ def planted(
     """Return random drops of every window of blocks; a part of the datasets has some more."""
     rng = np.random.default_rng(seed)
     weights = rng.gamma(0.5, 0.05, blocks)
-    windows = [
-        tuple(range(first, first + size))
-        for size in range(1, sizes + 1)
-        for first in range(blocks - size + 1)
-    ]
-    drops = {
-        f"dataset_{number}": {
-            window: sum(weights[block] for block in window) * rng.uniform(0.5, 2)
-            + rng.normal(0, 0.01)
-            for window in windows
-        }
-        for number in range(datasets)
-    }
-    for number, own in enumerate(drops.values()):
-        own[(number % blocks // 2, blocks - 1)] = 0.1
+    windows = []
+    for size in range(1, sizes + 1):
+        windows += [tuple(range(first, first + size)) for first in range(blocks - size + 1)]
+    drops = {}
+    for number in range(datasets):
+        dataset_drops = {}
+        for window in windows:
+            cost = sum(weights[block] for block in window)
+            dataset_drops[window] = cost * rng.uniform(0.5, 2) + rng.normal(0, 0.01)
+        drops[f"dataset_{number}"] = dataset_drops
+    for number, dataset_drops in enumerate(drops.values()):
+        dataset_drops[(number % blocks // 2, blocks - 1)] = 0.1
     evaluations = planted_evaluations(drops, dict.fromkeys(drops, 0.8))
     names = {f"dataset_{number}": f"type {number % types}" for number in range(datasets)}
     return evaluations.with_columns(task_type=pl.col("dataset").replace_strict(names))
@@ -82,12 +76,8 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     evidence = planted_evidence(SHAPES[shape], scale)
     tables = all_analyses(evidence)
     for name in FIGURES:
-        spec = (
-            importlib.import_module(f"blocksieve.figures.{name}")
-            .draw(tables[name], scale)
-            .to_dict()
-        )
-        text = json.dumps(spec)
+        figure = importlib.import_module(f"blocksieve.figures.{name}")
+        text = json.dumps(figure.draw(tables[name], scale).to_dict())
         assert "mark" in text
         assert "NaN" not in text, name
     sections = compose(SHAPES[shape], tables, RunFacts(scale=scale))
@@ -101,30 +91,23 @@ def test_figures_become_files_that_repeat(name, tmp_path):
     table = all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))[name]
     draw = importlib.import_module(f"blocksieve.figures.{name}").draw
     for copy in ("one", "two"):
-        save_chart(
-            draw(table, "relative"),
-            *(tmp_path / f"{copy}.{kind}" for kind in ("png", "svg", "json")),
-        )
+        paths = [tmp_path / f"{copy}.{kind}" for kind in ("png", "svg", "json")]
+        save_chart(draw(table, "relative"), *paths)
     for kind in ("png", "json"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
     # The renderer numbers the colour scales of a process.
-    one, two = (
-        re.sub(r"gradient_\d+", "", (tmp_path / f"{copy}.svg").read_text())
-        for copy in ("one", "two")
-    )
-    assert one == two
-    assert "viewBox" in one
+    drawings = []
+    for copy in ("one", "two"):
+        drawing = (tmp_path / f"{copy}.svg").read_text()
+        drawings.append(re.sub(r"gradient_\d+", "", drawing))
+    first, second = drawings
+    assert first == second
+    assert "viewBox" in first
 
 
 def test_report_repeats_and_says_only_what_holds():
-    noise = planted_evaluations(
-        {
-            name: {(block,): 0.001 * (-1) ** block for block in range(6)} | {(0, 1): 0.001}
-            for name in "ab"
-        },
-        {"a": 0.8, "b": 0.8},
-        se=0.02,
-    )
+    drops = {(block,): 0.001 * (-1) ** block for block in range(6)} | {(0, 1): 0.001}
+    noise = planted_evaluations({"a": drops, "b": drops}, {"a": 0.8, "b": 0.8}, se=0.02)
     evidence = planted_evidence(noise)
     facts = RunFacts(scale="relative")
     text = as_text(TITLE, compose(noise, all_analyses(evidence), facts))

@@ -1,6 +1,9 @@
-"""The shared engine on one tiny model: any combinations, batches and drafts; troubles; the work it counts."""
+"""The shared engine on one tiny model: any combinations, batches and drafts; troubles; its work."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +12,15 @@ import zoo
 from accelerate import dispatch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_conformance import generated, load, questions
+from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.answers import Refused, judge
-from blocksieve.engine.engines import Engine, padding_matters, start_engine
-from blocksieve.engine.inputs import Batch, find_prefix
+from blocksieve.engine.answers import Refused, assess_scores
+from blocksieve.engine.engines import Engine, start_engine
+from blocksieve.engine.inputs import Batch
+from blocksieve.engine.prefixes import find_prefix
+from blocksieve.engine.self_check import effect_of_padding
+from blocksieve.engine.ways import PREFILL, PREFIXES, REFERENCE, Way
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
 
@@ -27,19 +33,19 @@ COMBINATIONS = st.lists(
 )
 
 
-# Types that any search space is tried on: shared prefixes, windows shorter than the prompts, three kinds of position.
+# Types that any search space is tried on: shared prefixes, windows shorter than the prompts, three
+# kinds of position.
 SEARCHED = {"llava": "prefixes", "llava:alternating windows": "drafts", "qwen2_vl": "prefixes"}
 
 
 @functools.cache
 def prepared(name: str = "llava") -> tuple[Any, dict[str, torch.Tensor], list[list[int]], Engine]:
-    """A model, six prompts about two images, which belong together, and the engine on its fastest rung."""
+    """A model, six prompts about two images, which belong together, and the engine's best rung."""
     model = zoo.make_model(name)
     firsts = zoo.make_inputs(name, model, rows=2)
     inputs, groups = questions(model, firsts)
-    engine = start_engine(
-        "shared", load(model), Batch(inputs, find_prefix(inputs, firsts, groups, 5)), LENGTH
-    )
+    probe = Batch(inputs, find_prefix(inputs, firsts, groups, 5))
+    engine = start_engine("shared", load(model), probe, LENGTH)
     assert engine.rung == SEARCHED[name], engine.reason
     return model, inputs, groups, engine
 
@@ -53,23 +59,24 @@ def reference(combination: Combination, end: int | None, name: str = "llava") ->
 def batch_of(rows: list[int], prefixes: bool, name: str = "llava") -> Batch:
     """Some of the prompts, in any order."""
     _, inputs, groups, _ = prepared(name)
-    if name == "qwen2_vl":  # patches of a row's image lie one after the other
-        patches = {
-            "pixel_values": inputs["pixel_values"].unflatten(0, (len(inputs["input_ids"]), -1))
-        }
-        inputs = inputs | patches
+    by_patches = name == "qwen2_vl"  # patches of a row's image lie one after the other
+    if by_patches:
+        by_row = inputs["pixel_values"].unflatten(0, (len(inputs["input_ids"]), -1))
+        inputs = inputs | {"pixel_values": by_row}
     chosen = {key: value[rows] for key, value in inputs.items()}
-    members = [[place for place, row in enumerate(rows) if row in group] for group in groups]
-    members = [group for group in members if group]
-    firsts = {key: value[[group[0] for group in members]] for key, value in chosen.items()}
-    if name == "qwen2_vl":
-        chosen, firsts = (
-            {**some, "pixel_values": some["pixel_values"].flatten(0, 1)}
-            for some in (chosen, firsts)
-        )
-    if not prefixes or len(members) == len(rows):
+    chosen_groups = []
+    for group in groups:
+        places = [place for place, row in enumerate(rows) if row in group]
+        if places:
+            chosen_groups.append(places)
+    first_places = [places[0] for places in chosen_groups]
+    firsts = {key: value[first_places] for key, value in chosen.items()}
+    if by_patches:
+        for batch_inputs in (chosen, firsts):
+            batch_inputs["pixel_values"] = batch_inputs["pixel_values"].flatten(0, 1)
+    if not prefixes or len(chosen_groups) == len(rows):
         return Batch(chosen)
-    return Batch(chosen, find_prefix(chosen, firsts, members, 5))
+    return Batch(chosen, find_prefix(chosen, firsts, chosen_groups, 5))
 
 
 @pytest.mark.parametrize("name", SEARCHED)
@@ -80,34 +87,25 @@ def test_whatever_the_batch_and_the_drafts_the_answers_are_the_references(
 ) -> None:
     model, _, _, engine = prepared(name)
     end = reference(NONE, None, name)[0][LENGTH // 2] if ended else None
-    rows = data.draw(
-        st.permutations(range(6)).flatmap(lambda order: st.integers(1, 6).map(lambda n: order[:n]))
-    )
-    truth = st.sampled_from([reference(combination, end, name) for combination in combinations])
-    tokens = st.lists(st.integers(0, 159), max_size=LENGTH + 2)  # padding, image and end tokens too
-    cut = st.tuples(
-        truth, st.integers(0, LENGTH), tokens
-    )  # some combination's answer up to a place, then noise
-    drafts = [
-        data.draw(cut.map(lambda drawn, row=row: drawn[0][row][: drawn[1]] + drawn[2]))
-        for row in rows
-    ]
-    given_drafts = data.draw(st.sampled_from([drafts, None]))
+    order = data.draw(st.permutations(range(6)))
+    rows = order[: data.draw(st.integers(1, 6))]
+    right = st.sampled_from([reference(combination, end, name) for combination in combinations])
+    noise = st.lists(st.integers(0, 159), max_size=LENGTH + 2)  # padding, image and end tokens too
+    drafts = []
+    for row in rows:  # some combination's answer up to a place, then noise
+        answer = data.draw(right)[row]
+        drafts.append(answer[: data.draw(st.integers(0, LENGTH))] + data.draw(noise))
+    drafts_or_none = data.draw(st.sampled_from([drafts, None]))
+    batch = batch_of(rows, prefixes, name)
     model.generation_config.eos_token_id = end
     try:
-        found = dict(
-            engine.answer_batch(batch_of(rows, prefixes, name), combinations, given_drafts)
-        )
+        answered = dict(engine.answer_batch(batch, combinations, drafts_or_none))
     finally:
         model.generation_config.eos_token_id = None
-    assert set(found) == set(combinations)
-    for combination, answers in found.items():
+    assert set(answered) == set(combinations)
+    for combination, answers in answered.items():
         expected = reference(combination, end, name)
         assert [answer.tokens for answer in answers] == [until(expected[row], end) for row in rows]
-
-
-def until(tokens: list[int], end: int | None) -> list[int]:
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
 
 def test_no_work_is_done_twice_and_the_plain_loop_does_more() -> None:
@@ -115,11 +113,83 @@ def test_no_work_is_done_twice_and_the_plain_loop_does_more() -> None:
     work = engine.work
     work.done = work.plain = work.bound = 0
     combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
-    for _ in engine.answer_batch(
-        batch_of(list(range(6)), True), combinations, reference(NONE, None)
-    ):
+    batch = batch_of(list(range(6)), True)
+    for _ in engine.answer_batch(batch, combinations, reference(NONE, None)):
         pass
     assert 0 < work.bound <= work.done < work.plain
+
+
+@contextmanager
+def switched(engine: Engine, way: Way) -> Iterator[None]:
+    best = engine.way
+    engine.way = way
+    try:
+        yield
+    finally:
+        engine.way = best
+
+
+@pytest.mark.parametrize(
+    ("way", "ingredient", "saves_work"),
+    [
+        (PREFIXES, "replay", True),
+        # Where generate runs once for all combinations, it has read the images once as well.
+        (PREFILL, "encoder_memo", True),
+        (PREFIXES, "prefixes", True),
+        (PREFIXES, "drafts", False),  # it reads the same tokens in fewer passes
+        (PREFIXES, "merge_continuations", False),
+    ],
+)
+def test_an_ingredient_that_is_switched_off_changes_no_answer(
+    way: Way, ingredient: str, saves_work: bool
+) -> None:
+    _, _, _, engine = prepared()
+    batch = batch_of(list(range(6)), True)
+    combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
+    drafts = reference(NONE, None)
+    done = []
+    for some_way in (way, replace(way, **{ingredient: False})):
+        engine.work.done = 0
+        with switched(engine, some_way):
+            answered = dict(engine.answer_batch(batch, combinations, drafts))
+        done.append(engine.work.done)
+        for combination, answers in answered.items():
+            expected = reference(combination, None)
+            assert [answer.tokens for answer in answers] == expected
+    assert done[1] > done[0] or not saves_work
+
+
+@pytest.mark.parametrize(
+    ("ingredient", "removed"),
+    [
+        ("drafts", [()]),  # whose draft is right
+        ("merge_continuations", [(0,), (1,), (2,), (3,)]),
+    ],
+)
+def test_drafts_and_merged_continuations_save_calls_of_blocks(
+    ingredient: str, removed: list[tuple[int, ...]]
+) -> None:
+    _, _, _, engine = prepared()
+    batch = batch_of(list(range(6)), True)
+    combinations = [Combination.of(blocks) for blocks in removed]
+    calls = []
+
+    def count(*_: Any) -> None:
+        calls[-1] += 1
+
+    hooks = [block.mlp.register_forward_hook(count) for block in engine.loaded.blocks.blocks]
+    for way in (PREFIXES, replace(PREFIXES, **{ingredient: False})):
+        calls.append(0)
+        with switched(engine, way):
+            list(engine.answer_batch(batch, combinations, reference(NONE, None)))
+    for hook in hooks:
+        hook.remove()
+    assert calls[0] < calls[1]
+
+
+def test_a_way_without_a_view_shares_nothing() -> None:
+    with pytest.raises(ValueError, match="copies of the model have nothing to share"):
+        replace(REFERENCE, replay=True)
 
 
 @pytest.fixture
@@ -159,28 +229,25 @@ def test_a_combination_that_fails_is_refused_with_the_reason_and_the_others_are_
 
     engine.loaded.blocks.blocks[2] = NeedsTwo(engine.loaded.blocks.blocks[2])
     combinations = [Combination.parse(text) for text in ("none", "0", "2", "4")]
+    first_block = Combination.of((0,))
     for _ in range(2):
-        found = dict(engine.answer_batch(Batch(inputs), combinations, None))
+        answered = dict(engine.answer_batch(Batch(inputs), combinations, None))
         reason = "the model fails without these blocks: RuntimeError: where is block 1?"
-        assert found[Combination.of((0,))] == Refused(reason)
-        assert all(isinstance(found[c], list) for c in combinations if c != Combination.of((0,)))
+        assert answered[first_block] == Refused(reason)
+        assert all(isinstance(answered[c], list) for c in combinations if c != first_block)
     engine.loaded.blocks.blocks[2] = engine.loaded.blocks.blocks[2].block
     for combination in (NONE, Combination.of((4,))):
         expected = generated(zoo.prune(broken, combination.blocks), inputs)
-        assert [answer.tokens for answer in found[combination]] == [
-            row[:LENGTH] for row in expected
-        ]
+        tokens = [answer.tokens for answer in answered[combination]]
+        assert tokens == [row[:LENGTH] for row in expected]
 
 
 def test_a_model_that_fails_as_a_whole_is_an_error(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
+    wrong_pixels = {"pixel_values": inputs["pixel_values"][:, :, :5]}
     with pytest.raises(Exception, match="size"):
-        list(
-            engine.answer_batch(
-                Batch(inputs | {"pixel_values": inputs["pixel_values"][:, :, :5]}), [NONE], None
-            )
-        )
+        list(engine.answer_batch(Batch(inputs | wrong_pixels), [NONE], None))
 
 
 @pytest.mark.parametrize(
@@ -191,9 +258,8 @@ def test_generation_settings_that_change_scores_count(broken: Any, setting: dict
     inputs = zoo.make_inputs("llava", broken)
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     assert engine.rung == "drafts", engine.reason
-    for combination, answers in engine.answer_batch(
-        Batch(inputs), [NONE, Combination.of((1,)), Combination.of((4,))], None
-    ):
+    combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
+    for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
         expected = generated(zoo.prune(broken, combination.blocks), inputs)
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
 
@@ -214,13 +280,11 @@ def test_settings_that_an_end_token_brings_into_play_are_seen_by_the_self_check(
     engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
     assert engine.rung == "prefill"
     assert "MinNewTokensLengthLogitsProcessor" in engine.reason
-    for combination, answers in engine.answer_batch(
-        Batch(inputs), [NONE, Combination.of((1,))], None
-    ):
-        expected = zoo.prune(broken, combination.blocks).generate(**inputs, max_new_tokens=LENGTH)
-        for answer, row in zip(
-            answers, expected[:, inputs["input_ids"].shape[1] :].tolist(), strict=True
-        ):
+    width = inputs["input_ids"].shape[1]
+    combinations = [NONE, Combination.of((1,))]
+    for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
+        output = zoo.prune(broken, combination.blocks).generate(**inputs, max_new_tokens=LENGTH)
+        for answer, row in zip(answers, output[:, width:].tolist(), strict=True):
             assert len(answer.tokens) >= 4
             assert answer.tokens == row[: len(answer.tokens)]
 
@@ -243,27 +307,27 @@ def test_rows_that_cannot_go_on_together_are_left_to_the_reference(broken: Any) 
 def test_hooks_that_move_inputs_between_devices_stay(broken: Any) -> None:
     inputs = zoo.make_inputs("llava", broken)
     combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
-    expected = {
-        c: [row[:LENGTH] for row in generated(zoo.prune(broken, c.blocks), inputs)]
-        for c in combinations
-    }
+    expected = {}
+    for combination in combinations:
+        answers = generated(zoo.prune(broken, combination.blocks), inputs)
+        expected[combination] = [row[:LENGTH] for row in answers]
     parts = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
-    parts += [
-        f"model.language_model.{part}"
-        for part in ("embed_tokens", *(f"layers.{n}" for n in range(6)), "norm")
-    ]
+    parts += ["model.language_model.embed_tokens", "model.language_model.norm"]
+    parts += [f"model.language_model.layers.{number}" for number in range(6)]
     spread = dispatch_model(
         broken, dict.fromkeys(parts, "cpu"), main_device="cpu", force_hooks=True
     )
     assert all(hasattr(block, "_hf_hook") for block in find_blocks(spread).blocks)
     engine = start_engine("shared", load(spread), Batch(inputs), LENGTH)
     assert engine.rung == "drafts", engine.reason
-    found = dict(engine.answer_batch(Batch(inputs), combinations, None))
-    assert {c: [answer.tokens for answer in answers] for c, answers in found.items()} == expected
+    tokens = {}
+    for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
+        tokens[combination] = [answer.tokens for answer in answers]
+    assert tokens == expected
 
 
 def test_padding_that_changes_the_models_own_answers_is_noticed() -> None:
-    found = {}
+    sensitive = []
     for name in ("llava", "kosmos-2", "florence2"):
         model = zoo.make_model(name)
         inputs = zoo.make_inputs(name, model)
@@ -273,17 +337,15 @@ def test_padding_that_changes_the_models_own_answers_is_noticed() -> None:
             key: value[:1, begin:] if value.shape == ids.shape else value[:1]
             for key, value in inputs.items()
         }
-        found[name] = padding_matters(load(model), Batch(inputs), 0, Batch(alone), LENGTH)
-    assert [name for name, difference in found.items() if difference is not None] == [
-        "kosmos-2",
-        "florence2",
-    ]
+        effect = effect_of_padding(load(model), Batch(inputs), 0, Batch(alone), LENGTH)
+        if effect is not None:
+            sensitive.append(name)
+    assert sensitive == ["kosmos-2", "florence2"]
     mask = inputs["attention_mask"]
-    order = mask.argsort(
-        dim=1, descending=True, stable=True
-    )  # padded on the right, as encoders that count places are
+    # Padded on the right, as encoders that count places are.
+    order = mask.argsort(dim=1, descending=True, stable=True)
     right = inputs | {"input_ids": ids.gather(1, order), "attention_mask": mask.gather(1, order)}
-    assert padding_matters(load(model), Batch(right), 0, Batch(alone), LENGTH) is None
+    assert effect_of_padding(load(model), Batch(right), 0, Batch(alone), LENGTH) is None
 
 
 def test_the_reference_runs_where_it_is_wanted(broken: Any) -> None:
@@ -298,12 +360,10 @@ def test_near_ties_are_those_within_two_steps_of_the_number_format() -> None:
     scores = torch.tensor(
         [[4.0, 4.0 - 1.5 / 32, 0.0], [4.0, 4.0 - 2.5 / 32, 0.0], [float("nan"), 1.0, 0.0]]
     )
-    assert judge(scores, torch.bfloat16).near_tie.tolist()[:2] == [
-        True,
-        False,
-    ]  # steps of 1/32 from 4 to 8
-    assert judge(scores, torch.float32).near_tie.tolist() == [False, False, False]
-    assert judge(scores, torch.float32).non_finite.tolist() == [False, False, True]
+    # Steps of 1/32 from 4 to 8.
+    assert assess_scores(scores, torch.bfloat16).near_tie.tolist()[:2] == [True, False]
+    assert assess_scores(scores, torch.float32).near_tie.tolist() == [False, False, False]
+    assert assess_scores(scores, torch.float32).non_finite.tolist() == [False, False, True]
 
 
 def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
@@ -312,9 +372,8 @@ def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
     inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
     engine = start_engine("shared", load(model), Batch(inputs), LENGTH)
     compared = 0
-    for combination, answers in engine.answer_batch(
-        Batch(inputs), [NONE, Combination.of((1,)), Combination.of((4,))], None
-    ):
+    combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
+    for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
         expected = generated(zoo.prune(model, combination.blocks), inputs)
         for answer, row in zip(answers, expected, strict=True):
             if not answer.near_tie:
@@ -326,16 +385,14 @@ def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:
 def test_removing_everything_or_nothing_known_is_refused() -> None:
     _, _, _, engine = prepared()
     combinations = [Combination.of(range(6)), Combination.of((6,))]
-    found = dict(engine.answer_batch(batch_of([0], False), combinations, None))
-    reasons = {answer.reason for answer in found.values()}
+    refused = dict(engine.answer_batch(batch_of([0], False), combinations, None))
+    reasons = {answer.reason for answer in refused.values()}
     assert reasons == {"no block would be left", "the model has blocks 0 to 5 only"}
 
 
 def test_a_block_list_that_is_not_there_is_named() -> None:
     model = prepared()[0]
     assert find_blocks(model, "model.language_model.layers").blocks is find_blocks(model).blocks
-    with pytest.raises(
-        ModelError,
-        match=r"is no list of modules in this model; it has .*language_model.layers \(6\)",
-    ):
+    message = r"is no list of modules in this model; it has .*language_model.layers \(6\)"
+    with pytest.raises(ModelError, match=message):
         find_blocks(model, "model.nothing")

@@ -1,20 +1,31 @@
 """Try something that a model may not be able to do."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-# What is said where memory runs out without an error type of its own: allocators of a CPU and of GPU libraries.
-NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+# CPU allocators and GPU libraries raise a bare RuntimeError with these words, no type of their own.
+OUT_OF_MEMORY_WORDS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "ALLOC_FAILED",
+)
 
 
-def attempt(action: Callable[..., T], *args: Any, **kwargs: Any) -> T | Exception:
-    """What the action returns, or the exception that ended it.
+class UnsupportedError(Exception):
+    """A model cannot be run in this way; a slower one is taken."""
 
-    Running out of memory is for the caller to handle; a device that fails does so whatever the model, and is raised.
+
+def attempt(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
+    """Return what the action returns, or the exception that ended it.
+
+    Running out of memory is raised, since the caller can ask for less. A device that fails is
+    raised too, since it fails whatever the model does.
     """
     try:
         return action(*args, **kwargs)
@@ -30,4 +41,7 @@ def out_of_memory(error: Exception) -> bool:
     """Whether memory ran out, on whatever device."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    if not isinstance(error, RuntimeError):
+        return False
+    message = str(error)
+    return any(words in message for words in OUT_OF_MEMORY_WORDS)

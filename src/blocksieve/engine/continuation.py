@@ -1,134 +1,206 @@
-"""Decode on rows of several combinations together: a block changes those rows whose combination keeps it."""
+"""Decode rows of several combinations together: a block changes the rows that keep it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 from torch.nn.functional import pad
-from transformers import DynamicCache
-from transformers.utils import ModelOutput
+from transformers import LogitsProcessor, PreTrainedModel
+from transformers.cache_utils import CacheLayerMixin
 
 from blocksieve.combination import Combination
-from blocksieve.engine.interception import intercepted
-from blocksieve.engine.verification import CachedLayer, Unfinished, placed
-from blocksieve.engine.work import Work, hidden_states
+from blocksieve.engine.generation import (
+    KeysValues,
+    count_skipped_token,
+    empty_cache,
+    fill_layer,
+    grow_arguments,
+    score_unread,
+    select_rows,
+    stored_tokens,
+)
+from blocksieve.engine.interception import Arguments, Forward, intercepted
+from blocksieve.engine.unfinished import Unfinished
+from blocksieve.engine.verification import realign_processors
+from blocksieve.engine.work import Work
 
 
 class Continuation:
     """Rows of several combinations that go on from where their drafts were wrong.
 
-    `parts` are what combinations left unfinished; the continuation's rows are theirs, one part after the other.
-    `returns_tuple`: whether a block gives its hidden states first in a tuple, or alone.
+    `parts` are what combinations left unfinished; the continuation's rows are theirs, one part
+    after the other. `returns_tuple`: whether a block gives its hidden states first in a tuple, or
+    alone.
     """
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         blocks: Mapping[int, nn.Module],
         returns_tuple: bool,
         parts: list[tuple[Combination, Unfinished]],
         work: Work,
     ) -> None:
-        self.model, self.blocks, self.returns_tuple, self.work = model, blocks, returns_tuple, work
-        self.combinations = [combination for combination, part in parts for _ in range(len(part))]
-        length = max(part.input_ids.shape[1] for _, part in parts)
-        self.input_ids = _joined([part.input_ids for _, part in parts], length)
-        names = parts[0][1].sequences
-        longest = max(part.sequences["attention_mask"].shape[1] for _, part in parts)
-        self.sequences = {
-            name: _joined([part.sequences[name] for _, part in parts], longest) for name in names
-        }
-        self.by_row = {
-            name: torch.cat([part.by_row[name] for _, part in parts]) for name in parts[0][1].by_row
-        }
-        self.shared = parts[0][1].shared
-        self.cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+        self.model = model
+        self.blocks = blocks
+        self.returns_tuple = returns_tuple
+        self.work = work
+        self.combinations: list[Combination] = []  # one per row
+        leftovers = []
+        for combination, part in parts:
+            self.combinations += [combination] * len(part)
+            leftovers.append(part)
+        first = leftovers[0]  # all come from one batch, so that they have the same arguments
+        # (rows, tokens)
+        self.input_ids = _stacked([part.input_ids for part in leftovers])
+        num_read = max(part.sequences["attention_mask"].shape[1] for part in leftovers)
+        self.sequences = {}  # (..., rows, read tokens) each
+        for name in first.sequences:
+            values = [part.sequences[name] for part in leftovers]
+            self.sequences[name] = _stacked(values, num_read)
+        self.by_row = {}  # (rows, ...) each
+        for name in first.by_row:
+            values = [part.by_row[name] for part in leftovers]
+            self.by_row[name] = torch.cat(values)
+        self.shared = first.shared
+        # The whole model's cache: a layer for every block that any of the combinations keeps.
+        self.cache = empty_cache(model)
+        # Not strict: some caches have no layers for the last blocks.
         for index, layer in zip(blocks, self.cache.layers, strict=False):
-            _fill(layer, [(len(part), part.layers.get(index)) for _, part in parts], longest)
+            contents = []
+            for part in leftovers:
+                contents.append((len(part), part.layers.get(index)))
+            _fill(layer, contents, num_read)
 
     @torch.no_grad()
-    def step(self, processors: list[Any]) -> torch.Tensor:
-        """Run the last token of every row; choose, append and return the one that follows it."""
-        self.sequences = self.model._update_model_kwargs_for_generation(
-            ModelOutput(), self.sequences, is_encoder_decoder=self.model.config.is_encoder_decoder
-        )
-        inputs = self.model.prepare_inputs_for_generation(
-            self.input_ids,
-            next_sequence_length=1,
-            past_key_values=self.cache,
-            **self.sequences,
-            **self.by_row,
-            **self.shared,
-        )
+    def step(self, processors: list[LogitsProcessor]) -> torch.Tensor:
+        """Run the last token of every row; choose, append and return what follows it: (rows,)."""
+        # The cache holds all tokens but the last, which the arguments do not cover yet.
+        self.sequences = grow_arguments(self.model, self.sequences, num_tokens=1)
         with intercepted(self.blocks, self._run_block):
-            logits = self.model(**inputs, return_dict=True).logits[:, -1].float()
-        self.work.head_ran(len(logits))
-        own = placed(processors, self.sequences["attention_mask"])
-        following: torch.Tensor = own(self.input_ids, logits).argmax(-1)
+            # (rows, 1, vocabulary)
+            logits = score_unread(
+                self.model,
+                self.input_ids,
+                num_unread=1,
+                cache=self.cache,
+                arguments={**self.sequences, **self.by_row, **self.shared},
+            )
+        scores = logits[:, -1].float()  # (rows, vocabulary)
+        self.work.head_ran(len(scores))
+        mask = self.sequences["attention_mask"]  # (rows, tokens)
+        realigned = realign_processors(processors, mask)
+        processed = realigned(self.input_ids, scores)  # (rows, vocabulary)
+        following: torch.Tensor = processed.argmax(-1)  # (rows,)
         self.input_ids = torch.cat([self.input_ids, following[:, None]], 1)
         return following
 
-    def _run_block(
-        self, index: int, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Run a block on all rows, since arguments do not say which dimension has the rows; keep what counts."""
-        hidden, kept = (
-            hidden_states((args, kwargs)),
-            [index not in c.blocks for c in self.combinations],
-        )
-        if not any(kept):  # the model may ask its cache how many tokens there are
-            layer = self.cache.layers[index]
-            layer.update(layer.keys[:, :, :1], layer.values[:, :, :1])
-            return (hidden, None) if self.returns_tuple else hidden
-        self.work.block_ran(index, (args, kwargs))
-        output = forward(*args, **kwargs)
-        if all(kept):
+    def _run_block(self, index: int, forward: Forward, arguments: Arguments) -> object:
+        """Run a block on all rows, and keep its output for the rows whose combination keeps it.
+
+        On all, since arguments do not say which of their dimensions has the rows.
+        """
+        hidden = arguments.hidden_states()  # (rows, 1, ...)
+        keeps = [index not in combination.blocks for combination in self.combinations]
+        if not any(keeps):
+            # Nothing to run, but the model may ask this layer how many tokens there are.
+            count_skipped_token(self.cache.layers[index])
+            if self.returns_tuple:
+                return (hidden, None)
+            return hidden
+        self.work.block_ran(index, arguments)
+        output = arguments.passed_to(forward)
+        if all(keeps):
             return output
-        counts = torch.tensor(kept, device=hidden.device).view(-1, *[1] * (hidden.dim() - 1))
+        mask = torch.tensor(keeps, device=hidden.device)  # (rows,)
+        while mask.dim() < hidden.dim():
+            mask = mask.unsqueeze(-1)  # (rows, 1, ...)
+        # The other rows leave the block as they came.
         if isinstance(output, tuple):
-            return (torch.where(counts, output[0], hidden), *output[1:])
-        return torch.where(counts, output, hidden)
+            changed, *rest = output
+            return (torch.where(mask, changed, hidden), *rest)
+        return torch.where(mask, output, hidden)
 
-    def select(self, keep: list[int]) -> None:
+    def select(self, rows: list[int]) -> None:
         """Go on with these rows alone, in their order."""
-        index = torch.tensor(keep, device=self.input_ids.device)
+        index = torch.tensor(rows, device=self.input_ids.device)  # (selected,)
         for layer in self.cache.layers:
-            layer.batch_select_indices(index.to(layer.keys.device))
-        self.combinations = [self.combinations[row] for row in keep]
+            device = layer.keys.device  # layers may lie on several GPUs
+            select_rows(layer, index.to(device))
+        self.combinations = [self.combinations[row] for row in rows]
         self.input_ids = self.input_ids[index]
-        self.sequences = {
-            name: value.index_select(-2, index) for name, value in self.sequences.items()
-        }
-        self.by_row = {name: value[index] for name, value in self.by_row.items()}
+        for name, value in self.sequences.items():
+            self.sequences[name] = value.index_select(-2, index)
+        for name, value in self.by_row.items():
+            self.by_row[name] = value[index]
 
 
-def _joined(values: list[torch.Tensor], length: int) -> torch.Tensor:
-    """One sequence argument of several parts: padded on the left to one length, row after row."""
-    return torch.cat([pad(value, (length - value.shape[-1], 0)) for value in values], -2)
+def _stacked(values: list[torch.Tensor], length: int | None = None) -> torch.Tensor:
+    """Return an argument (..., rows, length) of several parts, one part's rows after the other's.
 
-
-def _fill(layer: Any, parts: list[tuple[int, CachedLayer | None]], length: int) -> None:
-    """Put the parts' keys and values into an empty cache layer that has then seen `length` tokens.
-
-    A part is its number of rows and what it has of this layer; zeros stand for what it lacks.
+    Shorter parts are padded on the left with 0, which means padding in a mask too. The length is
+    that of the longest part unless given.
     """
-    stored = min(length, layer.sliding_window - 1) if layer.is_sliding else length
+    if length is None:
+        length = max(value.shape[-1] for value in values)
+    padded = []
+    for value in values:
+        missing = length - value.shape[-1]
+        padded.append(pad(value, (missing, 0)))
+    return torch.cat(padded, -2)
+
+
+def _fill(
+    layer: CacheLayerMixin, parts: list[tuple[int, KeysValues | None]], num_read: int
+) -> None:
+    """Put the parts' keys and values into an empty layer, as if it had read `num_read` tokens.
+
+    A part is its number of rows and what it has of this layer. Zeros stand for what it lacks: its
+    combination removes the block, so that its rows take nothing from the layer.
+    """
+    like = _first_content([content for _, content in parts])
+    num_stored = stored_tokens(layer, num_read)
+    keys, values = [], []
+    for num_rows, content in parts:
+        if content is None:
+            content = _without_tokens(like, num_rows)
+        keys.append(_left_padded(content.keys, num_stored))
+        values.append(_left_padded(content.values, num_stored))
+    joined = KeysValues(_joined(keys), _joined(values))
+    fill_layer(layer, joined, num_read)
+
+
+def _first_content(contents: list[KeysValues | None]) -> KeysValues:
+    """Return the first part's content that there is, from which the others take their shape."""
+    for content in contents:
+        if content is not None:
+            return content
+    # No part keeps the block. The layer still has to count tokens: one head of width 1 will do.
     nothing = torch.zeros(1, 1, 0, 1)
-    known = next((part for _, part in parts if part is not None), CachedLayer(nothing, nothing))
-    for name in ("keys", "values"):
-        _, heads, _, width = getattr(known, name).shape
-        states = [
-            getattr(known, name).new_zeros(rows, heads, 0, width)
-            if part is None
-            else getattr(part, name)
-            for rows, part in parts
-        ]
-        states = [
-            pad(state, (0, 0, gap, 0)) if (gap := stored - state.shape[2]) else state
-            for state in states
-        ]
-        setattr(layer, name, states[0] if len(states) == 1 else torch.cat(states))
-    layer.dtype, layer.device, layer.is_initialized = layer.keys.dtype, layer.keys.device, True
-    if layer.is_sliding:
-        layer.cumulative_length = length
+    return KeysValues(nothing, nothing)
+
+
+def _without_tokens(like: KeysValues, num_rows: int) -> KeysValues:
+    """Return content (rows, heads, 0, width) with heads, widths, dtype and device of other rows."""
+    _, key_heads, _, key_width = like.keys.shape
+    _, value_heads, _, value_width = like.values.shape
+    keys = like.keys.new_zeros(num_rows, key_heads, 0, key_width)
+    values = like.values.new_zeros(num_rows, value_heads, 0, value_width)
+    return KeysValues(keys, values)
+
+
+def _left_padded(states: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    """Return states (rows, heads, tokens, width) with as many tokens, zeros before their own."""
+    missing = num_tokens - states.shape[2]
+    if not missing:
+        # No copy: the cache may be most of the memory.
+        return states
+    # Pairs of paddings from the last dimension on: none of the width, some before the tokens.
+    return pad(states, (0, 0, missing, 0))
+
+
+def _joined(states: list[torch.Tensor]) -> torch.Tensor:
+    """Join the rows of parts (rows, heads, tokens, width); a single part is not copied."""
+    if len(states) == 1:
+        return states[0]
+    return torch.cat(states)

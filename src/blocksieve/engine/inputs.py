@@ -1,63 +1,69 @@
 """Turn samples into a model's input tensors, through its processor and chat template."""
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from PIL import Image
+from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 
 from blocksieve.datasets.prompts import render_prompt
+from blocksieve.engine.prefixes import Inputs, Prefix, find_prefix
 from blocksieve.models.loading import LoadedModel
 
+SampleRow: TypeAlias = Mapping[str, Any]
+"""A row of a dataset's table: `sample_id`, `question`, `choices`, `images` as encoded bytes, ..."""
+Processor: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase
+"""What turns texts and images into tensors; a text model has a tokenizer alone."""
 
-def render(processor: Any, template: str | None, text: str, images: int) -> str:
-    """What a model is given to continue: the prompt `text`, with its images before it.
 
-    By the chat template of the processor, as one user turn; or by a plain `template` with {images} and {prompt}, the
-    config's `model.prompt`. Without either, the images and the bare prompt.
+def render(processor: Processor, template: str | None, text: str, num_images: int) -> str:
+    """Return what a model is given to continue: the prompt `text`, with its images before it.
+
+    By the chat template of the processor, as one user turn; or by a plain `template` with {images}
+    and {prompt}, the config's `model.prompt`. Without either, the images and the bare prompt.
     """
-    if by_chat(processor, template):
-        content = [{"type": "image"}] * images + [{"type": "text", "text": text}]
-        turns = [{"role": "user", "content": content if images else text}]
-        return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-    plain = (template or "{images}{prompt}").replace(
-        "{images}", getattr(processor, "image_token", "") * images
+    if uses_chat_template(processor, template):
+        return _chat_prompt(processor, text, num_images)
+    if template is None:
+        template = "{images}{prompt}"
+    image_token = getattr(processor, "image_token", "")
+    with_images = template.replace("{images}", image_token * num_images)
+    # The prompt last: it may hold {images} itself.
+    return with_images.replace("{prompt}", text)
+
+
+def _chat_prompt(processor: Processor, text: str, num_images: int) -> str:
+    parts = [{"type": "image"}] * num_images
+    parts.append({"type": "text", "text": text})
+    # The templates of text models take no parts.
+    content = parts if num_images else text
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}],
+        tokenize=False,
+        add_generation_prompt=True,
     )
-    return plain.replace("{prompt}", text)
+    return str(prompt)
 
 
-def by_chat(processor: Any, template: str | None) -> bool:
+def uses_chat_template(processor: Processor, template: str | None) -> bool:
     """Whether prompts go through the processor's chat template."""
-    return template is None and getattr(processor, "chat_template", None) is not None
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """What the prompts of a batch begin with in common: one row for each group of prompts about the same images.
-
-    `inputs` are its tensors, left-padded; `group` is the prefix row of each prompt; of the batch's prompts, what comes
-    after their prefix lies in the last `rest.shape[1]` places, where `rest` is true.
-    """
-
-    inputs: dict[str, torch.Tensor]
-    group: torch.Tensor
-    rest: torch.Tensor
-
-    @property
-    def length(self) -> int:
-        """Places of the longest prefix."""
-        return int(self.inputs["input_ids"].shape[1])
+    if template is not None:
+        return False
+    return getattr(processor, "chat_template", None) is not None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples as a model takes them: left-padded input tensors, a row a sample, and their common prefixes.
+    """Some samples as a model takes them: left-padded tensors, one row per sample.
 
-    At most `most_rows` of different combinations are decoded together, or as many as there are samples.
+    `prefix`: what their prompts begin with in common; None if sharing it saves nothing. At most
+    `most_rows` of different combinations are decoded together, or as many as there are samples.
     """
 
-    inputs: dict[str, torch.Tensor]
+    inputs: Inputs
     prefix: Prefix | None = None
     most_rows: int = 64
 
@@ -69,163 +75,123 @@ class Batch:
     @property
     def prompt_tokens(self) -> int:
         """Tokens of all prompts, padding included."""
-        return int(self.inputs["input_ids"].numel())
+        ids = self.inputs["input_ids"]  # (rows, width)
+        return int(ids.numel())
 
     @property
     def distinct_prompt_tokens(self) -> int:
         """The same, common prefixes counted once."""
         if self.prefix is None:
             return self.prompt_tokens
-        return int(self.prefix.inputs["input_ids"].numel() + self.prefix.rest.numel())
+        prefix_ids = self.prefix.inputs["input_ids"]  # (groups, prefix length)
+        rest = self.prefix.rest  # (rows, rest width)
+        return int(prefix_ids.numel() + rest.numel())
 
     @property
     def distinct_images(self) -> float:
         """The share of the samples' images that are not seen before in the batch."""
-        return 1.0 if self.prefix is None else len(self.prefix.inputs["input_ids"]) / self.rows
+        if self.prefix is None:
+            return 1.0
+        return self.prefix.num_groups / self.rows
 
 
-def make_batch(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
+def make_batch(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Batch:
     """Turn dataset rows into a batch on the model's device."""
     inputs = make_inputs(loaded, rows, prompt)
-    groups: dict[tuple[bytes, ...], list[int]] = {}
-    for row, sample in enumerate(rows):
-        groups.setdefault(tuple(sample["images"]), []).append(row)
-    firsts = [rows[members[0]] for members in groups.values()]
-    if len(firsts) == len(rows) or loaded.model.config.is_encoder_decoder:
+    by_images: dict[tuple[bytes, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        images = tuple(row["images"])
+        by_images.setdefault(images, []).append(number)
+    nothing_shared = len(by_images) == len(rows)
+    # An encoder sees the whole prompt at once, so that it has no beginning that stands alone.
+    if nothing_shared or loaded.model.config.is_encoder_decoder:
         return Batch(inputs)
     image_token = getattr(loaded.model.config, "image_token_id", None)
-    if image_token is None and any(groups):
+    if image_token is None and any(by_images):
         return Batch(inputs)  # no telling whether all of an image lies in a prefix
-    return Batch(
-        inputs,
-        find_prefix(
-            inputs, make_inputs(loaded, firsts, prompt), list(groups.values()), image_token
-        ),
-    )
+    groups = list(by_images.values())
+    first_rows = [rows[group[0]] for group in groups]
+    firsts = make_inputs(loaded, first_rows, prompt)
+    prefix = find_prefix(inputs, firsts, groups, image_token)
+    return Batch(inputs, prefix)
 
 
-def probe_rows(rows: list[dict[str, Any]], size: int = 4) -> list[dict[str, Any]]:
-    """Samples to check an engine with: the longest question first, the shortest last; two each about one's images."""
-    by_length = sorted(rows, key=lambda row: len(row["question"]))
-    last = len(by_length) - 1
-    chosen = [
-        by_length[place]
-        for place in (last, *(last // 3, 2 * last // 3)[: max(0, size - 2)], 0)[:size]
-    ]
-    alike = [dict(row, images=chosen[place // 2 * 2]["images"]) for place, row in enumerate(chosen)]
-    return alike if _same_count(chosen) else chosen
-
-
-def make_probe(loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str) -> Batch:
-    """A batch of such samples."""
+def make_probe(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Batch:
+    """Return a batch of samples to check an engine with."""
     return make_batch(loaded, probe_rows(rows), prompt)
 
 
-def _same_count(rows: list[dict[str, Any]]) -> bool:
-    return len({len(row["images"]) for row in rows}) == 1
+def probe_rows(rows: Sequence[SampleRow], size: int = 4) -> list[SampleRow]:
+    """Return samples to check an engine with, whose questions differ as much in length as can be.
 
-
-def find_prefix(
-    inputs: dict[str, torch.Tensor],
-    firsts: dict[str, torch.Tensor],
-    groups: list[list[int]],
-    image_token: int | None,
-) -> Prefix | None:
-    """The common beginnings of the prompts of each group, of which `firsts` are the first one's tensors.
-
-    All prefixes hold the prompt's images, and are cut to the length that leaves the fewest places in total. None if an
-    image comes after what prompts have in common, or nothing is saved.
+    The longest comes first and the shortest last. Two each are asked about one sample's images, so
+    that prefixes are tried too.
     """
-    ids, device = inputs["input_ids"], inputs["input_ids"].device
-    prompts = [row[mask.bool()] for row, mask in zip(ids, inputs["attention_mask"], strict=True)]
-    common = [_common([prompts[row] for row in members]) for members in groups]
-    images = [_last(prompts[members[0]], image_token) for members in groups]
-    if any(shared < needed for shared, needed in zip(common, images, strict=True)):
-        return None
-    group = torch.zeros(len(prompts), dtype=torch.long, device=device)
-    for number, members in enumerate(groups):
-        group[members] = number
-    lengths = torch.tensor(common, device=device)
-    whole = torch.tensor([len(prompt) for prompt in prompts], device=device)
-
-    def places(longest: int) -> int:
-        return len(groups) * longest + len(prompts) * int(
-            (whole - lengths.clamp(max=longest)[group]).max()
-        )
-
-    longest = min(range(max(1, *images), max(common) + 1), key=places, default=0)
-    if longest == 0 or places(longest) >= ids.numel():
-        return None
-    return _cut(firsts, lengths.clamp(max=longest), group, whole)
+    by_length = sorted(rows, key=_question_length)
+    shortest, longest = 0, len(by_length) - 1
+    # The longest sets the padding of all, so that it is in a probe of any size.
+    positions = [longest]
+    if size > 2:
+        thirds = [longest // 3, 2 * longest // 3]
+        positions += thirds[: size - 2]
+    if size > 1:
+        positions.append(shortest)
+    probe = [by_length[position] for position in positions]
+    image_counts = {len(row["images"]) for row in probe}
+    if len(image_counts) > 1:
+        # A question may count its images: it keeps them.
+        return probe
+    return _pair_up_images(probe)
 
 
-def _cut(
-    firsts: dict[str, torch.Tensor],
-    lengths: torch.Tensor,
-    group: torch.Tensor,
-    prompt_lengths: torch.Tensor,
-) -> Prefix:
-    """Prefixes of the given lengths from the tensors of each group's first prompt."""
-    longest, shape = int(lengths.max()), firsts["input_ids"].shape
-    places = torch.arange(longest, device=lengths.device) - longest + lengths[:, None]
-    source = ((firsts["attention_mask"] == 0).sum(1)[:, None] + places).clamp(min=0)
-    inputs = {
-        name: value.gather(1, source) if value.shape == shape else value
-        for name, value in firsts.items()
-    }
-    inputs["attention_mask"] = (places >= 0).to(firsts["attention_mask"].dtype)
-    remaining = prompt_lengths - lengths[group]
-    width = int(remaining.max())
-    return Prefix(
-        inputs, group, torch.arange(width, device=lengths.device) >= width - remaining[:, None]
-    )
+def _question_length(row: SampleRow) -> int:
+    return len(row["question"])
 
 
-def _last(prompt: torch.Tensor, token: int | None) -> int:
-    """How many tokens there are up to and with the last one of a kind."""
-    found = (prompt == token).nonzero() if token is not None else []
-    return int(found[-1]) + 1 if len(found) else 0
+def _pair_up_images(rows: Sequence[SampleRow]) -> list[SampleRow]:
+    """Give every second row the images of the row before it."""
+    paired: list[SampleRow] = []
+    for position, row in enumerate(rows):
+        first_of_pair = rows[position - position % 2]
+        images = first_of_pair["images"]
+        paired.append({**row, "images": images})
+    return paired
 
 
-def _common(prompts: list[torch.Tensor]) -> int:
-    """How many tokens all prompts begin with; each has at least one more."""
-    shortest = min(map(len, prompts)) - 1
-    differs = torch.stack([prompt[:shortest] != prompts[0][:shortest] for prompt in prompts]).any(0)
-    return int(differs.int().argmax()) if bool(differs.any()) else shortest
-
-
-def make_inputs(
-    loaded: LoadedModel, rows: list[dict[str, Any]], prompt: str
-) -> dict[str, torch.Tensor]:
-    """Padded input tensors of dataset rows, on the model's device, images in its number format."""
+def make_inputs(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Inputs:
+    """Return padded input tensors of dataset rows, on the model's device, images in its dtype."""
     inputs = process(loaded.processor, loaded.prompt, rows, prompt)
-    dtype = loaded.model.dtype
-    return {
-        name: value.to(loaded.device, dtype if value.is_floating_point() else None)
-        for name, value in inputs.items()
-    }
+    on_device = {}
+    for name, value in inputs.items():
+        # Pixels alone are floating point; token ids must stay whole numbers.
+        dtype = loaded.model.dtype if value.is_floating_point() else None
+        on_device[name] = value.to(loaded.device, dtype)
+    return on_device
 
 
 def process(
-    processor: Any, template: str | None, rows: list[dict[str, Any]], prompt: str
-) -> dict[str, torch.Tensor]:
-    """Input tensors of dataset rows as a processor (or a tokenizer) makes them, padded on its side."""
-    asked = [
-        (render_prompt(prompt, row["question"], row["choices"]), len(row["images"])) for row in rows
-    ]
-    texts = [render(processor, template, text, images) for text, images in asked]
-    images = [
-        [Image.open(io.BytesIO(data)).convert("RGB") for data in row["images"]] for row in rows
-    ]
-    arguments: dict[str, Any] = {"text": texts, "padding": True, "return_tensors": "pt"}
+    processor: Processor, template: str | None, rows: Sequence[SampleRow], prompt: str
+) -> Inputs:
+    """Return input tensors of dataset rows as a processor makes them, padded on its side."""
+    texts, images = [], []
+    for row in rows:
+        text = render_prompt(prompt, row["question"], row["choices"])
+        texts.append(render(processor, template, text, len(row["images"])))
+        images.append([_read_image(data) for data in row["images"]])
+    options: dict[str, object] = {"padding": True, "return_tensors": "pt"}
     if any(images):
-        arguments["images"] = images
-    if by_chat(processor, template):
-        arguments["add_special_tokens"] = False  # the template has written them
-    made = processor(**arguments)
-    # labels would tell PaliGemma that it is being trained
+        options["images"] = images
+    if uses_chat_template(processor, template):
+        options["add_special_tokens"] = False  # the template has written them
+    features: BatchFeature = processor(text=texts, **options)
+    # Labels would tell PaliGemma that it is being trained.
     return {
         name: value
-        for name, value in made.items()
+        for name, value in features.items()
         if isinstance(value, torch.Tensor) and name != "labels"
     }
+
+
+def _read_image(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    return image.convert("RGB")

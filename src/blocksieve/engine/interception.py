@@ -1,35 +1,75 @@
-"""Put a handler between modules and whoever calls them, for the time of a block of code."""
+"""Put a handler between modules and whoever calls them, while a `with` block lasts."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
+import torch
 from torch import nn
 
-# Called as handler(key, forward, args, kwargs); calls forward itself if it wants the module to run.
-Handler = Callable[[int, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+from blocksieve.engine.nested import tensors_in
+
+Forward = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a module is called with."""
+
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+
+    @property
+    def values(self) -> list[object]:
+        """All arguments, positional ones first."""
+        return [*self.args, *self.kwargs.values()]
+
+    def hidden_states(self) -> torch.Tensor:
+        """Return the hidden states (rows, tokens, ...) that a block is called with."""
+        if not self.args:
+            # A few models call their blocks by keywords alone.
+            return self.kwargs["hidden_states"]
+        return tensors_in(self.args)[0]
+
+    def passed_to(self, forward: Forward) -> object:
+        """Return what forward gives on these arguments."""
+        return forward(*self.args, **self.kwargs)
+
+
+# Called as handler(key, forward, arguments). It calls forward itself if the module is to run.
+Handler = Callable[[int, Forward, Arguments], object]
 
 
 @contextmanager
 def intercepted(modules: Mapping[int, nn.Module], handler: Handler) -> Iterator[None]:
-    """Send every call of the modules' `forward` through the handler; signatures stay, everything is put back."""
-    before = {key: module.__dict__.get("forward") for key, module in modules.items()}
+    """Send every call of the modules' `forward` through the handler, until the context ends.
+
+    Hooks would not do: a pre-hook can change a call's arguments and a hook its output, but neither
+    can keep the module from running, and not to run is the whole point of replay. So `forward` is
+    replaced in the module's own `__dict__`, where it hides the method of its class. nn.Module has
+    no say in this: a function is neither a parameter nor a module.
+    """
+    # accelerate moves inputs between devices by a forward in `__dict__` too: it must come back.
+    own_forwards = {key: vars(module).get("forward") for key, module in modules.items()}
     for key, module in modules.items():
-        module.__dict__["forward"] = _through(key, module.forward, handler)
+        vars(module)["forward"] = _through_handler(key, module.forward, handler)
     try:
         yield
     finally:
         for key, module in modules.items():
-            if before[key] is None:
-                del module.__dict__["forward"]
-            else:  # a hook of its own, such as the one that moves inputs between devices
-                module.__dict__["forward"] = before[key]
+            if own_forwards[key] is None:
+                del vars(module)["forward"]
+            else:
+                vars(module)["forward"] = own_forwards[key]
 
 
-def _through(key: int, forward: Callable[..., Any], handler: Handler) -> Callable[..., Any]:
+def _through_handler(key: int, forward: Forward, handler: Handler) -> Forward:
+    # wraps: transformers reads the signature of forward to decide which arguments to pass.
     @functools.wraps(forward)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return handler(key, forward, args, kwargs)
+    def call(*args: object, **kwargs: object) -> object:
+        """Hand the call over to the handler."""
+        arguments = Arguments(args, kwargs)
+        return handler(key, forward, arguments)
 
     return call

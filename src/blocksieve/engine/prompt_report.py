@@ -1,57 +1,66 @@
-"""What a model really sees of a sample: its prompt after the template, and the tokens that come of it."""
+"""What a model really sees of a sample: its prompt after the template, and the prompt's tokens."""
 
 import itertools
-from typing import Any
+from collections.abc import Mapping
+
+import torch
 
 from blocksieve.datasets.prompts import render_prompt
-from blocksieve.engine.inputs import by_chat, process, render
+from blocksieve.engine.inputs import Processor, SampleRow, process, render, uses_chat_template
 from blocksieve.models.checkpoint import fetch
 from blocksieve.models.loading import auto_options, readable
 from blocksieve.models.processor import load_processor
 from blocksieve.specs import ModelSpec
 
 
-def describe_prompt(model: ModelSpec, row: dict[str, Any], prompt: str) -> str:
-    """The prompt of one dataset row as text, its number of tokens and, where the processor tells, of image tokens.
+def describe_prompt(model: ModelSpec, row: SampleRow, prompt: str) -> str:
+    """Return the prompt of one dataset row as text, with its number of tokens.
 
-    `model` is the config's `model`, `prompt` the dataset's template. Loads the processor, never the weights.
+    And the number of image tokens where the processor tells. `model` is the config's `model`,
+    `prompt` the dataset's template. Loads the processor, never the weights.
     """
     folder = str(fetch(model))
     with readable(model):
         processor = load_processor(model.kind, folder, **auto_options(model))
+    num_images = len(row["images"])
     inputs = process(processor, model.prompt, [row], prompt)
-    tokens = inputs["input_ids"][0].tolist()
-    text = render(
-        processor,
-        model.prompt,
-        render_prompt(prompt, row["question"], row["choices"]),
-        len(row["images"]),
-    )
+    tokens = inputs["input_ids"][0].tolist()  # from (1, width)
+    question = render_prompt(prompt, row["question"], row["choices"])
+    text = render(processor, model.prompt, question, num_images)
+    by_chat = uses_chat_template(processor, model.prompt)
     lines = [
         f"sample: {row['sample_id']}",
-        f"template: {'chat template of the processor' if by_chat(processor, model.prompt) else 'plain'}",
-        f"images: {len(row['images'])}",
+        f"template: {'chat template of the processor' if by_chat else 'plain'}",
+        f"images: {num_images}",
         f"tokens: {len(tokens)}{image_tokens(processor, inputs)}",
-        *(f"{name}: {' x '.join(map(str, value.shape))}" for name, value in inputs.items()),
     ]
+    for name, value in inputs.items():
+        shape = " x ".join(map(str, value.shape))
+        lines.append(f"{name}: {shape}")
     tokenizer = getattr(processor, "tokenizer", processor)
-    seen = "".join(
-        repeated(tokenizer.decode([token]), len(list(run)))
-        for token, run in itertools.groupby(tokens)
-    )
-    return "\n".join([*lines, "", "== the prompt", text, "", "== its tokens", seen, ""])
+    runs = []
+    for token, run in itertools.groupby(tokens):
+        token_text = tokenizer.decode([token])
+        runs.append(repeated(token_text, len(list(run))))
+    lines += ["", "== the prompt", text]
+    lines += ["", "== its tokens", "".join(runs), ""]
+    return "\n".join(lines)
 
 
-def image_tokens(processor: Any, inputs: dict[str, Any]) -> str:
-    """How many of a row's tokens stand for images, as far as the processor names them."""
-    if "mm_token_type_ids" in inputs:
-        return f", {int((inputs['mm_token_type_ids'] == 1).sum())} of them for images"
+def image_tokens(processor: Processor, inputs: Mapping[str, torch.Tensor]) -> str:
+    """Return how many of a row's tokens stand for images, as far as the processor names them."""
     token = getattr(processor, "image_token_id", None)
-    return (
-        "" if token is None else f", {int((inputs['input_ids'] == token).sum())} of them for images"
-    )
+    if "mm_token_type_ids" in inputs:
+        is_image = inputs["mm_token_type_ids"] == 1  # (1, width)
+    elif token is not None:
+        is_image = inputs["input_ids"] == token  # (1, width)
+    else:
+        return ""
+    return f", {int(is_image.sum())} of them for images"
 
 
 def repeated(text: str, times: int) -> str:
-    """A token's text; with how often it comes, if more than twice in a row."""
-    return f"{text}[x {times}]" if times > 2 else text * times
+    """Return a token's text; with how often it comes, if more than twice in a row."""
+    if times > 2:
+        return f"{text}[x {times}]"
+    return text * times

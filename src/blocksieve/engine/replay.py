@@ -1,251 +1,284 @@
-"""Run what several combinations have in common once: blocks below which they agree, and all encoders before the blocks.
+"""Run once what combinations have in common: blocks below which they agree, and encoders.
 
-The model's own forward runs for every combination; only calls of blocks and encoders are answered from what an earlier
-combination left behind. So nothing has to be known of the code between them.
+The model's own forward runs for every combination. Only calls of blocks and encoders are answered
+from what an earlier combination left behind, so nothing has to be known of the code between them.
 """
 
 import copy
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import torch
 from torch import nn
-from transformers import Cache, EncoderDecoderCache
-from transformers.cache_utils import LinearAttentionCacheLayerMixin
+from transformers import Cache
 
-from blocksieve.combination import Combination
-from blocksieve.engine.work import Arguments, Work, tensors_in
+from blocksieve.combination import NONE, Combination
+from blocksieve.engine.generation import (
+    layer_state,
+    layers_at,
+    mark_cross_attention_done,
+    restore_layer,
+    select_rows,
+    write_counts,
+)
+from blocksieve.engine.interception import Arguments, Forward
+from blocksieve.engine.nested import cloned, same_values, tensors_in, with_fresh_containers
+from blocksieve.engine.work import Work, blocks_below
 from blocksieve.models.blocks import BlockList
 
-Forward = Callable[..., Any]
+Container: TypeAlias = MutableMapping[object, object] | list[object]
 
 
 def walk_order(combinations: list[Combination], num_blocks: int) -> list[Combination]:
-    """Depth-first order of the trie of combinations: those that agree below a block stand side by side."""
-    return sorted(combinations, key=lambda combination: (*combination.blocks, num_blocks))
+    """Return the depth-first order of the trie of what combinations remove.
+
+    Those that agree below a block stand side by side, so that one path in memory is enough.
+    """
+
+    def path(combination: Combination) -> tuple[int, ...]:
+        """Return where the combination lies in the trie."""
+        # The last number is larger than any block: where combinations part, the one that removes
+        # the block comes before the one that keeps it.
+        return (*combination.blocks, num_blocks)
+
+    return sorted(combinations, key=path)
 
 
 @dataclass
-class Call:
-    """What one call of a block left behind: its output, its part of the caches, what it wrote into its arguments."""
+class RecordedCall:
+    """What one call of a block left behind.
+
+    `below`: the blocks removed below it. `output` and how often its tensors had been written to.
+    `cache_states`: the state of each layer at the block's position, for each cache among the
+    arguments. `written`: what the block added to each container among its arguments.
+    """
 
     below: tuple[int, ...]
-    output: Any
-    versions: list[int]
-    caches: list[list[dict[str, Any]]]
-    written: list[Any]
+    output: object
+    counts_at_return: list[int]
+    cache_states: list[list[dict[str, object]]]
+    written: list[Container]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nobody wrote into the output since."""
+        counts = write_counts(self.output)
+        return counts == self.counts_at_return
 
 
 class BlockReplay:
-    """The handler of the blocks: a call whose prefix ran before is replayed. Keeps one path of the trie in memory.
+    """The handler of the blocks: a call that ran before with the same blocks below is replayed.
 
-    With `prefix_of`, the first pass has a row for each common prefix, the second one a row for each prompt, and
-    `prefix_of` says which prefix a prompt begins with.
+    It keeps one path of the trie in memory. `prefix_of` (rows,), if given, says which prefix each
+    prompt begins with: the first pass then has one row per prefix, the second one row per prompt.
+    Without `remembers`, every combination runs all its blocks.
     """
 
-    def __init__(self, work: Work, prefix_of: torch.Tensor | None = None) -> None:
-        self.work, self.stages, self.prefix_of = work, 0, prefix_of
-        self.calls: dict[tuple[int, int], Call] = {}
-        self.copies = False
-        self.combination = Combination()
-        self.seen: dict[int, int] = {}
+    def __init__(
+        self, work: Work, prefix_of: torch.Tensor | None = None, remembers: bool = True
+    ) -> None:
+        self.work = work
+        self.prefix_of = prefix_of
+        self.remembers = remembers
+        self.calls: dict[tuple[int, int], RecordedCall] = {}  # by pass and block
+        self.copies_outputs = False
+        self.combination = NONE
+        self.shared_passes = 0
+        self.last_pass: dict[int, int] = {}  # by block
 
-    def forget(self, stage: int) -> None:
-        """The pass `stage` has other tokens from now on."""
-        self.calls = {key: call for key, call in self.calls.items() if key[0] != stage}
+    def forget(self, number: int) -> None:
+        """Forget a pass, counted from 0: it has other tokens from now on."""
+        kept = {}
+        for (call_number, index), call in self.calls.items():
+            if call_number != number:
+                kept[call_number, index] = call
+        self.calls = kept
 
-    def begin(self, combination: Combination, stages: int) -> None:
-        """The next calls are this combination's; its first `stages` passes have the tokens of all others."""
-        self.combination, self.stages, self.seen = combination, stages, {}
+    def begin(self, combination: Combination, shared_passes: int) -> None:
+        """Take the next calls as this combination's.
+
+        Its first passes have the tokens of all other combinations.
+        """
+        self.combination = combination
+        self.shared_passes = shared_passes
+        self.last_pass = {}
+        if not self.remembers:
+            self.calls.clear()
 
     @property
     def started(self) -> bool:
         """Whether a block of this combination ran already."""
-        return bool(self.seen)
+        return bool(self.last_pass)
 
-    def __call__(
-        self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def __call__(self, index: int, forward: Forward, arguments: Arguments) -> object:
         """Replay a block's call, or run it and keep what it left behind."""
-        stage = self.seen[index] = self.seen.get(index, -1) + 1
-        if stage >= self.stages:
-            self.work.block_ran(index, (args, kwargs))
-            return forward(*args, **kwargs)
-        below = tuple(block for block in self.combination.blocks if block < index)
-        known = self.calls.get((stage, index))
-        if known is not None and known.below == below and known.versions == versions(known.output):
-            _restore(known, index - len(below), (args, kwargs))
-            return fresh(known.output, self.copies)
-        if known is not None and known.below == below:
-            self.copies = True  # someone changed the output in place
-        self.work.block_ran(index, (args, kwargs))
-        if (
-            stage == 1 and self.prefix_of is not None
-        ):  # from a row for each prefix to a row for each prompt
-            for cache in _caches((args, kwargs)):
-                for layer in _layers(cache, index - len(below)):
-                    layer.batch_select_indices(self.prefix_of)
-        call = _record(forward, index - len(below), below, (args, kwargs))
-        self.calls[stage, index] = call
-        return fresh(call.output, self.copies)
+        number = self.last_pass.get(index, -1) + 1
+        self.last_pass[index] = number
+        if number >= self.shared_passes:  # each combination decodes other tokens
+            self.work.block_ran(index, arguments)
+            return arguments.passed_to(forward)
+        below = blocks_below(self.combination, index)
+        position = index - len(below)  # of the block in the view, and of its layer in the cache
+        call = self.calls.get((number, index))
+        if call is not None and call.below == below:
+            if call.is_intact:
+                _restore(call, position, arguments)
+                return self._handed_out(call.output)
+            # The model writes into what its blocks return. From now on it gets copies.
+            self.copies_outputs = True
+        if number == 1 and self.prefix_of is not None:
+            self._expand_prefixes(position, arguments)
+        self.work.block_ran(index, arguments)
+        call = _record(forward, position, below, arguments)
+        self.calls[number, index] = call
+        return self._handed_out(call.output)
+
+    def _handed_out(self, output: object) -> object:
+        if self.copies_outputs:
+            return cloned(output)
+        return with_fresh_containers(output)
+
+    def _expand_prefixes(self, position: int, arguments: Arguments) -> None:
+        """Turn a cache layer from one row per prefix into one row per prompt."""
+        for cache in _caches(arguments):
+            for layer in layers_at(cache, position):
+                select_rows(layer, self.prefix_of)
 
     def nbytes(self) -> int:
-        """Memory of what is kept."""
-        kept = (
-            tensor
-            for call in self.calls.values()
-            for tensor in tensors_in([call.output, call.caches])
-        )
-        return sum(tensor.nbytes for tensor in kept)
+        """Return the memory of what is kept."""
+        kept: list[object] = []
+        for call in self.calls.values():
+            kept += [call.output, call.cache_states]
+        return sum(tensor.nbytes for tensor in tensors_in(kept))
+
+
+@dataclass
+class RecordedEncoding:
+    """What one call of an encoder was given and returned, and how often that was written to."""
+
+    values: tuple[object, ...]
+    keywords: dict[str, object]
+    output: object
+    counts_at_return: list[int]
+
+    def answers(self, arguments: Arguments) -> bool:
+        """Whether a call with these arguments gives the same output, which is still intact."""
+        if write_counts(self.output) != self.counts_at_return:
+            return False
+        if not same_values(self.keywords, arguments.kwargs):
+            return False
+        return same_values(self.values, arguments.args)
 
 
 class EncoderMemo:
-    """The handler of the modules that run before the blocks: the same inputs give the same output."""
+    """The handler of modules that run before the blocks: the same inputs give the same output.
 
-    def __init__(self, work: Work, blocks: BlockReplay) -> None:
-        self.work, self.blocks = work, blocks
-        self.calls: dict[int, list[tuple[Arguments, Any, list[int]]]] = {}
+    Without `remembers` every call runs.
+    """
 
-    def __call__(
-        self, index: int, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def __init__(self, work: Work, blocks: BlockReplay, remembers: bool = True) -> None:
+        self.work = work
+        self.blocks = blocks
+        self.remembers = remembers
+        self.calls: dict[int, list[RecordedEncoding]] = {}
+
+    def __call__(self, index: int, forward: Forward, arguments: Arguments) -> object:
         """Give back a known output; after the first block, run the module as it is."""
-        if self.blocks.started:
-            return forward(*args, **kwargs)
-        known = self.calls.setdefault(index, [])
-        for arguments, output, before in known:
-            if versions(output) == before and same(arguments, (args, kwargs)):
-                return fresh(output, copies=False)
-        arguments = cloned((args, kwargs))
-        output = forward(*args, **kwargs)
+        if self.blocks.started:  # the head, whose inputs differ by combination
+            return arguments.passed_to(forward)
+        if not self.remembers:
+            self.work.encoder_ran(index, arguments)
+            return arguments.passed_to(forward)
+        calls = self.calls.setdefault(index, [])
+        for call in calls:
+            if call.answers(arguments):
+                return with_fresh_containers(call.output)
+        # Copied before the call, since a module may write into its arguments.
+        values = cloned(arguments.args)
+        keywords = cloned(arguments.kwargs)
         self.work.encoder_ran(index, arguments)
-        known.append((arguments, output, versions(output)))
-        return fresh(output, copies=False)
+        output = arguments.passed_to(forward)
+        call = RecordedEncoding(values, keywords, output, write_counts(output))
+        calls.append(call)
+        return with_fresh_containers(output)
 
 
-def encoders(model: nn.Module, found: BlockList) -> dict[int, nn.Module]:
-    """The largest modules that neither hold the blocks nor lie in what owns them."""
-    path = [model]
-    for name in found.path.split(".")[:-1]:
-        path.append(getattr(path[-1], name))
-    beside = [
-        child
-        for module in path[:-1]
-        for child in module.children()
-        if all(child is not p for p in path)
-    ]
-    return dict(enumerate(beside))
+def encoders(model: nn.Module, block_list: BlockList) -> dict[int, nn.Module]:
+    """Return the top-level modules outside the decoder, such as the vision tower and the projector.
+
+    They run once for each distinct input. A child of a module on the way from the model to the
+    owner of the blocks counts, unless it lies on that way itself.
+    """
+    on_the_way = [model]
+    for name in block_list.path.split(".")[:-1]:
+        on_the_way.append(getattr(on_the_way[-1], name))
+    outside = []
+    for module in on_the_way[:-1]:
+        for child in module.children():
+            # By identity, since a module's class may define equality.
+            if not any(child is part for part in on_the_way):
+                outside.append(child)
+    return dict(enumerate(outside))
 
 
-def _record(forward: Forward, position: int, below: tuple[int, ...], arguments: Arguments) -> Call:
-    args, kwargs = arguments
-    written_to = _containers(arguments)
-    before = [copy.copy(container) for container in written_to]
-    output = forward(*args, **kwargs)
-    caches = [[_state(layer) for layer in _layers(cache, position)] for cache in _caches(arguments)]
-    written = [_difference(old, new) for old, new in zip(before, written_to, strict=True)]
-    return Call(below, output, versions(output), caches, written)
-
-
-def _restore(call: Call, position: int, arguments: Arguments) -> None:
-    for cache, states in zip(_caches(arguments), call.caches, strict=True):
-        for layer, state in zip(_layers(cache, position), states, strict=True):
-            vars(layer).update(
-                _copied(state) if isinstance(layer, LinearAttentionCacheLayerMixin) else state
-            )
-        if isinstance(cache, EncoderDecoderCache):
-            cache.is_updated[position] = True
-    for container, added in zip(_containers(arguments), call.written, strict=True):
-        container.update(added) if isinstance(container, MutableMapping) else container.extend(
-            added
-        )
-
-
-def _caches(arguments: Arguments) -> list[Cache]:
-    args, kwargs = arguments
-    return [value for value in (*args, *kwargs.values()) if isinstance(value, Cache)]
-
-
-def _layers(cache: Cache, position: int) -> list[Any]:
-    """The layers of a cache at a block's position, made if they are not there yet; none if the block has none."""
-    if isinstance(cache, EncoderDecoderCache):
-        return _layers(cache.self_attention_cache, position) + _layers(
-            cache.cross_attention_cache, position
-        )
-    while cache.layer_class_to_replicate is not None and len(cache.layers) <= position:
-        cache.layers.append(cache.layer_class_to_replicate())
-    return list(cache.layers[position : position + 1])
-
-
-def _state(layer: Any) -> dict[str, Any]:
-    """A cache layer's content. Keys and values grow by concatenation; recurrent states are written in place."""
-    return (
-        _copied(vars(layer))
-        if isinstance(layer, LinearAttentionCacheLayerMixin)
-        else dict(vars(layer))
+def _record(
+    forward: Forward, position: int, below: tuple[int, ...], arguments: Arguments
+) -> RecordedCall:
+    """Run a block, and keep what a replay has to put in place."""
+    containers = _containers(arguments)
+    before = [copy.copy(container) for container in containers]
+    output = arguments.passed_to(forward)
+    cache_states = []
+    for cache in _caches(arguments):
+        layers = layers_at(cache, position)
+        cache_states.append([layer_state(layer) for layer in layers])
+    return RecordedCall(
+        below=below,
+        output=output,
+        counts_at_return=write_counts(output),
+        cache_states=cache_states,
+        written=list(map(_added, before, containers)),
     )
 
 
-def _copied(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: cloned(value) for name, value in state.items()}
+def _restore(call: RecordedCall, position: int, arguments: Arguments) -> None:
+    """Leave behind what the recorded call left behind."""
+    caches = _caches(arguments)
+    for cache, states in zip(caches, call.cache_states, strict=True):
+        layers = layers_at(cache, position)
+        for layer, state in zip(layers, states, strict=True):
+            restore_layer(layer, state)
+        mark_cross_attention_done(cache, position)
+    containers = _containers(arguments)
+    for container, added in zip(containers, call.written, strict=True):
+        if isinstance(container, list):
+            container.extend(added)
+        elif isinstance(added, MutableMapping):
+            container.update(added)
 
 
-def _containers(arguments: Arguments) -> list[Any]:
-    """Arguments that a block may write to: mappings and lists that are no model output."""
-    args, kwargs = arguments
-    return [
-        value for value in (*args, *kwargs.values()) if isinstance(value, (MutableMapping, list))
-    ]
+def _caches(arguments: Arguments) -> list[Cache]:
+    return [value for value in arguments.values if isinstance(value, Cache)]
 
 
-def _difference(before: Any, after: Any) -> Any:
-    if isinstance(after, MutableMapping):
-        return {
-            key: value
-            for key, value in after.items()
-            if key not in before or before[key] is not value
-        }
-    return after[len(before) :]
+def _containers(arguments: Arguments) -> list[Container]:
+    """Return the arguments that a block may write to: mappings and lists."""
+    containers: list[Container] = []
+    for value in arguments.values:
+        if isinstance(value, (MutableMapping, list)):
+            containers.append(value)
+    return containers
 
 
-def versions(output: Any) -> list[int]:
-    """How often each tensor was changed in place."""
-    return [tensor._version for tensor in tensors_in(output)]
-
-
-def cloned(value: Any) -> Any:
-    """A copy of nested containers and the tensors in them; all else as it is."""
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if isinstance(value, MutableMapping):
-        own = copy.copy(value)
-        own.update({key: cloned(part) for key, part in value.items()})
-        return own
-    if type(value) in (list, tuple):
-        return type(value)(cloned(part) for part in value)
-    return value
-
-
-def fresh(output: Any, copies: bool) -> Any:
-    """An output in containers of its own, since callers may refill them; with `copies` its tensors are copies too."""
-    if copies:
-        return cloned(output)
-    return output if isinstance(output, torch.Tensor) else copy.copy(output)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether nested arguments are equal, tensors value by value."""
-    if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
-        both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
-        return (
-            both
-            and one.shape == other.shape
-            and one.dtype == other.dtype
-            and torch.equal(one, other)
-        )
-    if isinstance(one, MutableMapping) and isinstance(other, MutableMapping):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one is other or one == other)
+def _added(before: Container, after: Container) -> Container:
+    """Return what a container has gained: entries of a mapping, the end of a list."""
+    if isinstance(after, list):
+        return after[len(before) :]
+    if not isinstance(before, MutableMapping):
+        return after
+    gained: dict[object, object] = {}
+    for key, value in after.items():
+        if key not in before or before[key] is not value:
+            gained[key] = value
+    return gained

@@ -1,273 +1,222 @@
-"""The shared-work engine: all combinations' answers to a batch, what they have in common computed once."""
+"""The work that all combinations of a batch share, done once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import torch
 from transformers import (
-    DynamicCache,
-    LogitsProcessorList,
+    LogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
     SuppressTokensLogitsProcessor,
 )
 
 from blocksieve.combination import Combination
-from blocksieve.engine.answers import Answer, Growing, Watch, end_tokens, grown, watched
-from blocksieve.engine.attempt import attempt
+from blocksieve.engine.answers import (
+    Answer,
+    PartialAnswers,
+    Watch,
+    end_tokens,
+    partial_answers,
+)
+from blocksieve.engine.attempt import UnsupportedError
 from blocksieve.engine.continuation import Continuation
+from blocksieve.engine.generation import Prepared, generate_greedily, prepare
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.interception import intercepted
+from blocksieve.engine.prefixes import Inputs
+from blocksieve.engine.reference import Context
 from blocksieve.engine.replay import BlockReplay, EncoderMemo, encoders
-from blocksieve.engine.verification import PrefixPass, Unfinished, UnsupportedError, Verification
-from blocksieve.engine.work import Work
-from blocksieve.models.loading import LoadedModel
+from blocksieve.engine.unfinished import Unfinished, cut_back
+from blocksieve.engine.verification import Verified, read_prefixes, verify
+from blocksieve.engine.ways import Way
 from blocksieve.models.view import view
 
-# Processors that look at a row's tokens without minding how far it is padded: rows may be moved under them.
+# Processors that look at a row's tokens without minding how far it is padded, so that rows may be
+# moved under them. All others may look at positions, as a fewest number of tokens does.
 MOVABLE = (Watch, RepetitionPenaltyLogitsProcessor, SuppressTokensLogitsProcessor)
 
 
 @dataclass
-class Prepared:
-    """What generate hands to a decoding method, apart from the cache."""
+class Waiting:
+    """A combination of which some rows' drafts were wrong: its answers so far, and those rows."""
 
-    model: Any
-    input_ids: torch.Tensor
-    processors: LogitsProcessorList
-    settings: Any
-    arguments: dict[str, Any]
+    combination: Combination
+    answers: PartialAnswers
+    unfinished: Unfinished
 
 
 class SharedBatch:
     """One batch: what its combinations have in common lives as long as this object.
 
-    Combinations must come in `walk_order`. With `prefixes`, what prompts about the same images begin with is shared.
+    Combinations must come in `walk_order`. What is shared is the way's to say.
     """
 
-    def __init__(
-        self, loaded: LoadedModel, batch: Batch, max_new_tokens: int, work: Work, prefixes: bool
-    ) -> None:
-        self.loaded, self.batch, self.max_new_tokens, self.work = (
-            loaded,
-            batch,
-            max_new_tokens,
-            work,
-        )
-        self.model, self.prefix = loaded.model, batch.prefix if prefixes else None
+    def __init__(self, way: Way, context: Context, batch: Batch) -> None:
+        loaded = context.loaded
+        self.way = way
+        self.batch = batch
+        self.loaded = loaded
+        self.model = loaded.model
+        self.max_new_tokens = context.max_new_tokens
+        self.work = context.work
+        self.ends = end_tokens(loaded.model)
+        self.prefix = batch.prefix if way.prefixes else None
         self.blocks = dict(enumerate(loaded.blocks.blocks))
         self.encoders = encoders(loaded.model, loaded.blocks)
-        self.replay = BlockReplay(work, self.prefix.group if self.prefix else None)
-        self.memo = EncoderMemo(work, self.replay)
-        self.ends = end_tokens(loaded.model)
-        self.drafts: torch.Tensor | None = None
+        prefix_of = None if self.prefix is None else self.prefix.group
+        self.replay = BlockReplay(context.work, prefix_of, remembers=way.replay)
+        self.memo = EncoderMemo(context.work, self.replay, remembers=way.encoder_memo)
+        self.drafts: torch.Tensor | None = None  # (rows, draft length)
         self.prepared: dict[str, Prepared] = {}
 
     @contextmanager
-    def replaying(self, combination: Combination, stages: int) -> Iterator[None]:
-        """The model without the combination's blocks; what other combinations ran in its first passes is replayed."""
-        self.replay.begin(combination, stages)
-        with (
-            torch.no_grad(),
-            view(self.model, self.loaded.blocks, combination),
-            intercepted(self.encoders, self.memo),
-            intercepted(self.blocks, self.replay),
-        ):
+    def _without_blocks(self, combination: Combination, shared_passes: int) -> Iterator[None]:
+        """Leave the combination's blocks out, and share its first passes with all others."""
+        self.replay.begin(combination, shared_passes)
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            # The view first: it changes which blocks are called, the handlers what a call does.
+            stack.enter_context(view(self.model, self.loaded.blocks, combination))
+            stack.enter_context(intercepted(self.encoders, self.memo))
+            stack.enter_context(intercepted(self.blocks, self.replay))
             yield
 
-    def decode(self, combination: Combination) -> Growing:
-        """Answers by the model's own generate; its first pass is shared."""
+    def decode(self, combination: Combination) -> PartialAnswers:
+        """Return complete answers by the model's own generate; its first pass is shared."""
         watch = Watch(self.model.dtype)
-        with self.replaying(combination, stages=1):
-            output = self._generate(self.batch.inputs, watch)
-        self.work.head_ran(output.shape[0] * len(watch.verdicts))
-        return grown(output[:, watch.start :].tolist(), watch, self.ends, self.max_new_tokens)
+        with self._without_blocks(combination, shared_passes=1):
+            # (rows, prompt + answer)
+            output = generate_greedily(self.model, self.batch.inputs, self.max_new_tokens, [watch])
+        num_steps = len(watch.verdicts)
+        self.work.head_ran(len(output) * num_steps)
+        answer_ids = output[:, watch.start :]  # (rows, answer)
+        return self._partial_answers(answer_ids.tolist(), watch)
 
-    def draft(self, drafts: list[list[int]]) -> None:
-        """Verify these from now on."""
-        length = max(1, min(max(map(len, drafts)), self.max_new_tokens))
-        filled = [(draft + [0] * length)[:length] for draft in drafts]
-        self.drafts = torch.tensor(filled, device=self.model.device)
-        self.replay.forget(stage=1)
+    def use_drafts(self, drafts: list[list[int]]) -> None:
+        """Verify these from now on, one list of tokens per row."""
+        longest = max(len(draft) for draft in drafts)
+        length = max(1, min(longest, self.max_new_tokens))
+        # What fills a short draft is verified like the rest: it may even be right.
+        filler = [0] * length
+        filled = [[*draft, *filler][:length] for draft in drafts]
+        self.drafts = torch.tensor(filled, device=self.model.device)  # (rows, length)
+        self.replay.forget(number=1)  # the pass over the drafts; that over the prompts stays
 
-    def verify(self, combination: Combination) -> tuple[Growing, Unfinished | None]:
-        """Answers as far as the drafts are right, and what is needed to go on; UnsupportedError if the model cannot."""
+    def verify(self, combination: Combination) -> tuple[PartialAnswers, Unfinished | None]:
+        """Return answers as far as the drafts are right, and what is needed to go on.
+
+        UnsupportedError if the model cannot be run so.
+        """
         watch = Watch(self.model.dtype)
-        with self.replaying(combination, stages=2):
-            inputs, prefix = self.batch.inputs, None
-            if self.prefix is not None:
-                first = PrefixPass()
-                self._decode_by(first, "prefix", self.prefix.inputs)
-                prefix = self.prefix, first.cache
-                # images were read with the prefixes; what is left of them are sizes, which positions depend on
-                inputs = {
-                    name: value for name, value in inputs.items() if not value.is_floating_point()
-                }
-            verification = Verification(self.drafts, self.work, prefix)
-            self._decode_by(verification, "prompt", inputs, watch)
-        fixed = [type(p).__name__ for p in verification.processors if not isinstance(p, MOVABLE)]
-        if fixed:
-            raise UnsupportedError(f"its generation settings ask for {', '.join(fixed)}")
-        said = zip(verification.tokens.tolist(), verification.right.tolist(), strict=True)
-        growing = grown(
-            [row[: right + 1] for row, right in said], watch, self.ends, self.max_new_tokens
-        )
-        rows = growing.unfinished()
+        with self._without_blocks(combination, shared_passes=2):
+            verified = self._read_prompts_and_drafts(watch)
+        _check_movable(verified.processors)
+        answers = self._partial_answers(verified.answer_tokens(), watch)
+        rows = answers.unfinished_rows()
+        if not rows:
+            return answers, None
         kept = [index for index in self.blocks if index not in combination.blocks]
-        return growing, verification.unfinished(rows, kept) if rows else None
+        return answers, cut_back(verified, rows, kept)
 
-    def finish(
-        self, waiting: list[tuple[Combination, Growing, Unfinished]]
-    ) -> Iterator[tuple[Combination, list[Answer]]]:
-        """Decode all waiting rows to their ends, together, and give their combinations' answers."""
-        if not waiting:
-            return
+    def _read_prompts_and_drafts(self, watch: Watch) -> Verified:
+        inputs = self.batch.inputs
+        if self.prefix is None:
+            prompts = self._prepare("prompts", inputs)
+            return verify(prompts, self.drafts, watch, self.work)
+        cache = read_prefixes(self._prepare("prefixes", self.prefix.inputs))
+        # Images were read with the prefixes. What is left of them are sizes, on which positions
+        # depend.
+        without_pixels = {
+            name: value for name, value in inputs.items() if not value.is_floating_point()
+        }
+        prompts = self._prepare("prompts", without_pixels)
+        return verify(prompts, self.drafts, watch, self.work, (self.prefix, cache))
+
+    def _prepare(self, name: str, inputs: Inputs) -> Prepared:
+        """Return what generate decodes these inputs with, worked out once for all combinations."""
+        if name in self.prepared:
+            return self.prepared[name].with_empty_cache()
+        prepared = prepare(self.model, inputs, self.max_new_tokens)
+        if prepared.suits_all_combinations:
+            # Not with the cache that is about to be filled: it would stay in memory.
+            self.prepared[name] = prepared.with_empty_cache()
+        return prepared
+
+    def finish(self, waiting: list[Waiting]) -> list[tuple[Combination, list[Answer]]]:
+        """Decode all waiting rows to their ends, together; return their combinations' answers."""
         watch = Watch(self.model.dtype)
-        processors = [
-            processor for processor in waiting[0][2].processors if not isinstance(processor, Watch)
-        ]
-        processors.append(watch)
-        returns_tuple = any(isinstance(call.output, tuple) for call in self.replay.calls.values())
-        parts = [(combination, left) for combination, _, left in waiting]
-        continuation = Continuation(self.model, self.blocks, returns_tuple, parts, self.work)
-        slots = [(growing, row) for _, growing, _ in waiting for row in growing.unfinished()]
+        processors = _replace_watch(waiting[0].unfinished.processors, watch)
+        continuation = self._continuation(waiting)
+        # For each row of the continuation: whose answers it belongs to, and which row of them.
+        slots: list[tuple[PartialAnswers, int]] = []
+        for part in waiting:
+            for row in part.answers.unfinished_rows():
+                slots.append((part.answers, row))
         while slots:
             tokens = continuation.step(processors).tolist()
-            for (growing, row), token, verdict in zip(
-                slots, tokens, watch.verdicts.pop().rows(), strict=True
-            ):
-                growing.add(row, token, verdict)
-            alive = [place for place, (growing, row) in enumerate(slots) if not growing.ended(row)]
+            verdicts = watch.verdicts.pop().rows()
+            for slot, token, verdict in zip(slots, tokens, verdicts, strict=True):
+                answers, row = slot
+                answers.add(row, token, verdict)
+            alive = _alive(slots)
+            # Rows that have ended run on until they are half of all, since taking rows out copies
+            # the whole cache.
             if 2 * len(alive) <= len(slots):
                 slots = [slots[place] for place in alive]
                 if slots:
                     continuation.select(alive)
-        for combination, growing, _ in waiting:
-            yield combination, growing.answers(self.loaded)
+        finished = []
+        for part in waiting:
+            answers_of_part = part.answers.answers(self.loaded)
+            finished.append((part.combination, answers_of_part))
+        return finished
 
-    def _decode_by(
-        self, method: Any, name: str, inputs: dict[str, torch.Tensor], *watch: Watch
-    ) -> None:
-        """Decode by a method of our own; generate prepares for it once, as only the cache differs by combination."""
-        if name in self.prepared:
-            ready = self.prepared[name]
-            processors = [
-                processor for processor in ready.processors if not isinstance(processor, Watch)
-            ]
-            cache = DynamicCache(config=ready.model.config.get_text_config(decoder=True))
-            own = LogitsProcessorList([*processors, *watch])
-            method(
-                ready.model,
-                ready.input_ids,
-                own,
-                None,
-                ready.settings,
-                **ready.arguments,
-                past_key_values=cache,
-            )
-            return
+    def _continuation(self, waiting: list[Waiting]) -> Continuation:
+        # All blocks of a model return a tuple, or all a tensor; and one was recorded at least.
+        recorded = self.replay.calls.values()
+        returns_tuple = any(isinstance(call.output, tuple) for call in recorded)
+        return Continuation(
+            model=self.model,
+            blocks=self.blocks,
+            returns_tuple=returns_tuple,
+            parts=[(part.combination, part.unfinished) for part in waiting],
+            work=self.work,
+        )
 
-        def keeping(
-            model: Any, input_ids: Any, logits_processor: Any, generation_config: Any, **kwargs: Any
-        ) -> Any:
-            stopping = kwargs.pop("stopping_criteria")
-            if type(kwargs.get("past_key_values")) is DynamicCache:
-                arguments = {
-                    key: value for key, value in kwargs.items() if key != "past_key_values"
-                }
-                self.prepared[name] = Prepared(
-                    model, input_ids, logits_processor, generation_config, arguments
-                )
-            return method(model, input_ids, logits_processor, stopping, generation_config, **kwargs)
-
-        self._generate(inputs, *watch, custom_generate=keeping)
-
-    def _generate(
-        self, inputs: dict[str, torch.Tensor], *watch: Watch, **kwargs: Any
-    ) -> torch.Tensor:
-        own = {
-            name: value.clone() for name, value in inputs.items()
-        }  # generate() may change them in place
-        length = self.max_new_tokens
-        with watched(self.model, *watch):
-            output: torch.Tensor = self.model.generate(
-                **own, max_new_tokens=length, do_sample=False, num_beams=1, **kwargs
-            )
-        return output
+    def _partial_answers(self, tokens: list[list[int]], watch: Watch) -> PartialAnswers:
+        return partial_answers(
+            tokens,
+            watch,
+            self.ends,
+            self.max_new_tokens,
+        )
 
 
-Attempt = tuple[Combination, list[Answer] | Exception]
+def _check_movable(processors: Iterable[LogitsProcessor]) -> None:
+    """Raise an UnsupportedError that names the processors under which rows cannot be moved."""
+    names = []
+    for processor in processors:
+        if not isinstance(processor, MOVABLE):
+            names.append(type(processor).__name__)
+    if names:
+        raise UnsupportedError(f"its generation settings ask for {', '.join(names)}")
 
 
-def by_prefill(
-    loaded: LoadedModel,
-    batch: Batch,
-    combinations: list[Combination],
-    drafts: list[list[int]] | None,
-    max_new_tokens: int,
-    work: Work,
-) -> Iterator[Attempt]:
-    """Answers of combinations in walk order: shared passes over the prompts, then the model's own decoding."""
-    shared = SharedBatch(loaded, batch, max_new_tokens, work, prefixes=False)
-    for combination in combinations:
-        growing = attempt(shared.decode, combination)
-        yield combination, growing if isinstance(growing, Exception) else growing.answers(loaded)
+def _alive(slots: list[tuple[PartialAnswers, int]]) -> list[int]:
+    """Return the places of the rows whose answers have not ended."""
+    alive = []
+    for place, (answers, row) in enumerate(slots):
+        if not answers.ended(row):
+            alive.append(place)
+    return alive
 
 
-def by_drafts(
-    loaded: LoadedModel,
-    batch: Batch,
-    combinations: list[Combination],
-    drafts: list[list[int]] | None,
-    max_new_tokens: int,
-    work: Work,
-    prefixes: bool = False,
-) -> Iterator[Attempt]:
-    """Answers of combinations in walk order: shared passes over prompts and drafts; wrong rows go on together.
-
-    Without drafts, the first combination's answers are those of the others.
-    """
-    shared = SharedBatch(loaded, batch, max_new_tokens, work, prefixes)
-    shared.draft(drafts or [[] for _ in range(batch.rows)])
-    waiting: list[tuple[Combination, Growing, Unfinished]] = []
-    for combination in combinations:
-        verified = attempt(shared.verify, combination)
-        if isinstance(verified, Exception):
-            yield combination, verified
-            continue
-        growing, left = verified
-        if left is None:
-            yield combination, growing.answers(loaded)
-            continue
-        if enough(waiting, len(left), batch):
-            yield from finished(shared, waiting)
-            waiting = []
-        waiting.append((combination, growing, left))
-        if drafts is None:
-            yield from finished(shared, waiting)
-            waiting = []
-            drafts = growing.tokens
-            shared.draft(drafts)
-    yield from finished(shared, waiting)
-
-
-def finished(
-    shared: SharedBatch, waiting: list[tuple[Combination, Growing, Unfinished]]
-) -> Iterator[Attempt]:
-    """The answers of all that waited, or for each of them what went wrong."""
-    given = attempt(lambda: list(shared.finish(waiting)))
-    yield from (
-        ((combination, given) for combination, *_ in waiting)
-        if isinstance(given, Exception)
-        else given
-    )
-
-
-def enough(waiting: list[tuple[Combination, Growing, Unfinished]], more: int, batch: Batch) -> bool:
-    """Whether so many rows wait that they go on before more join them."""
-    return sum(len(left) for *_, left in waiting) + more > max(batch.most_rows, batch.rows)
-
-
-by_prefixes = partial(by_drafts, prefixes=True)
+def _replace_watch(processors: Iterable[LogitsProcessor], watch: Watch) -> list[LogitsProcessor]:
+    """Return the processors with this watch as the last, in place of another."""
+    replaced = []
+    for processor in processors:
+        if not isinstance(processor, Watch):
+            replaced.append(processor)
+    replaced.append(watch)
+    return replaced

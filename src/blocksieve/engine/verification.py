@@ -1,20 +1,34 @@
-"""Verify a draft answer in one pass instead of decoding it token by token."""
+"""Verify a draft answer in one pass over all its tokens instead of decoding it token by token."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import pad
-from transformers import Cache, DynamicCache, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
-from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
-from transformers.utils import ModelOutput
+from transformers import (
+    Cache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+)
 
-from blocksieve.engine.inputs import Prefix
+from blocksieve.engine.attempt import UnsupportedError
+from blocksieve.engine.generation import (
+    ModelArguments,
+    Prepared,
+    grow_arguments,
+    has_windows,
+    keep_past_of_windows,
+    run_prompts,
+    score_unread,
+    without_images,
+)
+from blocksieve.engine.prefixes import Prefix
 from blocksieve.engine.work import Work
 
-# Arguments of the model with one entry a token in the last dimension, and a row in the one before.
+# Arguments of the model with one entry per token in the last dimension, and rows in the one before:
+# (rows, tokens), or (axes, rows, tokens) for positions in time, height and width.
 SEQUENCES = (
     "attention_mask",
     "position_ids",
@@ -24,232 +38,225 @@ SEQUENCES = (
 )
 
 
-class UnsupportedError(Exception):
-    """A model cannot be run in this way; a slower one is taken."""
+@dataclass
+class Reading:
+    """Prompts, as far as they are read, and the scores after them, as far as they are needed.
+
+    `input_ids` (rows, width) hold the prompts; the cache holds their first tokens, or all of them.
+    `chosen` (rows, 1) is the token after the prompt where it is known, else (rows, 0).
+    """
+
+    model: PreTrainedModel
+    input_ids: torch.Tensor
+    arguments: ModelArguments
+    cache: Cache
+    processors: LogitsProcessorList
+    chosen: torch.Tensor
 
 
 @dataclass
-class CachedLayer:
-    """Keys and values of some rows in one cache layer: rows x heads x tokens x width, right-aligned."""
+class Verified:
+    """What the model says to prompts and drafts.
 
-    keys: torch.Tensor
-    values: torch.Tensor
-
-
-@dataclass
-class Unfinished:
-    """Rows whose draft was wrong before their answer ended, cut back to what was right and right-aligned.
-
-    All tokens of `input_ids` (rows x tokens) are in the cache but the last, which is next. The model's other arguments:
-    `sequences` have an entry a row and cached token, `by_row` an entry a row, `shared` neither. `layers` by block.
+    `input_ids` (rows, width + appended): prompts, and as many tokens of each draft as were read.
+    `tokens` (rows, appended + 1): the model's choice after the prompt, and after each draft token.
+    `num_right` (rows,): how many draft tokens from the first on are the model's choice; so
+    `tokens[row, : num_right[row] + 1]` is right: the good part of the draft and the token after it.
     """
 
     input_ids: torch.Tensor
-    sequences: dict[str, torch.Tensor]
-    by_row: dict[str, torch.Tensor]
-    shared: dict[str, Any]
-    layers: dict[int, CachedLayer]
-    processors: list[Any]
+    appended: int
+    tokens: torch.Tensor
+    num_right: torch.Tensor
+    arguments: ModelArguments
+    cache: Cache
+    processors: list[LogitsProcessor]
 
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
-
-@dataclass
-class PrefixPass:
-    """A decoding method for `generate(custom_generate=...)` that runs the prompts and keeps their cache."""
-
-    cache: Cache = field(init=False)
-
-    def __call__(
-        self, model: Any, input_ids: torch.Tensor, logits_processor: Any, stopping_criteria: Any,
-        generation_config: Any, **kwargs: Any,
-    ) -> torch.Tensor:  # fmt: skip
-        """Run the pass; called by generate."""
-        self.cache = model._prefill(input_ids, generation_config, kwargs).past_key_values
-        if any(layer.is_sliding for layer in self.cache.layers):
-            raise UnsupportedError(
-                "a sliding window counts the gap between a prefix and what follows it"
-            )
-        return input_ids
+    def answer_tokens(self) -> list[list[int]]:
+        """Return for each row the tokens that are right."""
+        rows = self.tokens.tolist()
+        num_right = self.num_right.tolist()
+        right_tokens = []
+        for tokens, count in zip(rows, num_right, strict=True):
+            right_tokens.append(tokens[: count + 1])
+        return right_tokens
 
 
-@dataclass
-class Verification:
-    """A decoding method for `generate(custom_generate=...)`: one pass over the prompts, one over the drafts.
+def verify(
+    prepared: Prepared,
+    drafts: torch.Tensor,  # (rows, draft length)
+    watch: LogitsProcessor,
+    work: Work,
+    prefix: tuple[Prefix, Cache] | None = None,
+) -> Verified:
+    """Read prompts and drafts, and return how far the model agrees with the drafts.
 
-    Afterwards `tokens` holds, a row, the draft as far as it is what the model would say, and the model's next token.
-    `drafts` is rows x tokens; what stands behind a shorter draft does not matter. With the cache of common `prefixes`,
-    the one pass is over the rest of the prompts and the drafts.
+    One pass over the prompts, one over the drafts. With the cache of the common prefixes, a single
+    pass over the rest of the prompts and the drafts. A shorter draft is padded with any tokens.
     """
-
-    drafts: torch.Tensor
-    work: Work
-    prefix: tuple[Prefix, Cache] | None = None
-    tokens: torch.Tensor = field(init=False)
-    right: torch.Tensor = field(init=False)
-    model: Any = field(init=False)
-    cached: tuple[torch.Tensor, dict[str, Any], Cache, int] = field(init=False)
-    processors: list[Any] = field(init=False)
-
-    def __call__(
-        self, model: Any, input_ids: torch.Tensor, logits_processor: LogitsProcessorList, stopping_criteria: Any,
-        generation_config: Any, **kwargs: Any,
-    ) -> torch.Tensor:  # fmt: skip
-        """Run the passes; called by generate."""
-        self.model, self.processors = model, list(logits_processor)
-        if self.prefix is None:
-            outputs = model._prefill(input_ids, generation_config, kwargs)
-            self.work.head_ran(len(input_ids))
-            chosen = logits_processor(input_ids, outputs.logits[:, -1].float()).argmax(-1)[:, None]
-            cache, appended = outputs.past_key_values, 0
-            if bool((chosen[:, 0] == self.drafts[:, 0]).any()):
-                appended = self.drafts.shape[1] - 1
-        else:
-            input_ids, kwargs = _after_prefix(self.prefix[0], input_ids, kwargs)
-            logits_processor = placed(logits_processor, kwargs["attention_mask"])
-            cache, appended, chosen = self.prefix[1], self.drafts.shape[1] - 1, input_ids[:, :0]
-        ids = torch.cat([input_ids, self.drafts[:, :appended]], 1)
-        for _ in range(appended):  # one by one: some arguments grow by their last value
-            kwargs = model._update_model_kwargs_for_generation(
-                ModelOutput(), kwargs, is_encoder_decoder=model.config.is_encoder_decoder
-            )
-        if unread := ids.shape[1] - cache.get_seq_length():
-            logits = self._read(
-                ids, unread, kwargs | {"past_key_values": cache}, appended + 1 - chosen.shape[1]
-            )
-            places = range(ids.shape[1] - logits.shape[1], ids.shape[1])
-            steps = [
-                logits_processor(ids[:, : place + 1], logits[:, step].float()).argmax(-1)
-                for step, place in enumerate(places)
-            ]
-            chosen = torch.cat([chosen, torch.stack(steps, 1)], 1)
-        self.tokens = chosen
-        self.right = (
-            (chosen == self.drafts[:, : appended + 1]).cumprod(1).sum(1).clamp(max=appended)
-        )
-        dropped = {"past_key_values", *MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL}
-        arguments = {name: value for name, value in kwargs.items() if name not in dropped}
-        self.cached = ids, arguments, cache, appended
-        return ids
-
-    def _read(
-        self, ids: torch.Tensor, unread: int, kwargs: dict[str, Any], wanted: int
-    ) -> torch.Tensor:
-        """The scores after the last `wanted` of the tokens that the cache does not hold yet."""
-        kwargs["past_key_values"].activate_past_recording()
-        kept = {"logits_to_keep": wanted} if "logits_to_keep" in kwargs else {}
-        inputs = self.model.prepare_inputs_for_generation(
-            ids, next_sequence_length=unread, **kwargs | kept
-        )
-        self.work.head_ran(len(ids) * wanted)
-        logits: torch.Tensor = self.model(**inputs, return_dict=True).logits[:, -wanted:]
-        return logits
-
-    def unfinished(self, rows: list[int], kept: list[int]) -> Unfinished:
-        """These rows, ready to go on. `kept` are the numbers of the blocks that the cache's layers belong to."""
-        ids, arguments, cache, appended = self.cached
-        if type(cache) is not DynamicCache:
-            raise UnsupportedError(f"a {type(cache).__name__} cannot be cut back row by row")
-        total, index = len(ids), torch.tensor(rows, device=ids.device)
-        right = self.right[index]
-        shift = appended - right
-        following = self.tokens[index, right]
-        sequences = {name: arguments[name] for name in SEQUENCES if arguments.get(name) is not None}
-        arguments = {name: value for name, value in arguments.items() if name not in SEQUENCES}
-        length = cache.get_seq_length()
-        sequences.setdefault(
-            "attention_mask", torch.ones(total, length, dtype=torch.long, device=ids.device)
-        )
-        sequences = {
-            name: right_aligned(
-                value.expand(*value.shape[:-2], total, -1).index_select(-2, index), shift
-            )
-            for name, value in sequences.items()
-        }
-        sequences["attention_mask"] *= torch.arange(length, device=ids.device) >= shift[:, None]
-        moving = bool(shift.any())
-        by_row = {
-            name: value[index] for name, value in arguments.items() if _has_rows(value, total)
-        }
-        layers = {
-            block: _cut_back(layer, index, total, shift if moving else None)
-            for block, layer in zip(kept, cache.layers, strict=False)
-            if getattr(layer, "is_initialized", True)
-        }
-        return Unfinished(
-            torch.cat([right_aligned(ids[index], shift), following[:, None]], 1),
-            sequences,
-            by_row,
-            {name: value for name, value in arguments.items() if name not in by_row},
-            layers,
-            self.processors,
-        )
-
-
-def placed(processors: Iterable[Any], attention_mask: torch.Tensor) -> LogitsProcessorList:
-    """Processors for rows that were moved: a penalty on repeated tokens must know anew where a row begins."""
-    begins = (attention_mask.cumsum(1) == 0).sum(1)
-    return LogitsProcessorList(
-        RepetitionPenaltyLogitsProcessor(processor.penalty, begins)
-        if isinstance(processor, RepetitionPenaltyLogitsProcessor)
-        else processor
-        for processor in processors
+    processors = LogitsProcessorList([*prepared.processors, watch])
+    if prefix is None:
+        reading = _read_prompts(prepared, processors, work)
+        # The logits after the last draft token would begin what no draft can verify: not read. If
+        # no row's first token is right, nothing of the drafts is.
+        any_right = bool((reading.chosen[:, 0] == drafts[:, 0]).any())
+        appended = drafts.shape[1] - 1 if any_right else 0
+    else:
+        reading = _go_on_from_prefixes(prepared, processors, *prefix)
+        appended = drafts.shape[1] - 1
+    model, cache, chosen = reading.model, reading.cache, reading.chosen
+    # (rows, width + appended)
+    input_ids = torch.cat([reading.input_ids, drafts[:, :appended]], 1)
+    arguments = grow_arguments(model, reading.arguments, appended)
+    num_unread = input_ids.shape[1] - cache.get_seq_length()
+    if num_unread:
+        num_wanted = appended + 1 - chosen.shape[1]
+        work.head_ran(len(input_ids) * num_wanted)
+        logits = _last_logits(reading, input_ids, num_unread, arguments, num_wanted)
+        choices = _choose(reading.processors, input_ids, logits)  # (rows, wanted)
+        chosen = torch.cat([chosen, choices], 1)  # (rows, appended + 1)
+    agrees = chosen == drafts[:, : appended + 1]  # (rows, appended + 1)
+    # cumprod is 1 up to the first wrong token and 0 after it. At most `appended`: the last choice
+    # comes after the last token that was read, right or wrong.
+    num_right = agrees.cumprod(1).sum(1).clamp(max=appended)  # (rows,)
+    return Verified(
+        input_ids=input_ids,
+        appended=appended,
+        tokens=chosen,
+        num_right=num_right,
+        arguments=without_images(arguments),
+        cache=cache,
+        processors=list(processors),
     )
 
 
-def _after_prefix(
-    prefix: Prefix, input_ids: torch.Tensor, kwargs: dict[str, Any]
-) -> tuple[torch.Tensor, dict[str, Any]]:
-    """Prompts and arguments with the prefixes in places of their own, before the places of the rest."""
-    width = prefix.rest.shape[1]
-    sequences = {name: kwargs[name] for name in SEQUENCES if kwargs.get(name) is not None}
-    moved = {
-        name: pad(value[..., -width:], (prefix.length, 0)) for name, value in sequences.items()
-    }
-    before = prefix.inputs["attention_mask"][prefix.group]
-    moved["attention_mask"] = torch.cat([before, prefix.rest.to(before.dtype)], 1)
-    return torch.cat(
-        [prefix.inputs["input_ids"][prefix.group], input_ids[:, -width:]], 1
-    ), kwargs | moved
+def read_prefixes(prepared: Prepared) -> Cache:
+    """Run common prefixes as prompts, and return their cache."""
+    cache = run_prompts(prepared).past_key_values
+    if has_windows(cache):
+        raise UnsupportedError(
+            "a sliding window counts the gap between a prefix and what follows it"
+        )
+    return cache
 
 
-def _has_rows(value: Any, rows: int) -> bool:
-    return isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == rows
-
-
-def _cut_back(
-    layer: Any, rows: torch.Tensor, total: int, shift: torch.Tensor | None
-) -> CachedLayer:
-    """Keys and values of these of all rows, each moved by its shift if given; copied where that changes something."""
-    if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
-        raise UnsupportedError(f"a {type(layer).__name__} cannot be cut back row by row")
-    states, rows = [layer.keys, layer.values], rows.to(layer.keys.device)
-    if shift is not None:
-        states = [_moved(state, rows, shift.to(rows.device)) for state in states]
-    elif len(rows) < total:
-        states = [state.index_select(0, rows) for state in states]
-    if layer.is_sliding:
-        states = [state[:, :, -layer.sliding_window + 1 :] for state in states]
-    return CachedLayer(*states)
-
-
-def _sources(length: int, shift: torch.Tensor) -> torch.Tensor:
-    return (torch.arange(length, device=shift.device) - shift[:, None]).clamp(min=0)
-
-
-def right_aligned(value: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Move row r of (... x rows x tokens) `shift[r]` places to the right; its first entry fills what is left free."""
-    return value.gather(-1, _sources(value.shape[-1], shift).expand(value.shape))
-
-
-def _moved(states: torch.Tensor, rows: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """The same for some rows of rows x heads x tokens x width. A gather of whole vectors is several times faster."""
-    _, heads, length, width = states.shape
-    first = (rows[:, None] * heads + torch.arange(heads, device=rows.device)) * length
-    index = first[:, :, None] + _sources(length, shift)[:, None, :]
-    return (
-        states.reshape(-1, width)
-        .index_select(0, index.flatten())
-        .view(len(rows), heads, length, width)
+def _read_prompts(prepared: Prepared, processors: LogitsProcessorList, work: Work) -> Reading:
+    """Read the whole prompts, and choose the token after each."""
+    input_ids = prepared.input_ids  # (rows, width)
+    outputs = run_prompts(prepared)
+    work.head_ran(len(input_ids))
+    # float: generate processes scores in float32 whatever the model's format.
+    scores = processors(input_ids, outputs.logits[:, -1].float())  # (rows, vocabulary)
+    return Reading(
+        model=prepared.model,
+        input_ids=input_ids,
+        arguments=prepared.arguments,
+        cache=outputs.past_key_values,
+        processors=processors,
+        chosen=scores.argmax(-1)[:, None],
     )
+
+
+def _go_on_from_prefixes(
+    prepared: Prepared, processors: LogitsProcessorList, prefix: Prefix, cache: Cache
+) -> Reading:
+    """Place the prefixes, which the cache holds, before the rest of each prompt, which is unread.
+
+    Prefixes and rests are each padded on the left: a prompt is then two pieces with a gap between.
+    """
+    rest_width = prefix.rest.shape[1]
+    # One row per prefix becomes one row per prompt: (rows, prefix length).
+    prefix_ids = prefix.inputs["input_ids"][prefix.group]
+    prefix_mask = prefix.inputs["attention_mask"][prefix.group]
+    rest_ids = prepared.input_ids[:, -rest_width:]  # (rows, rest width)
+    rest_mask = prefix.rest.to(prefix_mask.dtype)  # (rows, rest width)
+    arguments = dict(prepared.arguments)
+    for name, value in present_sequences(arguments).items():
+        rest = value[..., -rest_width:]  # (..., rows, rest width)
+        # What stands in the place of the prefix is never read again.
+        arguments[name] = pad(rest, (prefix.length, 0))
+    mask = torch.cat([prefix_mask, rest_mask], 1)  # (rows, prefix length + rest width)
+    arguments["attention_mask"] = mask
+    return Reading(
+        model=prepared.model,
+        input_ids=torch.cat([prefix_ids, rest_ids], 1),
+        arguments=arguments,
+        cache=cache,
+        processors=realign_processors(processors, mask),
+        chosen=rest_ids[:, :0],
+    )
+
+
+def _last_logits(
+    reading: Reading,
+    input_ids: torch.Tensor,  # (rows, width)
+    num_unread: int,
+    arguments: ModelArguments,
+    num_wanted: int,
+) -> torch.Tensor:
+    """Read the tokens that the cache does not hold.
+
+    Return the logits (rows, wanted, vocabulary) after the last `num_wanted` of them.
+    """
+    keep_past_of_windows(reading.cache)
+    arguments = dict(arguments)
+    arguments.pop("past_key_values", None)  # it may be another one than the prefixes'
+    if "logits_to_keep" in arguments:
+        arguments["logits_to_keep"] = num_wanted
+    logits = score_unread(
+        reading.model,
+        input_ids,
+        num_unread,
+        reading.cache,
+        arguments,
+    )
+    # A model that does not know logits_to_keep gives all.
+    return logits[:, -num_wanted:]
+
+
+def _choose(
+    processors: LogitsProcessorList,
+    input_ids: torch.Tensor,  # (rows, width)
+    logits: torch.Tensor,  # (rows, wanted, vocabulary)
+) -> torch.Tensor:
+    """Return the model's choice (rows, wanted) after each of the last `wanted` tokens.
+
+    Step by step, since processors look at the tokens before a step.
+    """
+    num_wanted = logits.shape[1]
+    # The logits of step 0 come after all tokens but the last `num_wanted` - 1.
+    num_before = input_ids.shape[1] - num_wanted + 1
+    choices = []
+    for step in range(num_wanted):
+        tokens_before = input_ids[:, : num_before + step]
+        step_logits = logits[:, step].float()  # (rows, vocabulary)
+        scores = processors(tokens_before, step_logits)
+        choices.append(scores.argmax(-1))  # (rows,)
+    return torch.stack(choices, 1)
+
+
+def realign_processors(
+    processors: Iterable[LogitsProcessor], attention_mask: torch.Tensor
+) -> LogitsProcessorList:
+    """Return processors for rows that were moved; `attention_mask` (rows, tokens) says where to.
+
+    A penalty on repeated tokens must know anew where a row begins, so as to spare its padding.
+    """
+    # The mask's running sum is 0 as long as a row has not begun.
+    begins = (attention_mask.cumsum(1) == 0).sum(1)  # (rows,)
+    realigned = LogitsProcessorList()
+    for processor in processors:
+        if isinstance(processor, RepetitionPenaltyLogitsProcessor):
+            processor = RepetitionPenaltyLogitsProcessor(processor.penalty, begins)
+        realigned.append(processor)
+    return realigned
+
+
+def present_sequences(arguments: Mapping[str, object]) -> dict[str, torch.Tensor]:
+    """Return the arguments with an entry per token that are there."""
+    present = {}
+    for name in SEQUENCES:
+        value = arguments.get(name)
+        if value is not None:
+            present[name] = value
+    return present

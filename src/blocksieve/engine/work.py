@@ -1,25 +1,28 @@
-"""Count the work of a job in FLOPs: what was done, what a plain loop over combinations would do, what is distinct."""
+"""Count the work of a job in FLOPs: what ran, what a plain loop runs, what of that is distinct."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
-import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from blocksieve.combination import Combination
+from blocksieve.engine.generation import flop_counter
 from blocksieve.engine.inputs import Batch
-from blocksieve.engine.interception import intercepted
+from blocksieve.engine.interception import Arguments, Forward, intercepted
+from blocksieve.engine.nested import tensors_in
 
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Answers = Mapping[Combination, list[list[int]]]
+"""The tokens of each combination's answers, one list per row."""
 
 
 @dataclass
 class Costs:
-    """FLOPs of each block a token, each encoder an input number, all encoders a row, the head an answer token."""
+    """FLOPs of the parts of a model.
+
+    `blocks`: of each block per token; `encoders`: of each encoder per number in its arguments;
+    `encoding`: of all encoders per row; `head`: of the head per answer token.
+    """
 
     blocks: dict[int, float] = field(default_factory=dict)
     encoders: dict[int, float] = field(default_factory=dict)
@@ -28,141 +31,165 @@ class Costs:
 
 
 class Work:
-    """FLOPs of a job: `done`; `plain`, what a loop over the combinations does; `bound`, the distinct part of it.
+    """FLOPs of a job.
 
-    Tokens count with the padding of their batch; a token costs what it costs on average in the probe's prompts.
+    `done`: what ran. `plain`: what a loop over combinations runs. `bound`: the distinct part of it.
+    Tokens count with the padding of their batch. A token costs what it costs on average in the
+    probe's prompts.
     """
 
     def __init__(self, costs: Costs | None = None) -> None:
         self.costs = costs or Costs()
-        self.done = self.plain = self.bound = 0.0
+        self.done = 0.0
+        self.plain = 0.0
+        self.bound = 0.0
 
     def block_ran(self, index: int, arguments: Arguments) -> None:
-        """A block ran on these arguments."""
-        self.done += self.costs.blocks.get(index, 0.0) * _tokens(arguments)
+        """Count a block that ran on these arguments."""
+        cost = self.costs.blocks.get(index, 0.0)  # 0 if costs are unknown
+        self.done += cost * _count_tokens(arguments)
 
     def encoder_ran(self, index: int, arguments: Arguments) -> None:
-        """An encoder ran on these arguments."""
-        self.done += self.costs.encoders.get(index, 0.0) * _numbers(arguments)
+        """Count an encoder that ran on these arguments."""
+        cost = self.costs.encoders.get(index, 0.0)
+        self.done += cost * _count_numbers(arguments)
 
-    def head_ran(self, tokens: int) -> None:
-        """The head gave the scores of so many tokens."""
-        self.done += self.costs.head * tokens
+    def head_ran(self, num_tokens: int) -> None:
+        """Count the scores of so many tokens."""
+        self.done += self.costs.head * num_tokens
 
-    def batch_answered(
-        self,
-        batch: Batch,
-        answers: Mapping[Combination, list[list[int]]],
-    ) -> None:
+    def batch_answered(self, batch: Batch, answers: Answers) -> None:
         """Add a batch's work as a plain loop does it, and its distinct part."""
-        num_blocks, rows = len(self.costs.blocks), batch.rows
-        encoding = self.costs.encoding * rows
-        for combination, tokens in answers.items():
-            steps = max(map(len, tokens))
-            kept = sum(
-                cost for index, cost in self.costs.blocks.items() if index not in combination.blocks
-            )
-            self.plain += (
-                encoding
-                + kept * (batch.prompt_tokens + rows * (steps - 1))
-                + self.costs.head * rows * steps
-            )
-        nodes = cache(lambda combinations: self._nodes(combinations, num_blocks))
-        self.bound += encoding * batch.distinct_images
-        self.bound += nodes(frozenset(answers)) * batch.distinct_prompt_tokens
-        for row in range(rows):
-            by_prefix: dict[tuple[int, ...], set[Combination]] = {}
-            for combination, tokens in answers.items():
-                self.bound += self.costs.head * len(tokens[row])
-                for length in range(1, len(tokens[row])):
-                    by_prefix.setdefault(tuple(tokens[row][:length]), set()).add(combination)
-            self.bound += sum(nodes(frozenset(group)) for group in by_prefix.values())
+        plain = self._plain_work(batch, answers)
+        distinct = self._distinct_work(batch, answers)
+        self.plain += plain
+        self.bound += distinct
 
-    def _nodes(self, combinations: frozenset[Combination], num_blocks: int) -> float:
-        """FLOPs a token of the trie of combinations: a node is a kept block and what is removed below it."""
-        distinct = {
-            (index, tuple(removed for removed in combination.blocks if removed < index))
-            for combination in combinations
-            for index in range(num_blocks)
-            if index not in combination.blocks
-        }
-        return sum(self.costs.blocks[index] for index, _ in distinct)
+    def _plain_work(self, batch: Batch, answers: Answers) -> float:
+        total = 0.0
+        for combination, tokens in answers.items():
+            num_steps = max(len(row) for row in tokens)
+            # The pass over the prompts gives the first token; the last token is never read.
+            answer_tokens_read = batch.rows * (num_steps - 1)
+            tokens_read = batch.prompt_tokens + answer_tokens_read
+            for block, cost in self.costs.blocks.items():
+                if block not in combination.blocks:
+                    total += cost * tokens_read
+            total += self.costs.encoding * batch.rows
+            total += self.costs.head * batch.rows * num_steps
+        return total
+
+    def _distinct_work(self, batch: Batch, answers: Answers) -> float:
+        encoding = self.costs.encoding * batch.rows
+        total = encoding * batch.distinct_images
+        total += self._trie_costs(answers) * batch.distinct_prompt_tokens
+        # Kept, since the same sets of combinations agree in many places.
+        trie_costs: dict[frozenset[Combination], float] = {}
+        for row in range(batch.rows):
+            row_answers = {}
+            for combination, tokens in answers.items():
+                row_answers[combination] = tokens[row]
+                total += self.costs.head * len(tokens[row])
+            for group in _groups_reading_the_same(row_answers):
+                if group not in trie_costs:
+                    trie_costs[group] = self._trie_costs(group)
+                total += trie_costs[group]
+        return total
+
+    def _trie_costs(self, combinations: Iterable[Combination]) -> float:
+        """Return the FLOPs per token of the trie of combinations.
+
+        A node of the trie is a kept block and what is removed below it: combinations that agree on
+        both share that block's call.
+        """
+        nodes = set()
+        for combination in combinations:
+            for block in self.costs.blocks:
+                if block in combination.blocks:
+                    continue
+                below = blocks_below(combination, block)
+                nodes.add((block, below))
+        total = 0.0
+        for block, _ in nodes:
+            total += self.costs.blocks[block]
+        return total
+
+
+def blocks_below(combination: Combination, block: int) -> tuple[int, ...]:
+    """Return the blocks that a combination removes below a block.
+
+    What a block is called with depends on nothing else but the tokens.
+    """
+    return tuple(removed for removed in combination.blocks if removed < block)
+
+
+def _groups_reading_the_same(
+    row_answers: Mapping[Combination, list[int]],
+) -> list[frozenset[Combination]]:
+    """Return for each distinct beginning of one row's answers which combinations read it.
+
+    A beginning is read if a token follows it, so no answer counts as a whole.
+    """
+    by_beginning: dict[tuple[int, ...], set[Combination]] = {}
+    for combination, tokens in row_answers.items():
+        for length in range(1, len(tokens)):
+            beginning = tuple(tokens[:length])
+            group = by_beginning.setdefault(beginning, set())
+            group.add(combination)
+    return [frozenset(group) for group in by_beginning.values()]
 
 
 @contextmanager
-def measured(
-    blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module], rows: int
+def measuring_costs(
+    blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module], num_rows: int
 ) -> Iterator[Costs]:
-    """Measure costs while a model answers `rows` prompts with one token each; complete when the context ends."""
-    costs, total, spent = Costs(), 0.0, 0.0
-    with FlopCounterMode(display=False, custom_mapping=EXTRA_FLOPS) as counter:
+    """Measure costs while a model answers `num_rows` prompts with one token each.
 
-        def meter(table: dict[int, float], size: Any) -> Any:
-            def handler(
-                index: int, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-            ) -> Any:
-                nonlocal spent
-                if costs.blocks and table is not costs.blocks:  # the head, after the blocks
-                    return forward(*args, **kwargs)
-                before = counter.get_total_flops()
-                output = forward(*args, **kwargs)
-                flops = counter.get_total_flops() - before
-                spent += flops
-                if table is costs.encoders:
-                    costs.encoding += flops / rows
-                table[index] = flops / max(1, size((args, kwargs)))
-                return output
+    They are complete when the context ends.
+    """
+    costs = Costs()
+    spent = 0.0  # in blocks and encoders
+    with flop_counter() as counter:
 
-            return handler
+        def flops_of(forward: Forward, arguments: Arguments) -> tuple[object, float]:
+            """Return a call's output and its FLOPs."""
+            nonlocal spent
+            before = counter.get_total_flops()
+            output = arguments.passed_to(forward)
+            flops = counter.get_total_flops() - before
+            spent += flops
+            return output, flops
 
-        with (
-            intercepted(blocks, meter(costs.blocks, _tokens)),
-            intercepted(encoders, meter(costs.encoders, _numbers)),
-        ):
+        def measure_block(index: int, forward: Forward, arguments: Arguments) -> object:
+            """Run a block, and keep its FLOPs per token."""
+            output, flops = flops_of(forward, arguments)
+            num_tokens = _count_tokens(arguments)
+            costs.blocks[index] = flops / max(1, num_tokens)
+            return output
+
+        def measure_encoder(index: int, forward: Forward, arguments: Arguments) -> object:
+            """Run an encoder, and keep its FLOPs per number."""
+            if costs.blocks:
+                # Modules beside the decoder that run after its blocks are the head.
+                return arguments.passed_to(forward)
+            output, flops = flops_of(forward, arguments)
+            num_numbers = _count_numbers(arguments)
+            costs.encoders[index] = flops / max(1, num_numbers)
+            costs.encoding += flops / num_rows
+            return output
+
+        with intercepted(blocks, measure_block), intercepted(encoders, measure_encoder):
             yield costs
         total = counter.get_total_flops()
-    costs.head = (total - spent) / rows
+    costs.head = (total - spent) / num_rows
 
 
-def _attention_on_cpu(
-    query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any
-) -> int:
-    return int(sdpa_flop_count(query, key, value))
+def _count_tokens(arguments: Arguments) -> int:
+    hidden = arguments.hidden_states()  # (rows, tokens, ...)
+    num_rows, num_tokens = hidden.shape[:2]
+    return int(num_rows * num_tokens)
 
 
-def _grouped(left: Any, right: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
-    """Experts: every row of the left matrix meets one of the right ones."""
-    return int(2 * left[-2] * right[-2] * right[-1])
-
-
-# Operations that torch's counter does not know.
-EXTRA_FLOPS = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_on_cpu,
-    torch.ops.aten._grouped_mm: _grouped,
-}
-
-
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """All tensors in nested containers, in order."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    if isinstance(value, MutableMapping):
-        return [tensor for part in value.values() for tensor in tensors_in(part)]
-    if isinstance(value, (list, tuple)):
-        return [tensor for part in value for tensor in tensors_in(part)]
-    return []
-
-
-def hidden_states(arguments: Arguments) -> torch.Tensor:
-    """The hidden states that a block is called with: rows x tokens x ..."""
-    args, kwargs = arguments
-    return tensors_in(args)[0] if args else kwargs["hidden_states"]
-
-
-def _tokens(arguments: Arguments) -> int:
-    hidden = hidden_states(arguments)
-    return int(hidden.shape[0] * hidden.shape[1])
-
-
-def _numbers(arguments: Arguments) -> int:
-    return sum(tensor.numel() for tensor in tensors_in(arguments))
+def _count_numbers(arguments: Arguments) -> int:
+    tensors = tensors_in(arguments.values)
+    return sum(tensor.numel() for tensor in tensors)

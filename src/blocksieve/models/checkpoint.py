@@ -4,7 +4,7 @@ import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
-from blocksieve.errors import ModelError
+from blocksieve.errors import ModelError, first_line
 from blocksieve.files import file_hash, fingerprint
 from blocksieve.specs import ModelSpec
 
@@ -75,14 +75,6 @@ def fetch(model: ModelSpec) -> Path:
 def pinned(model: ModelSpec, commit: str | None) -> ModelSpec:
     """Return the model at the commit that its revision meant when the run began; None: a folder."""
     return model if commit is None else replace(model, revision=commit)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an exception's message, or its type if it has no message."""
-    for line in str(error).splitlines():
-        if line.strip():
-            return line.strip()
-    return type(error).__name__
 
 
 def checkpoint_files(model: ModelSpec) -> list[Path]:

@@ -23,9 +23,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from blocksieve.errors import ModelError
+from blocksieve.errors import ModelError, first_line
 from blocksieve.models.blocks import BlockList, find_blocks
-from blocksieve.models.checkpoint import fetch, first_line
+from blocksieve.models.checkpoint import fetch
 from blocksieve.models.molmo import adapt
 from blocksieve.models.processor import Processor, load_processor
 from blocksieve.specs import ModelSpec

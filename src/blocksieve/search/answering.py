@@ -13,14 +13,15 @@ import torch
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Answer, Refused
 from blocksieve.engine.attempt import out_of_memory
-from blocksieve.engine.engines import Engine, padding_matters, start_engine
+from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch, make_batch, probe_rows
+from blocksieve.engine.self_check import effect_of_padding
 from blocksieve.errors import ModelError
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.progress import Progress
 from blocksieve.search.cache import SCHEMA, Cache, CacheRow
-from blocksieve.search.oversight import culprits_named, overseen
 from blocksieve.search.task import Task
+from blocksieve.search.watchdog import blame_samples, with_time_limit
 from blocksieve.shards import Computed
 
 logger = logging.getLogger("blocksieve")
@@ -129,13 +130,13 @@ class _Answering:
         """Answer a batch, taking each combination out of `unanswered` once it is in the cache."""
         prompt = self.task.definition.prompt
         sample_ids = group.samples["sample_id"].to_list()
-        with culprits_named(self.loaded, group.samples, prompt):
+        with blame_samples(self.loaded, group.samples, prompt):
             inputs = make_batch(self.loaded, group.samples.to_dicts(), prompt)
         batch = replace(inputs, most_rows=self.most_rows)
         drafts = self._drafts_of(sample_ids)
         answers = self.engine.answer_batch(batch, list(unanswered), drafts)
         seconds = self.task.evaluation.batch_timeout
-        for combination, answered in overseen(answers, seconds, sample_ids):
+        for combination, answered in with_time_limit(answers, seconds, sample_ids):
             rows = cache_rows(combination, sample_ids, answered)
             self.cache.append(rows)
             self.rows += rows
@@ -180,13 +181,13 @@ def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> E
     for size in PROBE_ROWS:
         try:
             rows = probe_rows(samples.to_dicts(), size)
-            with culprits_named(loaded, samples, prompt):
+            with blame_samples(loaded, samples, prompt):
                 probe = make_batch(loaded, rows, prompt)
                 shortest = make_batch(loaded, rows[-1:], prompt)
             if size < PROBE_ROWS[0]:
                 probe = replace(probe, most_rows=size)
             engine = start_engine(task.evaluation.engine, loaded, probe, max_new_tokens)
-            changed = padding_matters(loaded, probe, size - 1, shortest, max_new_tokens)
+            changed = effect_of_padding(loaded, probe, size - 1, shortest, max_new_tokens)
         except Exception as error:
             if not out_of_memory(error):
                 raise

@@ -1,4 +1,7 @@
-"""Tiny random models of many types, prompts for them, and a way of deleting blocks that owes nothing to the package."""
+"""Tiny random models of many types, prompts for them, and a way of deleting blocks of its own.
+
+None of it uses the package.
+"""
 
 from zoo.build import make_model
 from zoo.inputs import SEVERAL_IMAGES, make_inputs

@@ -16,12 +16,10 @@ def make_model(name: str, seed: int = 0) -> Any:
     auto = AutoModelForCausalLM if name in TEXT else AutoModelForImageTextToText
     model = randomised(auto.from_config(make_config(name)).float().eval(), seed)
     settings = model.generation_config
-    settings.eos_token_id, settings.pad_token_id, settings.max_length, settings.do_sample = (
-        None,
-        0,
-        None,
-        False,
-    )
+    settings.eos_token_id = None
+    settings.pad_token_id = 0
+    settings.max_length = None
+    settings.do_sample = False
     for forced in (
         "forced_bos_token_id",
         "forced_eos_token_id",
@@ -40,42 +38,45 @@ def make_config(name: str) -> Any:
         return shrunk(kind, TEXT_SIZES, wanted.get("top", {}))
     usual, values = kind(), {}
     for part in kind.sub_configs:
-        own = wanted.get(part, {})
+        part_values = wanted.get(part, {})
         sub = getattr(usual, part, None)
-        sub_kind = CONFIG_MAPPING[own.pop("model_type")] if "model_type" in own else type(sub)
+        sub_kind = type(sub)
+        if "model_type" in part_values:
+            sub_kind = CONFIG_MAPPING[part_values.pop("model_type")]
         if sub is None and name.startswith("gemma4") and part == "vision_config":
             sub_kind = CONFIG_MAPPING["gemma4_vision"]
         elif sub is None:
             continue
-        text = part.startswith(("text", "decoder", "llm"))
-        sizes = (
-            TEXT_SIZES
-            if text
-            else QFORMER_SIZES
-            if "qformer" in part or "perceiver" in part
-            else VISION_SIZES
-        )
-        values[part] = shrunk(sub_kind, sizes, own)
-    whole = (
-        TOKENS
-        if any(part.startswith(("text", "decoder")) for part in kind.sub_configs)
-        else TEXT_SIZES | TOKENS
-    )
-    plain = {key: value for key, value in whole.items() if settable(usual, key)}
+        values[part] = shrunk(sub_kind, sizes_of(part), part_values)
+    has_text_part = any(part.startswith(("text", "decoder")) for part in kind.sub_configs)
+    top_sizes = TOKENS if has_text_part else TEXT_SIZES | TOKENS
+    plain = {key: value for key, value in top_sizes.items() if settable(usual, key)}
     return kind(**plain | values | wanted.get("top", {}))
+
+
+def sizes_of(part: str) -> dict[str, Any]:
+    """Return the sizes of a sub-config, by its name."""
+    if part.startswith(("text", "decoder", "llm")):
+        return TEXT_SIZES
+    if "qformer" in part or "perceiver" in part:
+        return QFORMER_SIZES
+    return VISION_SIZES
 
 
 def settable(config: Any, key: str) -> bool:
     """Whether a config has a value of this name that may be given to it."""
     try:
-        known = hasattr(config, key)
-    except RuntimeError:  # known, but not the same for all blocks
-        known = True
-    return known and not isinstance(getattr(type(config), key, None), property)
+        is_there = hasattr(config, key)
+    except RuntimeError:  # it is there, but not the same for all blocks
+        is_there = True
+    return is_there and not isinstance(getattr(type(config), key, None), property)
 
 
 def shrunk(kind: type, sizes: dict[str, Any], wanted: dict[str, Any]) -> Any:
-    """A config with these sizes as far as it knows them, a sliding window only where it has one, and what is wanted."""
+    """Return a config with these sizes as far as it knows them, and with what is wanted.
+
+    A sliding window only where it has one.
+    """
     usual = kind()
     values = {key: value for key, value in sizes.items() if settable(usual, key)}
     if getattr(usual, "sliding_window", None) is None:
@@ -92,20 +93,13 @@ def randomised(model: Any, seed: int) -> Any:
             noise = torch.randn(weight.shape, generator=generator)
             if weight.dim() > 1:
                 inputs = weight.shape[-1] if weight.dim() < 4 else weight[0].numel()
-                weight.copy_(
-                    noise
-                    * (
-                        0.2
-                        if "embed" in name and weight.dim() == 2
-                        else 1 / math.sqrt(max(inputs, 1))
-                    )
-                )
+                is_embedding = "embed" in name and weight.dim() == 2
+                scale = 0.2 if is_embedding else 1 / math.sqrt(max(inputs, 1))
+                weight.copy_(noise * scale)
             else:
-                usual = torch.where(
-                    weight.isfinite() & (weight.abs() < 10), weight, torch.ones_like(weight)
-                )
-                weight.copy_(
-                    usual
-                    + noise * (0.4 if weight.numel() == 1 and bool((weight == 0).all()) else 0.1)
-                )
+                is_usual = weight.isfinite() & (weight.abs() < 10)
+                usual = torch.where(is_usual, weight, torch.ones_like(weight))
+                is_closed_gate = weight.numel() == 1 and bool((weight == 0).all())
+                scale = 0.4 if is_closed_gate else 0.1
+                weight.copy_(usual + noise * scale)
     return model

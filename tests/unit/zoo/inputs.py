@@ -37,16 +37,17 @@ def make_inputs(name: str, model: Any, rows: int = 3, images: int = 1) -> dict[s
 
 
 def prompts(image_tokens: int, rows: int, frames: int = 0) -> dict[str, torch.Tensor]:
-    """Random text around a row's image tokens, which stand in so many frames of a start and an end token."""
+    """Return random text around a row's image tokens.
+
+    These stand in so many frames of a start and an end token.
+    """
     generator = torch.Generator().manual_seed(1)
     made = []
     for row in range(rows):
         text = torch.randint(20, VOCABULARY, (TEXT_LENGTHS[row % 3],), generator=generator).tolist()
-        image = (
-            [7, *[IMAGE] * (image_tokens // frames), 8] * frames
-            if frames
-            else [IMAGE] * image_tokens
-        )
+        image = [IMAGE] * image_tokens
+        if frames:
+            image = [7, *[IMAGE] * (image_tokens // frames), 8] * frames
         made.append([1, text[0], *image, *text[1:]])
     longest = max(map(len, made))
     ids = torch.tensor([[0] * (longest - len(row)) + row for row in made])
@@ -66,18 +67,15 @@ def features(model: Any, **images: torch.Tensor) -> int:
         for part in (model, getattr(model, "model", None))
         if hasattr(part, "get_image_features")
     )
-    known = inspect.signature(owner.get_image_features).parameters
+    names = inspect.signature(owner.get_image_features).parameters
     with torch.no_grad():
-        found = owner.get_image_features(
-            **{name: value for name, value in images.items() if name in known}
+        output = owner.get_image_features(
+            **{name: value for name, value in images.items() if name in names}
         )
-    found = (
-        getattr(found, "pooler_output", None)
-        if getattr(found, "pooler_output", None) is not None
-        else found
-    )
-    found = getattr(found, "last_hidden_state", found)
-    parts = found if isinstance(found, (list, tuple)) else [found]
+    if getattr(output, "pooler_output", None) is not None:
+        output = output.pooler_output
+    output = getattr(output, "last_hidden_state", output)
+    parts = output if isinstance(output, (list, tuple)) else [output]
     return sum(int(part.reshape(-1, part.shape[-1]).shape[0]) for part in parts)
 
 
@@ -89,8 +87,8 @@ def by_pixels(
     size = size or getattr(vision, "image_size", 28)
     size = size if isinstance(size, int) else size[0]
     pixels = noise(rows, images, 3, size, size) if nested else noise(rows * images, 3, size, size)
-    given = {"pixel_values": pixels, **extra}
-    return prompts(features(model, **given) // rows, rows) | given
+    pictures = {"pixel_values": pixels, **extra}
+    return prompts(features(model, **pictures) // rows, rows) | pictures
 
 
 def with_sizes(model: Any, rows: int, images: int) -> dict[str, Any]:
@@ -102,11 +100,11 @@ def with_sizes(model: Any, rows: int, images: int) -> dict[str, Any]:
 def in_patches(model: Any, rows: int, images: int) -> dict[str, Any]:
     """Images as an overview and one patch, with their sizes."""
     size = model.config.vision_config.image_size
-    given = {
+    pictures = {
         "pixel_values": noise(rows, 2, 3, size, size),
         "image_sizes": torch.tensor([[size, size]] * rows),
     }
-    return prompts(features(model, **given) // rows, rows) | given
+    return prompts(features(model, **pictures) // rows, rows) | pictures
 
 
 def by_grid(model: Any, rows: int, images: int) -> dict[str, Any]:
@@ -118,11 +116,11 @@ def by_grid(model: Any, rows: int, images: int) -> dict[str, Any]:
         if hasattr(vision, key)
     )
     width = channels * getattr(vision, "temporal_patch_size", 1) * vision.patch_size**2
-    given = {
+    pictures = {
         "pixel_values": noise(count * 16, width),
         "image_grid_thw": torch.tensor([[1, 4, 4]] * count),
     }
-    return prompts(features(model, **given) // rows, rows, frames=images) | given
+    return prompts(features(model, **pictures) // rows, rows, frames=images) | pictures
 
 
 def kosmos2(model: Any, rows: int, images: int) -> dict[str, Any]:
@@ -147,19 +145,21 @@ def mllama(model: Any, rows: int, images: int) -> dict[str, Any]:
 
 def lfm2_vl(model: Any, rows: int, images: int) -> dict[str, Any]:
     """Images as padded patches."""
-    given = {
+    pictures = {
         "pixel_values": noise(rows, 16, 14 * 14 * 3),
         "spatial_shapes": torch.tensor([[4, 4]] * rows),
         "pixel_attention_mask": torch.ones(rows, 16, dtype=torch.long),
     }
-    return prompts(features(model, **given) // rows, rows) | given
+    return prompts(features(model, **pictures) // rows, rows) | pictures
 
 
 def florence2(model: Any, rows: int, images: int) -> dict[str, Any]:
     """An encoder-decoder: the decoder has a prompt of its own."""
-    given = {"pixel_values": noise(rows, 3, 64, 64)}
+    pictures = {"pixel_values": noise(rows, 3, 64, 64)}
     begin = torch.tensor([[2, 30 + row, 40 + row] for row in range(rows)])
-    return prompts(features(model, **given) // rows, rows) | given | {"decoder_input_ids": begin}
+    return (
+        prompts(features(model, **pictures) // rows, rows) | pictures | {"decoder_input_ids": begin}
+    )
 
 
 def molmo2(model: Any, rows: int, images: int) -> dict[str, Any]:
@@ -181,11 +181,11 @@ def gemma4(model: Any, rows: int, images: int) -> dict[str, Any]:
     places = torch.stack(
         torch.meshgrid(torch.arange(4), torch.arange(4), indexing="xy"), -1
     ).reshape(1, 16, 2)
-    given = {
+    pictures = {
         "pixel_values": noise(rows, 16, model.config.vision_config.patch_size**2 * 3).sigmoid(),
         "image_position_ids": places.repeat(rows, 1, 1),
     }
-    return prompts(features(model, **given) // rows, rows) | given
+    return prompts(features(model, **pictures) // rows, rows) | pictures
 
 
 def without_places(model: Any, rows: int, images: int) -> dict[str, Any]:

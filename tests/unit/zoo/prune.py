@@ -1,4 +1,7 @@
-"""Really delete blocks from a copy of a model, as a reader of its source would by hand. Owes nothing to the package."""
+"""Really delete blocks from a copy of a model, as a reader of its source would by hand.
+
+Owes nothing to the package.
+"""
 
 import copy
 from typing import Any
@@ -11,7 +14,7 @@ LISTS = ("layers", "h", "blocks", "block", "layer")
 
 
 def prune(model: Any, removed: tuple[int, ...]) -> Any:
-    """A deep copy without the blocks of these numbers."""
+    """Return a deep copy without the blocks of these numbers."""
     copied = copy.deepcopy(model)
     kept = [index for index in range(BLOCKS) if index not in removed]
     owner, name = decoder_list(copied)
@@ -25,9 +28,9 @@ def prune(model: Any, removed: tuple[int, ...]) -> Any:
         owner.cross_attention_layers = [
             kept.index(i) for i in owner.cross_attention_layers if i in kept
         ]
-    for config in {
-        id(c): c for c in (owner.config, copied.config.get_text_config(decoder=True), copied.config)
-    }.values():
+    configs = [owner.config, copied.config.get_text_config(decoder=True), copied.config]
+    distinct = {id(config): config for config in configs}
+    for config in distinct.values():
         adapt(config, kept)
     narrow_tables(owner, kept)
     return copied
@@ -41,8 +44,8 @@ def decoder_list(model: Any) -> tuple[Any, str]:
         )
         foreign |= model.config.is_encoder_decoder and "encoder" in path
         for name in LISTS:
-            found = getattr(module, name, None)
-            if not foreign and isinstance(found, nn.ModuleList) and len(found) == BLOCKS:
+            blocks = getattr(module, name, None)
+            if not foreign and isinstance(blocks, nn.ModuleList) and len(blocks) == BLOCKS:
                 return module, name
     raise AssertionError(f"no list of {BLOCKS} blocks in {type(model).__name__}")
 
@@ -97,7 +100,7 @@ def pick(entries: list[Any], kept: list[int]) -> list[Any]:
 
 
 def narrow_tables(owner: Any, kept: list[int]) -> None:
-    """Gemma's inputs of each block lie side by side in one embedding and one projection: cut out those that stay."""
+    """Cut Gemma's inputs of the kept blocks out of the embedding and projection of all blocks."""
     if getattr(owner, "embed_tokens_per_layer", None) is None:
         return
     width = owner.hidden_size_per_layer_input

@@ -1,0 +1,151 @@
+"""What the engine uses of transformers and torch beyond their documented interfaces is there.
+
+Where a new release fails here, engine/generation.py is the place to mend.
+"""
+
+import inspect
+from typing import Any
+
+import pytest
+import torch
+import zoo
+from torch.utils import flop_counter
+from transformers import (
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationMixin,
+    LlamaConfig,
+    LogitsProcessor,
+    MistralConfig,
+)
+from transformers.cache_utils import (
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+)
+from transformers.generation import utils
+
+from blocksieve.engine import generation
+from blocksieve.engine.attempt import UnsupportedError
+
+PRIVATE_NAMES = [
+    (GenerationMixin, "_get_logits_processor"),
+    (GenerationMixin, "_prefill"),
+    (GenerationMixin, "_update_model_kwargs_for_generation"),
+    (GenerationMixin, "_sample"),
+    (GenerationMixin, "prepare_inputs_for_generation"),
+    (utils, "MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL"),
+    (DynamicCache, "activate_past_recording"),
+    (DynamicCache, "get_seq_length"),
+    (EncoderDecoderCache, "activate_past_recording"),
+    (DynamicLayer, "batch_select_indices"),
+    (DynamicLayer, "lazy_initialization"),
+    (DynamicLayer, "update"),
+    (DynamicLayer, "is_sliding"),
+    (DynamicSlidingWindowLayer, "batch_select_indices"),
+    (torch.Tensor, "_version"),
+    (flop_counter, "sdpa_flop_count"),
+    (torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu"),
+    (torch.ops.aten, "_grouped_mm"),
+]
+KEYWORDS = [
+    (GenerationMixin.generate, {"custom_generate"}),
+    # What a custom_generate function is called with, and what it may name.
+    (
+        GenerationMixin._sample,
+        {"input_ids", "logits_processor", "stopping_criteria", "generation_config"},
+    ),
+    (GenerationMixin._prefill, {"input_ids", "generation_config", "model_kwargs"}),
+    (
+        GenerationMixin._update_model_kwargs_for_generation,
+        {"outputs", "model_kwargs", "is_encoder_decoder"},
+    ),
+    (
+        GenerationMixin.prepare_inputs_for_generation,
+        {"input_ids", "next_sequence_length", "past_key_values"},
+    ),
+    (flop_counter.FlopCounterMode, {"display", "custom_mapping"}),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), PRIVATE_NAMES)
+def test_a_private_name_is_there(owner: Any, name: str) -> None:
+    assert hasattr(owner, name)
+
+
+@pytest.mark.parametrize(("function", "names"), KEYWORDS)
+def test_a_function_takes_these_arguments(function: Any, names: set[str]) -> None:
+    assert names <= set(inspect.signature(function).parameters)
+
+
+def test_a_cache_and_its_layers_have_these_attributes() -> None:
+    cache = DynamicCache(config=LlamaConfig(num_hidden_layers=2))
+    assert {"layers", "layer_class_to_replicate"} <= set(vars(cache))
+    assert {"keys", "values", "is_initialized"} <= set(vars(cache.layers[0]))
+    windows = DynamicCache(config=MistralConfig(num_hidden_layers=2, sliding_window=4))
+    assert {"sliding_window", "cumulative_length"} <= set(vars(windows.layers[0]))
+    assert "is_updated" in vars(EncoderDecoderCache(DynamicCache(), DynamicCache()))
+
+
+def test_writing_in_place_is_counted() -> None:
+    output = {"hidden": torch.zeros(2), "others": (torch.zeros(1),)}
+    before = generation.write_counts(output)
+    output["hidden"] += 1
+    after = generation.write_counts(output)
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 0]
+
+
+def test_a_layer_that_was_filled_goes_on_as_one_that_was_read() -> None:
+    read, filled = (
+        DynamicCache(config=MistralConfig(num_hidden_layers=1, sliding_window=4)).layers[0]
+        for _ in range(2)
+    )
+    keys, values = torch.rand(2, 3, 6, 8), torch.rand(2, 3, 6, 8)
+    read.update(keys, values)
+    content, kept_tokens = generation.read_layer(read)
+    assert kept_tokens == generation.stored_tokens(read, 6) == content.keys.shape[2] == 3
+    generation.fill_layer(filled, content, num_read=6)
+    following = torch.rand(2, 3, 1, 8)
+    for new, old in zip(
+        filled.update(following, following), read.update(following, following), strict=True
+    ):
+        assert torch.equal(new, old)
+    assert filled.get_seq_length() == read.get_seq_length() == 7
+
+
+def test_processors_see_every_step_and_are_gone_afterwards() -> None:
+    class Counter(LogitsProcessor):
+        steps = 0
+
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            self.steps += 1
+            return scores
+
+    model = zoo.make_model("llava")
+    inputs = zoo.make_inputs("llava", model)
+    counter = Counter()
+    generation.generate_greedily(model, inputs, 3, [counter])
+    generation.generate_greedily(model, inputs, 3)
+    assert counter.steps == 3
+
+
+def test_what_generate_decodes_with_is_had_without_decoding() -> None:
+    model = zoo.make_model("llava")
+    inputs = zoo.make_inputs("llava", model)
+    prepared = generation.prepare(model, inputs, 3)
+    assert torch.equal(prepared.input_ids, inputs["input_ids"])
+    assert prepared.suits_all_combinations
+    logits = generation.run_prompts(prepared).logits[:, -1]
+    expected = model.generate(**inputs, max_new_tokens=1, do_sample=False)[:, -1]
+    assert torch.equal(logits.argmax(-1), expected)
+    grown = generation.grow_arguments(model, prepared.arguments, 2)
+    width = inputs["input_ids"].shape[1]
+    assert grown["attention_mask"].shape[1] == width + 2
+    assert prepared.arguments["attention_mask"].shape[1] == width
+    assert not {"pixel_values", "past_key_values"} & set(generation.without_images(grown))
+
+
+def test_a_generate_of_its_own_without_other_decoding_methods_is_told() -> None:
+    model = zoo.make_model("llama")
+    model.generate = lambda input_ids, **_: input_ids
+    with pytest.raises(UnsupportedError, match="no room for another decoding method"):
+        generation.prepare(model, zoo.make_inputs("llama", model), 3)
