@@ -97,8 +97,8 @@ def verify(
     processors = LogitsProcessorList([*prepared.processors, watch])
     if prefix is None:
         reading = _read_prompts(prepared, processors, work)
-        # The logits after the last draft token would begin what no draft can verify: not read. If
-        # no row's first token is right, nothing of the drafts is.
+        # Where no row's first draft token is right, none of the others can be: nothing is read. The
+        # last draft token never is, since no draft token comes after it to be verified.
         any_right = bool((reading.chosen[:, 0] == drafts[:, 0]).any())
         appended = drafts.shape[1] - 1 if any_right else 0
     else:
@@ -110,6 +110,7 @@ def verify(
     arguments = grow_arguments(model, reading.arguments, appended)
     num_unread = input_ids.shape[1] - cache.get_seq_length()
     if num_unread:
+        # One choice after the prompt and one after each draft token, less what is chosen already.
         num_wanted = appended + 1 - chosen.shape[1]
         work.head_ran(len(input_ids) * num_wanted)
         logits = _last_logits(reading, input_ids, num_unread, arguments, num_wanted)
