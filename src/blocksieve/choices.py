@@ -45,6 +45,10 @@ class ChoiceRow(TypedDict):
     combination: str
 
 
+GENERIC = "generic"
+"""The name under which all datasets choose together; no dataset may have it."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What a method removes at a size, chosen on search samples.

@@ -13,6 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination, parse_sites
 from blocksieve.errors import ConfigError
 from blocksieve.metrics import METRICS
@@ -134,7 +135,7 @@ def read_dataset(name: str, root: Path, schema: Content) -> Content:
         raise ConfigError(
             f"config: datasets: no dataset {name!r}{_hint(name, names)}; known: {', '.join(names)}"
         )
-    if name == "generic" or name.startswith("task_"):
+    if name == GENERIC or name.startswith("task_"):
         raise ConfigError(
             f"config: datasets: {name!r} names results of all datasets or a task type;"
             f" rename {path.name}"

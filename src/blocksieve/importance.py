@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocksieve.choices import Scope
+from blocksieve.choices import GENERIC, Scope
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evidence import Evidence
@@ -55,7 +55,7 @@ def importance_scores(evidence: Evidence) -> Iterator[tuple[str, ImportanceScore
     for task_type, datasets in types.items():
         slug = "_".join(task_type.lower().split())
         yield from _scores(evidence, f"task_{slug}", Scope.TASK_TYPE, task_type, datasets)
-    yield from _scores(evidence, "generic", Scope.GENERIC, "generic", evidence.datasets)
+    yield from _scores(evidence, GENERIC, Scope.GENERIC, GENERIC, evidence.datasets)
 
 
 def _scores(

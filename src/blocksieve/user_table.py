@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import ORDER, SCHEMA
@@ -123,7 +124,7 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     )
     yield (
         "generic is the name of the search over all datasets, not of one",
-        column("dataset") == "generic",
+        column("dataset") == GENERIC,
     )
     yield (
         "a task type must be letters, digits, spaces, _ and -",

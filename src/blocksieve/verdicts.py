@@ -1,13 +1,17 @@
-"""What a comparison of two block lists on the same samples shows."""
+"""What comparisons show: of two combinations, of the splits of a dataset."""
 
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What the regret of a list against another one shows; the values stand in results."""
+    """What one combination costs more than another on the same samples; results hold the values."""
 
     SAME = "same list"
     CAN_SHARE = "can share"
     NOT_SHOWN = "not shown to differ"
     COSTS_MORE = "costs more"
     COSTS_LESS = "costs less"
+
+
+AGREEMENT = 0.9
+"""Spearman's correlation from which two splits agree on the order of blocks."""

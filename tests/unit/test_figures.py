@@ -13,7 +13,7 @@ import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve.analysis import (
-    DOCUMENTS,
+    ANALYSES,
     FIGURES,
     block_position_analysis,
     drop_distributions,
@@ -174,7 +174,7 @@ def test_caption_names_the_analysis_that_its_figure_is_drawn_from(name):
     # What Snakemake renders a caption with.
     snakemake = SimpleNamespace(wildcards=SimpleNamespace(figure=name))
     caption = template.render(snakemake=snakemake)
-    file_type = "json" if name in DOCUMENTS else "parquet"
+    file_type = ANALYSES[name].output
     assert caption.startswith(f"Drawn from ``analysis/{name}.{file_type}``")
 
 

@@ -9,10 +9,10 @@ import polars as pl
 
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import GENERIC, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
-from blocksieve.search.finalists import GENERIC, choices_by_dataset, choices_of
+from blocksieve.search.finalists import choices_by_dataset, choices_of
 from blocksieve.specs import Role
 from blocksieve.statistics import spread, tied_with_best
 from blocksieve.units import Scale

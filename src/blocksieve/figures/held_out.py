@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.choices import Method, Scope
 from blocksieve.figures.parts import (
     counted,
     diagonal,
@@ -21,7 +22,7 @@ from blocksieve.figures.theme import FULL
 from blocksieve.units import Scale, drop_title
 
 TITLE = "Held out: do winners keep what they promised?"
-SCOPES = {"dataset": "datasets' own", "generic": "generic"}
+SCOPES = {Scope.DATASET: "datasets' own", Scope.GENERIC: "generic"}
 
 
 class HeldOut(TypedDict):
@@ -40,7 +41,7 @@ def draw(document: HeldOut, scale: Scale) -> ChartType:
         text = "No winner was measured on samples that were never used to choose."
         return figure([sentence("Holdout", text)], TITLE, [])
     winners = pl.DataFrame(document["winners"])
-    winners = winners.filter(scope="dataset", method="beam")
+    winners = winners.filter(scope=Scope.DATASET, method=Method.BEAM)
     title = "Winners of each dataset's own beam, on that dataset"
     panels = [_scatter(winners, scale, title)]
     if document["finalists"]:

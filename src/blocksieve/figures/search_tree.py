@@ -4,12 +4,12 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.choices import Scope
 from blocksieve.figures.parts import extent, figure, for_column, grid, panel, sentence, titled
 from blocksieve.figures.theme import FULL, SUBDUED
 from blocksieve.units import Scale, drop_title
 
 TITLE = "Search: what each step kept"
-GENERIC = "generic"
 PANEL_WIDTH, PANEL_HEIGHT, COLUMNS = 230, 190, 3
 # The axis spans so many times what was kept, for the nearer ones of the candidates that were not.
 HEADROOM = 2.5
@@ -33,7 +33,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
 
 
 def _generic_first(scopes: list[str]) -> list[str]:
-    return sorted(scopes, key=lambda scope: scope != GENERIC)
+    return sorted(scopes, key=lambda scope: scope != Scope.GENERIC)
 
 
 def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> ChartType:

@@ -17,9 +17,9 @@ from blocksieve.figures.parts import (
 )
 from blocksieve.figures.theme import DASHED, FULL, SUBDUED
 from blocksieve.units import UNITS, Scale, drop_title
+from blocksieve.verdicts import AGREEMENT
 
 TITLE = "Splits: do train and validation samples agree on which blocks matter?"
-AGREEMENT = 0.9
 SIDE, COLUMNS = 150, 4
 
 

@@ -7,6 +7,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.choices import Method, Scope
 from blocksieve.figures.parts import (
     ROW_HEIGHT,
     WIDTH,
@@ -20,7 +21,6 @@ from blocksieve.figures.theme import CATEGORIES, CELL_BORDER, INK
 from blocksieve.units import Scale
 
 TITLE = "Stability: would other data choose the same?"
-METHOD = "beam"
 # Pixels; beyond so many blocks, cells are too small for numbers.
 CELL, SMALL_CELL, MAX_NUMBERED = 30, 14, 20
 SCHEMES = {
@@ -55,7 +55,7 @@ class Stability(TypedDict):
 
 def draw(document: Stability, scale: Scale) -> ChartType:
     """Draw the document of `stability`."""
-    rows = [row for row in document["rows"] if row["method"] == METHOD]
+    rows = [row for row in document["rows"] if row["method"] == Method.BEAM]
     if not rows:
         text = (
             "The evaluations were given as a table, without the samples that a choice under other"
@@ -70,7 +70,7 @@ def draw(document: Stability, scale: Scale) -> ChartType:
         f" from {document['samples']:,} search samples; in common: the mean share of blocks"
     )
     panels = [
-        _generic_choice(table.filter(scope="generic")),
+        _generic_choice(table.filter(scope=Scope.GENERIC)),
         _dataset_choices(table.filter(scope="dataset", scheme="samples")),
         _removed_blocks(_generic_blocks(rows)),
     ]
@@ -131,7 +131,7 @@ def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
     """Return how often the generic choice removes each block: a row per size and block."""
     cells = []
     for row in rows:
-        if row["scope"] == "generic" and row["scheme"] == "samples":
+        if row["scope"] == Scope.GENERIC and row["scheme"] == "samples":
             for block, share in row["removed"].items():
                 cell = {"size": row["size"], "block": int(block), "share": share}
                 cells.append(cell)

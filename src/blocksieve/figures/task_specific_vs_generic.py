@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.choices import Method, Scope
 from blocksieve.figures.parts import (
     BAR_HEIGHT,
     counted,
@@ -20,21 +21,21 @@ from blocksieve.figures.parts import (
 )
 from blocksieve.figures.theme import BAR_INK, INK
 from blocksieve.units import Scale
+from blocksieve.verdicts import Verdict
 
 TITLE = "One list for all, or one a dataset?"
-METHOD = "beam"
 # Scopes, in the order of rows.
 LISTS = {
-    "task_type": "task type's list",
-    "generic": "generic list",
-    "leave_one_out": "generic list without the dataset",
-    "same_type": "list of the type's other datasets",
+    Scope.TASK_TYPE: "task type's list",
+    Scope.GENERIC: "generic list",
+    Scope.LEAVE_ONE_OUT: "generic list without the dataset",
+    Scope.SAME_TYPE: "list of the type's other datasets",
 }
 VERDICT_SHAPES = {
-    "costs more": "triangle-right",
-    "costs less": "triangle-left",
-    "not shown to differ": "circle",
-    "same list": "cross",
+    Verdict.COSTS_MORE: "triangle-right",
+    Verdict.COSTS_LESS: "triangle-left",
+    Verdict.NOT_SHOWN: "circle",
+    Verdict.SAME: "cross",
 }
 
 
@@ -52,7 +53,7 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
     rates = []
     for rate in document["match_rates"]:
         # The rate over all sizes has no size.
-        if rate["list"] == "generic" and rate["size"] is not None:
+        if rate["list"] == Scope.GENERIC and rate["size"] is not None:
             rates.append(rate)
     if not rates:
         text = "No dataset has a list of its own beside a generic one."
@@ -63,13 +64,13 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
         f" holdout samples ({document['samples']:,} in all)"
     )
     measured = [row for row in document["rows"] if row["regret"] is not None]
-    rows = [row for row in measured if row["method"] == METHOD]
+    rows = [row for row in measured if row["method"] == Method.BEAM]
     if not rows:
         text = "The lists were not measured on holdout samples, so what either costs is not known."
         return figure([matches, sentence("Regret", text)], TITLE, [subtitle])
-    means = [mean for mean in document["mean_regret"] if mean["method"] == METHOD]
+    means = [mean for mean in document["mean_regret"] if mean["method"] == Method.BEAM]
     upper = grid([matches, _mean_regrets(pl.DataFrame(means), scale)])
-    generic = pl.DataFrame([row for row in rows if row["list"] == "generic"])
+    generic = pl.DataFrame([row for row in rows if row["list"] == Scope.GENERIC])
     by_size = []
     for (size,), size_rows in generic.group_by("size", maintain_order=True):
         by_size.append(_regrets(size_rows, int(size), scale))
@@ -101,7 +102,7 @@ def _matches(rates: pl.DataFrame) -> ChartType:
 def _mean_regrets(means: pl.DataFrame, scale: Scale) -> ChartType:
     scope = pl.col("list")
     places = {name: place for place, name in enumerate(LISTS)}
-    star = pl.col("verdict").replace_strict({"costs more": " *"}, default="")
+    star = pl.col("verdict").replace_strict({Verdict.COSTS_MORE: " *"}, default="")
     rows = means.sort("size", scope.replace_strict(places))
     rows = rows.with_columns(
         value="regret",

@@ -4,6 +4,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.choices import Method
 from blocksieve.figures.parts import (
     count_range,
     counted,
@@ -16,17 +17,17 @@ from blocksieve.figures.parts import (
 )
 from blocksieve.figures.theme import CELL_BORDER, INK
 from blocksieve.units import Scale, drop_title
+from blocksieve.verdicts import Verdict
 
 TITLE = "Transfer: the list chosen for one dataset, used on another"
-METHOD = "beam"
 # Pixels; beyond so many datasets, cells are too small for numbers.
 CELL, SMALL_CELL, MAX_NUMBERED = 40, 18, 12
-VERDICT_MARKS = {"costs more": "*", "can share": "=", "same list": "·"}
+VERDICT_MARKS = {Verdict.COSTS_MORE: "*", Verdict.CAN_SHARE: "=", Verdict.SAME: "·"}
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `transfer_matrix`, a panel per size, in % of the baseline or pp."""
-    rows = table.filter(method=METHOD)
+    rows = table.filter(method=Method.BEAM)
     if rows["source"].n_unique() < 2:
         text = (
             "Two datasets or more with lists measured on holdout samples are needed; there are"

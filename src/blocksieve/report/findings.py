@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from blocksieve.choices import Method
+from blocksieve.choices import Method, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
 from blocksieve.report.numbers import count_blocks, percent
@@ -26,10 +26,7 @@ from blocksieve.statistics import (
     false_discovery,
 )
 from blocksieve.units import PERCENT
-from blocksieve.verdicts import Verdict
-
-AGREEMENT = 0.9
-"""Spearman's correlation from which the splits of a dataset agree on the order of blocks."""
+from blocksieve.verdicts import AGREEMENT, Verdict
 
 SHUFFLES = 2000
 
@@ -237,7 +234,7 @@ def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
     regrets = [
         row
         for row in document["mean_regret"]
-        if row["list"] == "generic" and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
     ]
     if not regrets:
         return

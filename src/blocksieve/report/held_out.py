@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method
+from blocksieve.choices import Method, Scope
 from blocksieve.report.columns import (
     Column,
     Record,
@@ -13,7 +13,7 @@ from blocksieve.report.columns import (
 )
 from blocksieve.report.section import Section, with_rows
 
-SCOPES = {"dataset": "each dataset's own", "generic": "generic"}
+SCOPES = {Scope.DATASET: "each dataset's own", Scope.GENERIC: "generic"}
 
 
 class HeldOut(TypedDict):

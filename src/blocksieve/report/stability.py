@@ -2,12 +2,11 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method
+from blocksieve.choices import Method, Scope
 from blocksieve.report.columns import Column, Record, count, share, table_section, text
 from blocksieve.report.numbers import percent
 from blocksieve.report.section import Section, with_rows
 
-SCOPE = "generic"
 TOP = 3
 SCHEMES = {
     "samples": "other samples",
@@ -25,7 +24,9 @@ class Stability(TypedDict):
 def sections(document: Stability, unit: str) -> list[Section]:
     """Return how often other samples, halves, datasets or splits choose the same."""
     generic = [
-        row for row in document["rows"] if row["method"] == Method.BEAM and row["scope"] == SCOPE
+        row
+        for row in document["rows"]
+        if row["method"] == Method.BEAM and row["scope"] == Scope.GENERIC
     ]
     columns = [
         text("removed", "size"),

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method
+from blocksieve.choices import Method, Scope
 from blocksieve.report.columns import (
     Column,
     Record,
@@ -17,10 +17,10 @@ from blocksieve.report.columns import (
 from blocksieve.report.section import Section, with_rows
 
 LISTS = {
-    "task_type": "its task type's",
-    "generic": "generic",
-    "leave_one_out": "generic, chosen without it",
-    "same_type": "its type's other datasets'",
+    Scope.TASK_TYPE: "its task type's",
+    Scope.GENERIC: "generic",
+    Scope.LEAVE_ONE_OUT: "generic, chosen without it",
+    Scope.SAME_TYPE: "its type's other datasets'",
 }
 
 
@@ -39,7 +39,9 @@ def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
     if not document["measured"]:
         unmeasured.append("The lists were not measured on holdout samples.")
     generic = [
-        row for row in document["rows"] if row["list"] == "generic" and row["method"] == Method.BEAM
+        row
+        for row in document["rows"]
+        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
     ]
     return with_rows(
         [

@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blocksieve.choices import Choice, FinalistsDocument, Method, Scope
+from blocksieve.choices import GENERIC, Choice, FinalistsDocument, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.importance import removal_order
-
-GENERIC = "generic"
 
 
 class Chooser(NamedTuple):
