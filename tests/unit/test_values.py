@@ -182,9 +182,12 @@ def test_a_struct_of_letters_is_read_by_its_letters(tmp_path: Path) -> None:
     assert read(tmp_path, rows, choices="c")[0].choices == ("one", "", "three")
 
 
-def test_choices_that_are_too_few_without_the_empty_ones(tmp_path: Path) -> None:
-    (unusable,) = read(tmp_path, [{"q": "q?", "a": "A", "c": ["x", "", None]}], choices="c")
-    assert unusable.reason == "1 choices; 2 to 26 are possible"
+@pytest.mark.parametrize(("cell", "number"), [(["x", "", None], 1), ({}, 0), ([], 0), (None, 0)])
+def test_choices_that_are_too_few_without_the_empty_ones(
+    tmp_path: Path, cell: Any, number: int
+) -> None:
+    (unusable,) = read(tmp_path, [{"q": "q?", "a": "A", "c": cell}], choices="c")
+    assert unusable.reason == f"{number} choices; 2 to 26 are possible"
 
 
 COLOURS = ["red", "blue", "green"]

@@ -246,7 +246,8 @@ def choice_cells(source: Source, row: Row) -> list[Cell]:
 
 def in_order_of_letters(struct: dict[str, Cell]) -> list[Cell]:
     """Return a struct's values; if its keys are letters, each value at its letter's place."""
-    if not all(len(key) == 1 and key in LETTERS for key in struct):
+    has_letters = all(len(key) == 1 and key in LETTERS for key in struct)
+    if not struct or not has_letters:
         return list(struct.values())
     last = max(LETTERS.index(key) for key in struct)
     return [struct.get(letter) for letter in LETTERS[: last + 1]]
