@@ -11,10 +11,11 @@ import pyarrow.parquet
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from blocksieve.datasets.prompts import render_prompt
+from blocksieve.datasets.prompts import LETTERS, render_prompt
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.datasets.sources import read_samples
 from blocksieve.errors import ConfigError
+from blocksieve.metrics import Target, load_metric
 
 Row = dict[str, Any]
 
@@ -213,7 +214,9 @@ NUMBERS = ["1", "2", "3", "4"]
         (NUMBERS, "4", "4"),
         ([2, 3, 4, 5], 3, "may mean B (3) or D (5)"),
         ([7, 8, 9], 8, "8"),
-        (["D", "B", "A", "C"], 2, "C"),
+        (["D", "B", "A", "C"], 2, "C. A"),
+        (["d", "b", "a", "c"], "2", "C. a"),
+        (["D", "B", "A", "C"], 1, "B"),
         (["D", "B", "A", "C"], "C", "may mean C (A) or D (C)"),
         (["D", "B", "A", "C"], "B", "B"),
         (["d", "b", "a", "c"], "c", "may mean C (a) or D (c)"),
@@ -250,3 +253,15 @@ def test_a_filter_that_fits_no_row_says_so(tmp_path: Path) -> None:
     rows = [{"q": "1?", "a": "x", "k": "no"}]
     with pytest.raises(ConfigError, match="none of the 1 rows of split 'train'"):
         read(tmp_path, rows, where={"k": "yes"})
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_the_metric_reads_an_index_of_choices_that_are_letters(tmp_path: Path, index: int) -> None:
+    choices = ["D", "B", "A", "C"]
+    (sample,) = read(tmp_path, [{"q": "q?", "a": index, "c": choices}], choices="c")
+    target = Target(sample.references, sample.choices)
+    scorer = load_metric("multiple_choice").prepare([target])
+    right = f"{LETTERS[index]}. {choices[index]}"
+    assert scorer(right, target) == 1
+    wrong = (index + 1) % 4
+    assert scorer(f"{LETTERS[wrong]}. {choices[wrong]}", target) == 0

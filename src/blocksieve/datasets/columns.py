@@ -299,13 +299,20 @@ def is_number(cell: Cell) -> bool:
 
 
 def letter_of_index(text: str, choices: tuple[str, ...]) -> str:
-    """Return the letter of an index from 0; DataError if there is no such choice."""
+    """Return the letter of an index from 0, with the choice's text where that makes it clear.
+
+    DataError if there is no such choice.
+    """
     index = int(text) if WHOLE_NUMBER.fullmatch(text) else -1
     if not 0 <= index < len(choices):
         raise DataError(f"answer {text} is not the index of one of {len(choices)} choices")
     if not choices[index]:
         raise DataError(f"answer {text} is the index of an empty choice")
-    return LETTERS[index]
+    letter = LETTERS[index]
+    texts = [choice.strip().upper() for choice in choices]
+    # Where another choice's text is this letter, the letter alone would name both.
+    is_clear = letter not in texts or texts.index(letter) == index
+    return letter if is_clear else f"{letter}. {choices[index]}"
 
 
 def read_answer(answer: str, choices: tuple[str, ...]) -> str:
