@@ -16,6 +16,7 @@ os.environ.update(PYTHONPATH=str(ROOT / "src"))
 
 from blocksieve.analysis import ANALYSES
 from blocksieve.config import resolve
+from blocksieve.datasets.local_files import checksum_of_all, local_files
 from blocksieve.datasets.sources import SOURCES
 from blocksieve.errors import BlocksieveError
 from blocksieve.models.checkpoint import checkpoint_files
@@ -120,6 +121,22 @@ def drawing_definition(wildcards):
             "metric": definition.metric,
         }
     )
+
+
+@cache
+def files_checksum(dataset):
+    """The checksum of a dataset's own local files; none if it has none."""
+    definition = RUN.datasets[dataset]
+    files = local_files(definition.source, definition.splits)
+    return checksum_of_all(files, Path(".snakemake/checksums.json")) if files else None
+
+
+def drawing_files(wildcards):
+    """What the files that a dataset is read from hold, as a param: they may be very many."""
+    try:
+        return files_checksum(wildcards.dataset)
+    except BlocksieveError as error:
+        sys.exit(f"error: {error}")
 
 
 def beams_before(scope):

@@ -1,5 +1,6 @@
 # Draw each dataset's samples once.
-# in: config/datasets/{dataset}.yaml (through the config)   out: results/{run}/datasets/{dataset}.parquet, {dataset}.report.json
+# in: config/datasets/{dataset}.yaml (through the config), the dataset's own files if they are local
+#   out: results/{run}/datasets/{dataset}.parquet, {dataset}.report.json
 
 
 rule draw_samples:
@@ -18,7 +19,10 @@ rule draw_samples:
         runtime=lambda w, attempt: attempt * 720,
     params:
         definition=drawing_definition,
-        samples=lambda w: stable(asdict(RUN.samples)),
+        counts=lambda w: stable(RUN.samples.counts(w.dataset)),
+        max_bad_samples=RUN.samples.max_bad_samples,
+        # A corrected answer or a replaced picture draws the dataset again.
+        files=drawing_files,
         seed=RUN.seed,
     script:
         "../workflow/scripts/draw_samples.py"

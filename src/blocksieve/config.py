@@ -35,7 +35,8 @@ def resolve(config: Content, root: Path) -> RunSpec:
     for text in content["finalists"]:
         _check_finalist(text)
     datasets = {name: read_dataset(name, root, schema) for name in content["datasets"]}
-    run_spec = RunSpec.of({**content, "datasets": datasets})
+    samples = _samples_by_dataset(content["samples"], datasets, root)
+    run_spec = RunSpec.of({**content, "datasets": datasets, "samples": samples})
     _check_limits(run_spec.analysis.max_drop)
     _check_sizes(run_spec.search)
     return run_spec
@@ -48,6 +49,33 @@ def read_schema(root: Path) -> Content:
     )
     schema["$defs"]["dataset"]["properties"]["metric"]["enum"] = list(METRICS)
     return schema
+
+
+def _samples_by_dataset(
+    samples: dict[str, Any], datasets: dict[str, Content], root: Path
+) -> dict[str, Any]:
+    """Move each dataset's own `samples` to the run's, whose numbers for a dataset come first.
+
+    ConfigError if the run names a dataset that has no file.
+    """
+    in_run = samples.get("datasets", {})
+    names = _dataset_names(root)
+    for name in in_run:
+        if name not in names:
+            raise ConfigError(
+                f"config: samples.datasets: no dataset {name!r}{_hint(name, names)};"
+                f" known: {', '.join(names)}"
+            )
+    per_dataset = {}
+    for name, definition in datasets.items():
+        counts = definition.pop("samples", {}) | in_run.get(name, {})
+        if counts:
+            per_dataset[name] = counts
+    return {**samples, "datasets": per_dataset}
+
+
+def _dataset_names(root: Path) -> list[str]:
+    return sorted(file.stem for file in (root / "config/datasets").glob("*.yaml"))
 
 
 def _check_limits(max_drop: MaxDrop) -> None:
@@ -97,7 +125,8 @@ def typed(content: Any, schema: Content) -> Any:
     """
     if isinstance(content, dict):
         properties = schema.get("properties", {})
-        return {key: typed(value, properties.get(key, {})) for key, value in content.items()}
+        rest = schema.get("additionalProperties") or {}
+        return {key: typed(value, properties.get(key, rest)) for key, value in content.items()}
     if isinstance(content, list):
         return [typed(value, schema.get("items", {})) for value in content]
     kind = schema.get("type")
@@ -131,7 +160,7 @@ def read_dataset(name: str, root: Path, schema: Content) -> Content:
     path = root / "config/datasets" / f"{name}.yaml"
     where = f"config/datasets/{path.name}"
     if not path.exists():
-        names = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        names = _dataset_names(root)
         raise ConfigError(
             f"config: datasets: no dataset {name!r}{_hint(name, names)}; known: {', '.join(names)}"
         )

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 from pathlib import Path
 
@@ -50,11 +50,13 @@ def reduced(run_spec: RunSpec) -> Content:
 
     Two datasets (the longest and the shortest answers), 8 samples, size 1.
     """
+    counts = {"search": SAMPLES, "holdout": 0}
     by_length = sorted(run_spec.datasets, key=lambda name: run_spec.datasets[name].max_new_tokens)
+    datasets = list(dict.fromkeys([by_length[0], by_length[-1]]))
     return {
         "run": f"{run_spec.run}-smoke",
-        "datasets": list(dict.fromkeys([by_length[0], by_length[-1]])),
-        "samples": {"search": SAMPLES, "holdout": 0},
+        "datasets": datasets,
+        "samples": {**counts, "datasets": dict.fromkeys(datasets, counts)},
         "search": {
             "max_removed": 1,
             "beam_width": 1,
@@ -72,6 +74,11 @@ def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
     and one in common count at every size (the demo's 8 datasets: 34 where this gives 36).
     """
     search, samples = run_spec.search, run_spec.samples
+    if samples.search == "all" or samples.holdout == "all":
+        raise BlocksieveError(
+            "smoke: how many samples are all is known only once they are drawn;"
+            " give numbers in samples to have an estimate"
+        )
     exhaustive_sizes = {1, *search.exhaustive_sizes}
     candidates = 1  # the baseline
     for size in range(1, search.max_removed + 1):
@@ -92,17 +99,24 @@ def estimate(run_spec: RunSpec, speeds: dict[str, Speed], num_blocks: int) -> st
 
     `speeds`: by dataset of the small run.
     """
-    amount = amount_per_dataset(run_spec, num_blocks)
+    amounts = {}
+    for name in run_spec.datasets:
+        counts = run_spec.samples.counts(name)
+        samples = replace(run_spec.samples, search=counts["search"], holdout=counts["holdout"])
+        amounts[name] = amount_per_dataset(replace(run_spec, samples=samples), num_blocks)
+    pairs = sum(amount.pairs for amount in amounts.values())
+    jobs = sum(amount.jobs for amount in amounts.values())
     lengths = {name: dataset.max_new_tokens for name, dataset in run_spec.datasets.items()}
     seconds = 0.0
-    for length in lengths.values():
-        nearest = _nearest(length, {name: lengths[name] for name in speeds})
+    for name, length in lengths.items():
+        amount = amounts[name]
+        nearest = _nearest(length, {tried: lengths[tried] for tried in speeds})
         seconds += amount.jobs * speeds[nearest].start + amount.pairs * speeds[nearest].pair
     measured = "; ".join(f"{name}: {speed}" for name, speed in speeds.items())
     return (
         f"{measured}\n"
-        f"{run_spec.run}: about {amount.pairs * len(lengths)} pairs in"
-        f" {amount.jobs * len(lengths)} jobs: {seconds / 3600:.1f} hours of one device; side by"
+        f"{run_spec.run}: about {pairs} pairs in"
+        f" {jobs} jobs: {seconds / 3600:.1f} hours of one device; side by"
         " side on several, as many times less.\n"
         "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and"
         " on each dataset what it costs on the tried one whose answers are most nearly as long."

@@ -4,7 +4,7 @@
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
 from blocksieve.combination import Combination
@@ -64,13 +64,26 @@ class DatasetSpec:
     max_new_tokens: int
 
 
+Count = int | Literal["all"]
+"""How many samples a role gets of a dataset; "all" takes what the other role leaves."""
+
+
 @dataclass(frozen=True)
 class SampleSpec:
-    """The config's `samples`: how many a dataset gives, by role; the share that may be unusable."""
+    """The config's `samples`: how many a dataset gives, by role; the share that may be unusable.
 
-    search: int
-    holdout: int
+    `datasets`: the counts of single datasets, from their files or the run's config.
+    """
+
+    search: Count
+    holdout: Count
     max_bad_samples: float
+    datasets: dict[str, dict[Role, Count]] = field(default_factory=dict)
+
+    def counts(self, dataset: str) -> dict[Role, Count]:
+        """Return how many samples each role gets of a dataset."""
+        counts: dict[Role, Count] = {"search": self.search, "holdout": self.holdout}
+        return counts | self.datasets.get(dataset, {})
 
 
 @dataclass(frozen=True)

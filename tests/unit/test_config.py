@@ -199,3 +199,34 @@ def test_finalists_are_combinations(text: str, advice: str) -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"finalists": [text]}
     with pytest.raises(ConfigError, match=f"finalists.*{advice}"):
         resolve(config, ROOT)
+
+
+def test_samples_of_single_datasets(tmp_path: Path) -> None:
+    """The dataset's file comes before the run's numbers, the run's own for a dataset before both."""
+    (tmp_path / "config/datasets").mkdir(parents=True)
+    (tmp_path / "config/schema.yaml").write_text((ROOT / "config/schema.yaml").read_text())
+    vqa = yaml.safe_load((ROOT / "config/datasets/demo_vqa.yaml").read_text())
+    for name in ("plain", "small", "other"):
+        (tmp_path / f"config/datasets/{name}.yaml").write_text(yaml.safe_dump(vqa))
+    small = vqa | {"samples": {"search": "all", "holdout": 5}}
+    (tmp_path / "config/datasets/small.yaml").write_text(yaml.safe_dump(small))
+    # "7": as the command line gives it; `other` is not in this run
+    per_dataset = {"small": {"holdout": "7"}, "other": {"search": 3}}
+    samples = {"search": 96, "holdout": "all", "max_bad_samples": 0.01, "datasets": per_dataset}
+    config = DEFAULT | {"datasets": ["plain", "small"], "samples": samples}
+    run_spec = resolve(copy.deepcopy(config), tmp_path)
+    assert run_spec.samples.counts("plain") == {"search": 96, "holdout": "all"}
+    assert run_spec.samples.counts("small") == {"search": "all", "holdout": 7}
+    assert run_spec.datasets["small"] == run_spec.datasets["plain"]
+    config = copy.deepcopy(config)
+    config["samples"]["datasets"] = {"smal": {"search": 3}}
+    with pytest.raises(ConfigError, match=r"samples.datasets: no dataset 'smal' \(did you mean"):
+        resolve(config, tmp_path)
+
+
+@pytest.mark.parametrize("value", ["most", 1, None])
+def test_a_number_of_samples_is_a_number_or_all(value: Any) -> None:
+    for key in ("samples.search", "samples.datasets"):
+        wrong = {"demo_vqa": {"search": value}} if key.endswith("datasets") else value
+        with pytest.raises(ConfigError, match=r"samples\..*must"):
+            resolve(changed(key, wrong), ROOT)

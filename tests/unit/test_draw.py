@@ -1,12 +1,14 @@
 import hashlib
+import re
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocksieve.datasets.draw import ROLES, draw_samples, role_of
+from blocksieve.datasets.draw import ROLES, Repeats, draw_samples, role_of
 from blocksieve.datasets.sample import Role, Sample
 from blocksieve.errors import DataError
 
@@ -66,7 +68,9 @@ def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     questions: list[tuple[str, int, str]], wanted: int, seed: int
 ) -> None:
     samples = [
-        Sample(question=str(number), references=("x",), cluster=cluster, split=split)
+        Sample(
+            question=f"{cluster} {number} {split}", references=("x",), cluster=cluster, split=split
+        )
         for cluster, number, split in questions
     ]
     counts = {"search": 2 * wanted, "holdout": 2 * wanted}
@@ -76,8 +80,14 @@ def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     for sample in samples:
         pools[role_of(sample.cluster, seed), sample.split].setdefault(sample.sample_id, sample)
     if min(map(len, pools.values())) < wanted:
-        with pytest.raises(DataError):
-            draw_samples(samples, counts, SPLITS, seed)
+        # The coin is not enough: dealt out, or refused.
+        try:
+            dealt = draw_samples(samples, counts, SPLITS, seed)
+        except DataError:
+            return
+        for role, split in pools:
+            places = [(place, sample.split) for place, sample in dealt]
+            assert places.count((role, split)) == wanted
         return
 
     def order(sample: Sample) -> bytes:
@@ -112,10 +122,103 @@ def test_seed_changes_the_draw_and_repeats_are_left_out() -> None:
 
 
 def test_too_few_samples_say_which_split_and_role() -> None:
-    with pytest.raises(
-        DataError, match=r"split 'train' has \d+ samples for role 'search' but 500 are wanted"
-    ):
-        draw(1000, 0)
+    with pytest.raises(DataError) as raised:
+        draw_samples([*POOL, POOL[0]], {"search": 1000, "holdout": 0}, SPLITS, 0)
+    message = str(raised.value)
+    assert "split 'train': 181 samples read, of which 1 repeat an earlier one" in message
+    assert (
+        "180 of 500 for search and 0 of 0 for holdout; split 'validation': 180 samples" in message
+    )
+    assert "samples.search: 360 with samples.holdout: 0 would work" in message
+    assert "\n" not in message
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=2, max_size=12),
+    st.integers(2, 20),
+    st.integers(0, 20),
+    st.integers(0, 3),
+)
+def test_the_numbers_that_a_line_names_do_work(
+    sizes: list[int], search: int, holdout: int, seed: int
+) -> None:
+    samples = small_dataset(sizes)
+    try:
+        drawn = draw_samples(samples, {"search": search, "holdout": holdout}, ["train"], seed)
+    except DataError as error:
+        named = re.search(
+            r"samples.search: (\d+) with samples.holdout: (\d+) would work", str(error)
+        )
+        assert named is not None
+        search, holdout = int(named[1]), int(named[2])
+        drawn = draw_samples(samples, {"search": search, "holdout": holdout}, ["train"], seed)
+    check_roles(drawn, search, holdout)
+
+
+def small_dataset(sizes: list[int]) -> list[Sample]:
+    """One picture per size, with so many questions."""
+    samples = []
+    for image, size in enumerate(sizes):
+        for number in range(size):
+            samples.append(Sample(f"{image} {number}", ("x",), cluster=str(image), split="train"))
+    return samples
+
+
+def check_roles(drawn: list[tuple[Role, Sample]], search: int, holdout: int) -> None:
+    clusters: dict[str, set[str]] = {"search": set(), "holdout": set()}
+    roles = [role for role, _ in drawn]
+    assert (roles.count("search"), roles.count("holdout")) == (search, holdout)
+    for role, sample in drawn:
+        clusters[role].add(sample.cluster)
+    assert not clusters["search"] & clusters["holdout"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_small_dataset_is_dealt_out_where_the_coin_is_not_enough(seed: int) -> None:
+    samples = small_dataset([1] * 20)
+    drawn = draw_samples(samples, {"search": 10, "holdout": 10}, ["train"], seed)
+    check_roles(drawn, 10, 10)
+    coin = [role_of(sample.cluster, seed) for sample in samples]
+    if coin.count("search") >= 4 and coin.count("holdout") >= 4:
+        for role, sample in draw_samples(samples, {"search": 4, "holdout": 4}, ["train"], seed):
+            assert role == role_of(sample.cluster, seed)
+
+
+@pytest.mark.parametrize(
+    ("search", "holdout", "numbers"),
+    [("all", "all", (12, 9)), ("all", 5, (16, 5)), (5, "all", (5, 16)), ("all", 0, (21, 0))],
+)
+def test_all_takes_what_the_other_role_leaves(search, holdout, numbers) -> None:
+    """Both: half of the images each. Nothing is lost but the rest of a number's last image."""
+    samples = small_dataset([3] * 7)
+    drawn = draw_samples(samples, {"search": search, "holdout": holdout}, ["train"], 0)
+    roles = [role for role, _ in drawn]
+    num_search, num_holdout = roles.count("search"), roles.count("holdout")
+    lost = 21 - num_search - num_holdout
+    assert 0 <= lost <= 2
+    assert abs(num_search - numbers[0]) <= lost
+    assert abs(num_holdout - numbers[1]) <= lost
+    check_roles(drawn, num_search, num_holdout)
+
+
+def test_all_of_nearly_nothing_is_too_few() -> None:
+    with pytest.raises(DataError, match=r"1 samples read, .* no number would work"):
+        draw_samples(small_dataset([1]), {"search": "all", "holdout": 0}, ["train"], 0)
+
+
+def test_rows_of_one_picture_and_question_become_one_sample() -> None:
+    """Each annotator's row adds its answers; a row that repeats another wholly is dropped."""
+    rows = small_dataset([1] * 12)
+    annotators = [replace(rows[3], references=(answer,)) for answer in ("y", "z", "y")]
+    elsewhere = replace(rows[3], split="validation", cluster="other", references=("w",))
+    repeats = Repeats()
+    drawn = draw_samples(
+        [*rows, *annotators, elsewhere], {"search": 12, "holdout": 0}, ["train"], 0, repeats
+    )
+    answers = {sample.sample_id: sample.references for _, sample in drawn}
+    assert len(answers) == len(drawn) == 12
+    assert answers[rows[3].sample_id] == ("x", "y", "z", "w")
+    assert repeats == Repeats(duplicates={"train": 1}, joined={"train": 2, "validation": 1})
 
 
 def test_roles_are_about_even() -> None:

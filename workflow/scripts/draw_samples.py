@@ -10,28 +10,37 @@ from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
 from blocksieve.files import write_json
 from blocksieve.jobs import job
-from blocksieve.specs import SampleSpec
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as logger:
     definition = json.loads(snakemake.params.definition)
-    spec = SampleSpec(**json.loads(snakemake.params.samples))
+    counts = json.loads(snakemake.params.counts)
     splits = definition["splits"]
 
     report = ReadReport()
     samples = read_samples(definition["source"], splits)
-    usable = report.usable(samples, definition["metric"], spec.max_bad_samples)
-    counts = {"search": spec.search, "holdout": spec.holdout}
-    drawn = draw_samples(usable, counts, splits, snakemake.params.seed)
+    usable = report.usable(samples, definition["metric"], snakemake.params.max_bad_samples)
+    drawn = draw_samples(usable, counts, splits, snakemake.params.seed, report.repeats)
 
     write_samples(Path(snakemake.output.samples), drawn)
-    write_json(Path(snakemake.output.report), report.content(len(drawn)))
+    content = report.content(len(drawn))
+    write_json(Path(snakemake.output.report), content)
     logger.info(
-        "%s: %d samples drawn of %d, %d cannot be used",
+        "%s: %d samples drawn of %d, %d cannot be used, %d repeat an earlier one,"
+        " %d were joined to an earlier one",
         snakemake.wildcards.dataset,
-        len(drawn),
-        report.read,
-        len(report.bad),
+        content["drawn"],
+        content["read"],
+        content["bad"],
+        content["duplicates"],
+        content["joined"],
     )
+    for entry in content["changed_pictures"]:
+        logger.info(
+            "pictures of %d samples were %s, first: %s",
+            entry["samples"],
+            entry["change"],
+            entry["first"],
+        )

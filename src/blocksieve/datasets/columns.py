@@ -2,13 +2,15 @@
 
 import ast
 import hashlib
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from blocksieve.datasets.pictures import check_picture, picture_bytes
+from blocksieve.datasets.pictures import check_picture, picture_bytes, upright_png
 from blocksieve.datasets.prompts import LETTERS
+from blocksieve.datasets.rows import Cell, Row, read_rows
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.errors import ConfigError, DataError
 from blocksieve.specs import Source
@@ -16,11 +18,31 @@ from blocksieve.specs import Source
 FIELD = re.compile(r"\{([^{}]+)\}")
 """A column's place in the template of questions."""
 
-Cell = Any
-"""What a column holds in a row: text, a number, bytes, a list or a struct (a dict)."""
-Row = dict[str, Cell]
-PictureFaults = dict[bytes, str | None]
-"""What is wrong with pictures, by their hash; None for a good one."""
+WHOLE_NUMBER = re.compile(r"[0-9]+")
+
+
+@dataclass
+class Readings:
+    """What is remembered from row to row while a split is read.
+
+    `pictures`: what must change of a picture, or what is wrong with it, by its hash.
+    `text_answers`: with choices, the first answer that is a letter or text, and the first that is
+    an index as text.
+    """
+
+    pictures: dict[bytes, tuple[str, ...] | DataError] = field(default_factory=dict)
+    text_answers: dict[str, str] = field(default_factory=dict)
+
+    def check_form(self, answer: str, read: str, column: str) -> None:
+        """ConfigError if a column of answers has letters or texts, and indices as text."""
+        form = "a letter or text" if answer == read else "an index as text"
+        self.text_answers.setdefault(form, answer)
+        if len(self.text_answers) > 1:
+            forms = " and ".join(f"{form} ({first!r})" for form, first in self.text_answers.items())
+            raise ConfigError(
+                f"source columns: column {column!r} holds {forms}, so that nobody can tell what"
+                " a number means; give letters or texts only, or indices from 0 only"
+            )
 
 
 def read(source: Source, split: str) -> Iterator[Sample | Unusable]:
@@ -28,53 +50,35 @@ def read(source: Source, split: str) -> Iterator[Sample | Unusable]:
 
     Raises DataError if nothing can be read at all, ConfigError if a column is missing.
     """
-    picture_faults: PictureFaults = {}
-    where = source.get("where", {})
-    checked_columns = False
+    readings = Readings()
+    num_rows = 0
+    any_wanted = False
     for place, row in expand_rows(read_rows(source, split), source):
-        if not checked_columns:
+        if num_rows == 0:
             check_columns(source, row)
-            checked_columns = True
+        num_rows += 1
         try:
-            if all(cell_at(row, path) == wanted for path, wanted in where.items()):
-                yield to_sample(source, row, split, place, picture_faults)
+            if not is_wanted(source, row):
+                continue
+            any_wanted = True
+            yield to_sample(source, row, split, place, readings)
         except DataError as error:
+            any_wanted = True
             yield Unusable(split, place, str(error))
-
-
-def read_rows(source: Source, split: str) -> Iterator[Row]:
-    """Yield the rows of a split one by one, pictures as they are encoded."""
-    from datasets import load_dataset
-
-    if "files" in source and split not in source["files"]:
+    if num_rows and not any_wanted:
         raise ConfigError(
-            f"source columns: no files for split {split!r}; there are some for"
-            f" {', '.join(source['files'])}"
+            f"source columns: none of the {num_rows} rows of split {split!r} is as"
+            f" where ({source['where']}) wants; the last has"
+            f" {[cell_at(row, path) for path in source['where']]}"
         )
-    data_files = {split: source["files"][split]} if "files" in source else None
-    streaming = source.get("streaming", True)
-    try:
-        table = load_dataset(
-            source["path"],
-            source.get("name"),
-            data_files=data_files,
-            revision=source.get("revision"),
-            split=split,
-            streaming=streaming,
-        )
-        if not streaming:
-            table = table.to_iterable_dataset()
-        # Columns of unknown types are not decoded in any case.
-        if table.features:
-            table = table.decode(False)
-        yield from table
-    except Exception as error:  # of the library, the hub's client, pyarrow and the network
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"source columns: cannot read split {split!r} of {source['path']!r}: {reason};"
-            " correct path, name, revision, files or splits, or download the dataset and give"
-            " its folder as path"
-        ) from error
+
+
+def is_wanted(source: Source, row: Row) -> bool:
+    """Tell whether a row has the values that `where` wants, compared as texts."""
+    for path, wanted in source.get("where", {}).items():
+        if as_text(cell_at(row, path), path) != as_text(wanted, path):
+            return False
+    return True
 
 
 def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]]:
@@ -101,7 +105,9 @@ def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]
 def structs_of(cell: Cell) -> list[Cell]:
     """Return the entries of a list of structs, which may be stored as a struct of lists."""
     if not isinstance(cell, dict):
-        return cell or []
+        return [] if cell is None else as_list(cell)
+    if not all(isinstance(values, list) for values in cell.values()):
+        return [cell]
     structs = []
     for values in zip(*cell.values(), strict=True):
         struct = dict(zip(cell, values, strict=True))
@@ -128,43 +134,55 @@ def missing_column(path: str, row: Row) -> ConfigError:
     return ConfigError(f"source columns: no column {path!r}; there are {columns}")
 
 
-def to_sample(
-    source: Source, row: Row, split: str, place: str, picture_faults: PictureFaults
-) -> Sample:
-    """Map one row to a sample; `picture_faults` is looked up and added to.
+def to_sample(source: Source, row: Row, split: str, place: str, readings: Readings) -> Sample:
+    """Map one row to a sample; `readings` is looked up and added to.
 
     Raises DataError that says what the row lacks.
     """
     question = question_of(source, row)
     choices = choices_of(source, row)
-    references = references_of(cell_at(row, source["references"]), choices)
-    images = images_of(source, row)
-    digests = [hashlib.sha256(image).digest() for image in images]
-    for digest, image in zip(digests, images, strict=True):
-        if digest not in picture_faults:
-            picture_faults[digest] = fault_of(image)
-        fault = picture_faults[digest]
-        if fault is not None:
-            raise DataError(fault)
+    references = references_of(source, row, choices, readings)
+    images = []
+    changes: dict[str, None] = {}
+    for image in images_of(source, row):
+        picture_changes = look_at(image, readings)
+        changes |= dict.fromkeys(picture_changes)
+        images.append(upright_png(image) if picture_changes else image)
     cluster = cell_at(row, source["cluster"]) if "cluster" in source else None
     if cluster is None:
+        digests = [hashlib.sha256(image).digest() for image in images]
         content = b"".join(digests) or question.encode()
         cluster = hashlib.sha256(content).hexdigest()[:16]
     return Sample(
         question=question,
-        references=references,
-        cluster=str(cluster),
+        references=tuple(references),
+        cluster=as_text(cluster, source.get("cluster", "")),
         split=split,
         choices=choices,
-        images=images,
+        images=tuple(images),
         row=place,
+        changes=tuple(changes),
     )
+
+
+def look_at(image: bytes, readings: Readings) -> tuple[str, ...]:
+    """Return what must change of a picture; DataError if it is broken. Each is decoded once."""
+    digest = hashlib.sha256(image).digest()
+    if digest not in readings.pictures:
+        try:
+            readings.pictures[digest] = check_picture(image)
+        except DataError as error:
+            readings.pictures[digest] = error.with_traceback(None)
+    changes = readings.pictures[digest]
+    if isinstance(changes, DataError):
+        raise DataError(str(changes))
+    return changes
 
 
 def question_of(source: Source, row: Row) -> str:
     """Fill the columns into the template of questions."""
     template = source["question"]
-    filled_in = FIELD.sub(lambda field: as_text(cell_at(row, field[1])), template)
+    filled_in = FIELD.sub(lambda match: as_text(cell_at(row, match[1]), match[1]), template)
     question = filled_in.strip()
     if not question:
         raise DataError("no question")
@@ -180,71 +198,146 @@ def images_of(source: Source, row: Row) -> tuple[bytes, ...]:
     paths = as_list(source.get("images", []))
     for path in paths:
         cells += as_list(cell_at(row, path))
-    image_folder = Path(source.get("image_folder", source["path"]))
+    dataset_folder = Path(source["path"])
+    image_folder = Path(source.get("image_folder", dataset_folder))
     folder = image_folder if image_folder.is_dir() else None
-    images = [picture_bytes(cell, folder) for cell in cells if cell is not None]
+    linked = (dataset_folder,) if dataset_folder.is_dir() else ()
+    images = [picture_bytes(cell, folder, linked) for cell in cells if cell is not None]
     if paths and not images:
         raise DataError("no picture")
     return tuple(images)
 
 
 def choices_of(source: Source, row: Row) -> tuple[str, ...]:
-    """Return a row's choices.
+    """Return a row's choices as texts; an empty one before another stays, so that no letter moves.
 
-    They are one from each of a list of columns; or what one column holds: a list, the values of a
-    struct, or the text of a Python list.
+    Raises DataError if there are too few or too many.
     """
-    if "choices" not in source:
-        return ()
-    paths = source["choices"]
-    cell: Cell
-    if isinstance(paths, list):
-        cell = [cell_at(row, path) for path in paths]
-    else:
-        cell = cell_at(row, paths)
-    if isinstance(cell, str):
-        cell = parse_list(cell)
-    if isinstance(cell, dict):
-        cell = list(cell.values())
-    choices = [as_text(choice) for choice in as_list(cell) if choice is not None]
-    if not 2 <= len(choices) <= len(LETTERS):
-        raise DataError(f"{len(choices)} choices; 2 to {len(LETTERS)} are possible")
+    choices = []
+    for cell in choice_cells(source, row):
+        text = as_text(cell, ", ".join(as_list(source["choices"])))
+        choices.append(text if text.strip() else "")
+    while choices and not choices[-1]:
+        choices.pop()
+    num_choices = len(choices) - choices.count("")
+    if "choices" in source and (num_choices < 2 or len(choices) > len(LETTERS)):
+        raise DataError(f"{num_choices} choices; 2 to {len(LETTERS)} are possible")
     return tuple(choices)
 
 
+def choice_cells(source: Source, row: Row) -> list[Cell]:
+    """Return a row's choices as they are stored; none if the source has no choices.
+
+    They are one from each of a list of columns; or what one column holds: a list, the values of a
+    struct, or the text of a list in Python or JSON.
+    """
+    if "choices" not in source:
+        return []
+    paths = source["choices"]
+    if isinstance(paths, list):
+        return [cell_at(row, path) for path in paths]
+    cell = cell_at(row, paths)
+    if isinstance(cell, str):
+        cell = parse_list(cell)
+    if isinstance(cell, dict):
+        cell = in_order_of_letters(cell)
+    return as_list(cell)
+
+
+def in_order_of_letters(struct: dict[str, Cell]) -> list[Cell]:
+    """Return a struct's values; if its keys are letters, each value at its letter's place."""
+    has_letters = all(len(key) == 1 and key in LETTERS for key in struct)
+    if not struct or not has_letters:
+        return list(struct.values())
+    last = max(LETTERS.index(key) for key in struct)
+    return [struct.get(letter) for letter in LETTERS[: last + 1]]
+
+
 def parse_list(text: str) -> Cell:
-    """Read the text of a Python literal."""
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise DataError(f"choices that are no list: {text[:80]!r}") from error
-
-
-def references_of(cell: Cell, choices: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the accepted answers as texts; with choices, a number is a choice's index."""
-    # NaN, a missing number, does not equal itself.
-    answers = [answer for answer in as_list(cell) if answer is not None and answer == answer]
-    num_choices = len(choices)
-    references = []
-    for answer in answers:
-        if num_choices == 0 or not isinstance(answer, int):
-            references.append(as_text(answer))
+    """Read the text of a list or struct in Python or JSON."""
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            parsed = parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        if not 0 <= answer < num_choices:
-            raise DataError(f"answer {cell} is not the index of one of {num_choices} choices")
-        references.append(LETTERS[answer])
+        if isinstance(parsed, list | tuple | dict):
+            return list(parsed) if isinstance(parsed, tuple) else parsed
+    raise DataError(f"choices that are no list: {text[:80]!r}")
+
+
+def references_of(
+    source: Source, row: Row, choices: tuple[str, ...], readings: Readings
+) -> list[str]:
+    """Return the accepted answers as texts; with choices, an index becomes the choice's letter.
+
+    A number is an index from 0. Only where a choice is stored as the same number, it may also mean
+    that one, as a text may.
+    """
+    path = source["references"]
+    number_choices = [cell for cell in choice_cells(source, row) if is_number(cell)]
+    references = []
+    for answer in as_list(cell_at(row, path)):
+        if answer is None:
+            continue
+        text = as_text(answer, path)
+        if not choices or not text.strip():
+            references.append(text)
+        elif is_number(answer) and answer not in number_choices:
+            references.append(letter_of_index(text, choices))
+        else:
+            reference = read_answer(text, choices)
+            readings.check_form(text, reference, path)
+            references.append(reference)
     if not any(reference.strip() for reference in references):
         raise DataError("no answer")
-    return tuple(references)
+    return references
 
 
-def fault_of(image: bytes) -> str | None:
-    """Return what is wrong with a picture, None if nothing is."""
-    try:
-        check_picture(image)
-    except DataError as error:
-        return str(error)
-    return None
+def is_number(cell: Cell) -> bool:
+    """Tell whether a cell holds a number, which true and false are not."""
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def letter_of_index(text: str, choices: tuple[str, ...]) -> str:
+    """Return the letter of an index from 0, with the choice's text where that makes it clear.
+
+    DataError if there is no such choice.
+    """
+    index = int(text) if WHOLE_NUMBER.fullmatch(text) else -1
+    if not 0 <= index < len(choices):
+        raise DataError(f"answer {text} is not the index of one of {len(choices)} choices")
+    if not choices[index]:
+        raise DataError(f"answer {text} is the index of an empty choice")
+    letter = LETTERS[index]
+    texts = [choice.strip().upper() for choice in choices]
+    # Where another choice's text is this letter, the letter alone would name both.
+    is_clear = letter not in texts or texts.index(letter) == index
+    return letter if is_clear else f"{letter}. {choices[index]}"
+
+
+def read_answer(answer: str, choices: tuple[str, ...]) -> str:
+    """Return an answer so that it means one choice, whatever the texts of the choices are.
+
+    It may be a letter, the text of a choice, or an index from 0 as text, which becomes the letter.
+    DataError if it may mean two choices, or an empty one. Any other text is left to the metric.
+    """
+    text = answer.strip()
+    letters = LETTERS[: len(choices)]
+    meant = {index for index, choice in enumerate(choices) if choice.strip() == text}
+    is_text = bool(meant)
+    if len(text) == 1 and text.upper() in letters:
+        meant.add(letters.index(text.upper()))
+    number = text.removesuffix(".0")
+    is_index = bool(WHOLE_NUMBER.fullmatch(number))
+    if is_index and int(number) < len(choices):
+        meant.add(int(number))
+    if len(meant) > 1:
+        named = " or ".join(f"{LETTERS[index]} ({choices[index]})" for index in sorted(meant))
+        raise DataError(f"answer {answer!r} may mean {named}; give the index from 0 as a number")
+    for index in meant:
+        if not choices[index]:
+            raise DataError(f"answer {answer!r} means an empty choice")
+    return letter_of_index(number, choices) if is_index and not is_text else answer
 
 
 def cell_at(row: Row, path: str) -> Cell:
@@ -262,8 +355,17 @@ def cell_at(row: Row, path: str) -> Cell:
     return cell
 
 
-def as_text(cell: Cell) -> str:
-    """Return a cell as text: nothing is empty, and a whole number has no decimals."""
+def as_text(cell: Cell, path: str) -> str:
+    """Return a cell as text: nothing is empty, and a whole number has no decimals.
+
+    DataError that names the column for a list, a struct and bytes, which have no text.
+    """
+    if isinstance(cell, list | dict | bytes):
+        kind = {list: "a list", dict: "a struct", bytes: "bytes"}[type(cell)]
+        raise DataError(
+            f"column {path!r} holds {kind}, not a text or number; name a key in it as"
+            f" {path}.KEY, or another column"
+        )
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():

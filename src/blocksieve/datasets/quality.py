@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypedDict
 
+from blocksieve.datasets.draw import Repeats
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.errors import DataError
 from blocksieve.metrics import Scorer, Target, load_metric
@@ -15,21 +16,41 @@ NAMED_IN_ERROR = 3
 """How many unusable samples an error names."""
 
 
+class ChangedPictures(TypedDict):
+    """How many samples have pictures that were changed in one way, and the first of them."""
+
+    change: str
+    samples: int
+    first: str
+
+
 class ReadContent(TypedDict):
-    """The content of datasets/{dataset}.report.json; `bad` counts `bad_samples`."""
+    """The content of datasets/{dataset}.report.json; `bad` counts `bad_samples`.
+
+    Of rows with the pictures, question and choices of an earlier row, `duplicates` had its answers
+    too and were dropped; the answers of `joined` were added to the earlier row's sample.
+    """
 
     read: int
     drawn: int
+    duplicates: int
+    joined: int
+    changed_pictures: list["ChangedPictures"]
     bad: int
     bad_samples: list[dict[str, str]]
 
 
 @dataclass
 class ReadReport:
-    """How many samples were read, and the unusable ones; filled while `usable` is iterated over."""
+    """What was read, and the unusable samples; filled while `usable` is iterated over.
+
+    `repeats` is filled by `draw_samples`.
+    """
 
     read: int = 0
     bad: list[Unusable] = field(default_factory=list)
+    repeats: Repeats = field(default_factory=Repeats)
+    changed: dict[str, ChangedPictures] = field(default_factory=dict)
 
     def usable(
         self, samples: Iterable[Sample | Unusable], metric: str, max_bad_samples: float
@@ -43,12 +64,19 @@ class ReadReport:
             self.read += 1
             checked = _check(sample, prepare)
             if isinstance(checked, Sample):
+                self._count_changes(checked)
                 yield checked
             else:
                 self.bad.append(checked)
                 logger.warning("%s", _describe(checked))
         if len(self.bad) > max_bad_samples * self.read:
             raise self._too_many(max_bad_samples)
+
+    def _count_changes(self, sample: Sample) -> None:
+        for change in sample.changes:
+            first = f"{sample.split} row {sample.row}"
+            entry: ChangedPictures = {"change": change, "samples": 0, "first": first}
+            self.changed.setdefault(change, entry)["samples"] += 1
 
     def _too_many(self, max_bad_samples: float) -> DataError:
         num_bad = len(self.bad)
@@ -68,6 +96,9 @@ class ReadReport:
         return {
             "read": self.read,
             "drawn": drawn,
+            "duplicates": sum(self.repeats.duplicates.values()),
+            "joined": sum(self.repeats.joined.values()),
+            "changed_pictures": list(self.changed.values()),
             "bad": len(self.bad),
             "bad_samples": bad_samples,
         }

@@ -12,7 +12,8 @@ class Sample:
     """A question about any number of images (encoded bytes), with its accepted answers.
 
     `cluster` names what makes samples depend on each other, mostly their common image. `split` is
-    the source's split; `row` says where in the split the sample stands.
+    the source's split; `row` says where in the split the sample stands. `changes` says how the
+    pictures differ from the stored ones, so that a model sees what a person sees.
     """
 
     question: str
@@ -22,6 +23,7 @@ class Sample:
     choices: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()
     row: str = field(default="", compare=False)
+    changes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def sample_id(self) -> str:
