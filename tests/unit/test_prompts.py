@@ -1,14 +1,14 @@
 """Prompts as a model sees them: through its chat template, or a plain one."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from blocksieve.engine.inputs import render
 from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.models.loading import LoadedModel
-from blocksieve.search.evaluate import Task
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec, ModelSpec
 
 PLAIN = "{images}answer en {prompt}"
 
@@ -35,7 +35,7 @@ def test_without_any_template_images_come_before_the_bare_prompt() -> None:
 
 
 def test_what_the_model_sees_is_shown_with_its_tokens(
-    demo_model_config: dict[str, Any], demo_samples
+    demo_model_config: ModelSpec, demo_samples
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
     row = samples.row(0, named=True)
@@ -51,19 +51,12 @@ def test_what_the_model_sees_is_shown_with_its_tokens(
     assert f"== the prompt\n<image>answer en {row['question']}\n" in plain
 
 
-def test_another_template_is_another_context(
-    demo_model_config: dict[str, Any], demo_samples
-) -> None:
-    definition = demo_samples("demo_vqa", 2)[1]
-    contexts = {
-        Task(
-            "demo_vqa",
-            definition,
-            replace(demo_model_config, prompt=prompt),
-            "fingerprint",
-            "shared",
-            4,
-        ).context()
-        for prompt in (None, PLAIN, "{prompt}")
-    }
+def test_another_template_is_another_context(demo_model_config: ModelSpec, demo_samples) -> None:
+    _, definition = demo_samples("demo_vqa", 2)
+    evaluation = EvaluationSpec("shared", 4, batch_timeout=3600)
+    contexts = set()
+    for prompt in (None, PLAIN, "{prompt}"):
+        model = replace(demo_model_config, prompt=prompt)
+        task = Task("demo_vqa", definition, model, "fingerprint", evaluation)
+        contexts.add(task.context())
     assert len(contexts) == 3
