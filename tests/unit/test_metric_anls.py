@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocksieve.errors import DataError
 from blocksieve.metrics import Target
-from blocksieve.metrics.anls import score
+from blocksieve.metrics.anls import METRIC, score
 
 
 # Made with the official algorithm: evaluate_method of the Robust Reading Competition's script,
@@ -42,3 +43,9 @@ def test_invariants(prediction: str, first: str, second: str) -> None:
     assert value == 0.0 or 0.5 <= value <= 1.0
     assert score(prediction, Target((prediction,))) == 1.0
     assert score(prediction, Target((first, second))) >= value
+
+
+def test_an_empty_reference_is_refused() -> None:
+    """The official script would give an empty answer full marks for it."""
+    with pytest.raises(DataError, match="empty"):
+        METRIC.prepare([Target(("12 May", " "))])

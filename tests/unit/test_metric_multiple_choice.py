@@ -1,9 +1,12 @@
 """Multiple choice: what is read as a choice, and what is not."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocksieve.datasets.prompts import render_prompt
 from blocksieve.errors import DataError
 from blocksieve.metrics import Target
 from blocksieve.metrics.multiple_choice import METRIC, parse_choice
@@ -87,11 +90,48 @@ def test_article_is_not_the_letter_a(prediction: str) -> None:
 
 def test_awkward_choices() -> None:
     """Texts that are letters, symbols or differ only in punctuation."""
-    assert parse_choice("A", ("B", "A")) is None
+    assert parse_choice("A", ("B", "A")) == 0  # the letter that the prompt asks for
+    assert parse_choice("B. A", ("B", "A")) == 1
     assert parse_choice("A", ("A", "B")) == 0
+    assert parse_choice("Option B", ("Option B", "Option A")) is None
+    assert parse_choice("*", ("+", "-", "*")) == 2
+    assert parse_choice("", ("+", "-", "*")) is None
     assert parse_choice("+", ("+", "-")) == 0
     assert parse_choice(".5", ("5", ".5")) == 1
     assert parse_choice("cat", ("cat", "cat")) is None
+
+
+SIX = ("Six", "", "One", "Ten")
+
+
+@pytest.mark.parametrize(
+    ("prediction", "index"),
+    [("", None), (" ", None), (".", None), ("B", None), ("B or C", None), ("C", 2), ("One", 2)],
+)
+def test_an_empty_choice_keeps_its_letter_and_is_never_named(
+    prediction: str, index: int | None
+) -> None:
+    """The letters behind it do not move, in the prompt as in the reading."""
+    assert parse_choice(prediction, SIX) == index
+    assert render_prompt("{choices}", "?", SIX) == "A. Six\nC. One\nD. Ten"
+
+
+def test_a_reference_to_an_empty_choice_is_refused() -> None:
+    """Nothing could be right."""
+    for reference in ("B", "", " "):
+        with pytest.raises(DataError, match="does not name one"):
+            METRIC.prepare([Target((reference,), SIX)])
+
+
+def test_a_reference_that_is_a_letter_and_another_text_is_refused() -> None:
+    """Written with letter and text it is not ambiguous."""
+    choices = ("D", "B", "A", "C")
+    with pytest.raises(DataError, match=r"such as C\. A"):
+        METRIC.prepare([Target(("C",), choices)])
+    target = Target(("C. A",), choices)
+    scorer = METRIC.prepare([target])
+    assert [scorer(prediction, target) for prediction in ("C", "(C)", "D", "A")] == [1, 1, 0, 0]
+    METRIC.prepare([Target(("B",), choices)])
 
 
 @pytest.mark.parametrize("reference", ["B", "(b)", "red"])
@@ -117,3 +157,11 @@ def test_result_is_a_choice_or_none(choices: list[str], prediction: str) -> None
     """Any text gives None or a valid position."""
     index = parse_choice(prediction, choices)
     assert index is None or 0 <= index < len(choices)
+
+
+@pytest.mark.parametrize("words", ["A ", "A or ", "red, ", "the answer is ", "is ", "(", "so \n"])
+def test_long_repetitions_are_read_in_time(words: str) -> None:
+    """No pattern takes more than linear or mildly quadratic time."""
+    start = time.monotonic()
+    assert parse_choice(words * 600, CHOICES) in (None, 0, 1)
+    assert time.monotonic() - start < 5

@@ -5,9 +5,12 @@ script of the Robust Reading Competition for both. Where script and equation dif
 the script.
 """
 
+from collections.abc import Sequence
+
 from rapidfuzz.distance import Levenshtein
 
-from blocksieve.metrics import Metric, Target
+from blocksieve.errors import DataError
+from blocksieve.metrics import Metric, Scorer, Target
 
 THRESHOLD = 0.5
 
@@ -43,4 +46,17 @@ def score(prediction: str, target: Target) -> float:
     return similarity if similarity >= THRESHOLD else 0.0
 
 
-METRIC = Metric(version=2, bounded=True, prepare=lambda targets: score)
+def prepare(targets: Sequence[Target]) -> Scorer:
+    """Return the scorer; raise DataError for an empty reference.
+
+    The official script would give an empty prediction full marks for it.
+    """
+    for target in targets:
+        if not all(reference.strip() for reference in target.references):
+            raise DataError(
+                f"a reference of {target.references} is empty: give its text or leave it out"
+            )
+    return score
+
+
+METRIC = Metric(version=2, bounded=True, prepare=prepare)

@@ -5,6 +5,7 @@ texts, number words as digits among it, is this module's own.
 """
 
 from blocksieve.metrics import Metric, Target
+from blocksieve.metrics.texts import CLOSING_PUNCTUATION, compose
 
 DIGITS = {
     "zero": "0",
@@ -29,22 +30,27 @@ DIGITS = {
     "nineteen": "19",
     "twenty": "20",
 }
-TERMINAL_PUNCTUATION = ".,;:!? "
 
 
 def normalize(text: str) -> str:
-    """Lower-case, collapse whitespace, drop final punctuation; zero to twenty become digits."""
-    collapsed = " ".join(text.lower().split())
-    words = collapsed.rstrip(TERMINAL_PUNCTUATION).split()
+    """Lower-case in NFC, collapse whitespace, drop final punctuation; zero to twenty become digits.
+
+    A text of punctuation alone is kept.
+    """
+    collapsed = " ".join(compose(text.lower()).split())
+    words = (collapsed.rstrip(CLOSING_PUNCTUATION) or collapsed).split()
     digits_or_words = [DIGITS.get(word, word) for word in words]
     return " ".join(digits_or_words)
 
 
 def score(prediction: str, target: Target) -> float:
-    """Return 1 if the normalised prediction equals a normalised reference, else 0."""
+    """Return 1 if the normalised prediction equals a normalised reference, else 0.
+
+    An empty prediction is never right.
+    """
     answer = normalize(prediction)
     accepted = [normalize(reference) for reference in target.references]
-    return float(answer in accepted)
+    return float(answer != "" and answer in accepted)
 
 
-METRIC = Metric(version=1, bounded=True, prepare=lambda targets: score)
+METRIC = Metric(version=2, bounded=True, prepare=lambda targets: score)

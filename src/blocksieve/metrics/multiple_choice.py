@@ -1,115 +1,105 @@
 """Multiple choice: the prediction names one of the sample's choices, by its letter or by its text.
 
-There is no official script: the rules of reading are this module's own, and strict.
+There is no official script: the rules of reading are this module's own. They read what a careful
+reader would, and never guess.
 """
 
 import re
 from collections.abc import Callable, Sequence
-from string import ascii_lowercase, ascii_uppercase
+from functools import lru_cache
 
 from blocksieve.errors import DataError
 from blocksieve.metrics import Metric, Scorer, Target
+from blocksieve.metrics.choice_claims import Letters, read_claimed
+from blocksieve.metrics.choice_mentions import (
+    clean,
+    letters_of,
+    mark_mentions,
+    simplify,
+    without_article,
+)
+from blocksieve.metrics.texts import compose
 
-# "The correct answer is option ..."
+MAX_CHOICES = 26
+
 LEAD_IN = re.compile(
-    r"(?:(?:the|my|correct|right|best|final)\s+)*(?:answer|option|choice)\b"
+    r"(?:(?:the|my|correct|right|best|final)\s+)*(?:answer|option|choice|letter)\b"
     r"(?:\s+is\b)?\s*:?\s*(?:option\s+)?",
     re.IGNORECASE,
 )
-# "(B) ...", "B. ...", "B: ..."; group 1 is the letter, group 2 what follows.
-MARKED_LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]+(?=\s|$)(.*)", re.DOTALL)
-# A capital before a lower-case word is the article "A" or the pronoun "I".
-LONE_CAPITAL = re.compile(r"\b([A-Z])\b(?!\s+[a-z])")
-LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)")
+"""The start of "The correct answer is option ..."."""
+
+FRAGMENT = re.compile(r"⟨[a-z]+⟩ [A-Za-z]+\W*|⟨[A-Z]⟩(?: ⟨[A-Z]⟩)+")
+"""What is no sentence: "dog house", which is no dog; "B B", which stutters. But not "3 apples"."""
 
 
-def simplify(text: str) -> str:
-    """Lower-case and strip each word's brackets, quotes and closing punctuation.
+def read_exact(text: str, choices: tuple[str, ...]) -> Letters:
+    """Read the whole text, as written, as a choice's letter or text.
 
-    A text of nothing else is kept.
+    A letter that is also a choice's text is the letter: this is what the prompt asks for.
     """
-    words = []
-    for word in text.lower().split():
-        stripped = word.lstrip("([\"'").rstrip(".,;:!?)]\"'")
-        if stripped:
-            words.append(stripped)
-    return " ".join(words) or text.strip().lower()
+    indices = letters_of(choices)
+    if text in indices:
+        return {text}
+    letters = set()
+    for letter, index in indices.items():
+        if text == compose(choices[index]).strip():
+            letters.add(letter)
+    return letters
 
 
-def without_article(text: str) -> str:
-    """Drop a leading article that has a word after it.
-
-    So "a cat" is the choice "cat" and never the letter A.
-    """
-    return LEADING_ARTICLE.sub("", text)
-
-
-def read_exact(text: str, choices: Sequence[str]) -> set[int]:
-    """Read the whole text, as written, as a choice's text or letter."""
-    indices = set()
-    for index, choice in enumerate(choices):
-        if text in (choice.strip(), ascii_uppercase[index]):
-            indices.add(index)
-    return indices
-
-
-def read_simplified(text: str, choices: Sequence[str]) -> set[int]:
-    """Read the whole text, simplified, as a choice's letter, its text, or its letter and text."""
+def read_simplified(text: str, choices: tuple[str, ...]) -> Letters:
+    """Read the whole text, simplified, as a choice's letter or its text: "(b)", "The cat."."""
     plain = simplify(text)
-    # In "A: red" the A is marked as a letter, so it is no article.
-    answer = plain if MARKED_LETTER.match(text) else without_article(plain)
-    indices = set()
-    for index, choice in enumerate(choices):
-        letter = ascii_lowercase[index]
-        meaning = simplify(choice)
-        names_letter = plain in (letter, f"{letter} {meaning}")
-        if names_letter or answer == without_article(meaning):
-            indices.add(index)
-    return indices
+    indices = letters_of(choices)
+    if plain.upper() in indices:
+        return {plain.upper()}
+    answer = simplify(without_article(text))
+    letters = set()
+    for letter, index in indices.items():
+        choice = clean(choices[index])
+        if plain == f"{letter.lower()} {simplify(choice)}":
+            return {letter}
+        if answer and answer == simplify(without_article(choice)):
+            letters.add(letter)
+    return letters
 
 
-def read_marked(text: str, choices: Sequence[str]) -> set[int]:
-    """Read a marked letter at the start ("B) because ...").
-
-    Other choices that the explanation after it names are read as well.
-    """
-    match = MARKED_LETTER.match(text)
-    if match is None:
-        return set()
-    letter, explanation = match.groups()
-    index = ascii_lowercase.index(letter.lower())
-    if index >= len(choices):
-        return set()
-    indices = {index} | read_simplified(explanation, choices)
-    for capital in LONE_CAPITAL.findall(explanation.strip()):
-        index = ascii_uppercase.index(capital)
-        if index < len(choices):
-            indices.add(index)
-    return indices
+def read_sentences(text: str, choices: tuple[str, ...]) -> Letters:
+    """Read sentences: "So the answer is C.", "B, because ...", "I think it is the cat"."""
+    marked = mark_mentions(clean(text), choices)
+    is_fragment = FRAGMENT.fullmatch(marked) and not text[0].isdigit()
+    return set() if is_fragment else read_claimed(marked)
 
 
-READINGS: tuple[Callable[[str, Sequence[str]], set[int]], ...] = (
+READERS: tuple[Callable[[str, tuple[str, ...]], Letters], ...] = (
     read_exact,
     read_simplified,
-    read_marked,
+    read_sentences,
 )
-"""The strictest first: the first reading that names a choice decides."""
+"""The strictest first: the first reader that names a choice decides."""
 
 
 def parse_choice(prediction: str, choices: Sequence[str]) -> int | None:
     """Return which choice a prediction names, from 0; None if it names none or more than one.
 
-    A prediction may give a letter ("B", "(b)", "Answer: B."), a choice's text ("red", "The answer
-    is red") or both. A choice is never guessed.
+    A choice is never guessed, and an empty one is never named.
     """
-    text = prediction.replace("*", "").strip()
-    lead_in = LEAD_IN.match(text)
-    remainder = text[lead_in.end() :] if lead_in else text
-    for reading in READINGS:
-        indices = reading(text, choices) | reading(remainder, choices)
-        if len(indices) == 1:
-            return indices.pop()
-        if indices:
+    return _parse_choice(prediction, tuple(choices))
+
+
+@lru_cache(maxsize=2**16)
+def _parse_choice(prediction: str, choices: tuple[str, ...]) -> int | None:
+    text = compose(prediction).strip()
+    without_stars = text.replace("*", "").strip()
+    lead_in = LEAD_IN.match(without_stars)
+    remainder = without_stars[lead_in.end() :] if lead_in else without_stars
+    for reader in READERS:
+        letters = reader(text, choices)
+        letters |= reader(without_stars, choices) | reader(remainder, choices)
+        if len(letters) == 1:
+            return letters_of(choices).get(letters.pop())
+        if letters:
             return None
     return None
 
@@ -138,17 +128,29 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     Raises DataError for the first target that fails, or that has no or more than 26 choices.
     """
     for target in targets:
-        if not 1 <= len(target.choices) <= len(ascii_lowercase):
+        if not 1 <= len(target.choices) <= MAX_CHOICES:
             raise DataError(
-                f"multiple choice needs 1 to 26 choices, not {len(target.choices)}: check {target}"
+                f"multiple choice needs 1 to {MAX_CHOICES} choices, not {len(target.choices)}:"
+                f" check {target}"
             )
         for reference in target.references:
-            if parse_choice(reference, target.choices) is None:
-                raise DataError(
-                    f"reference {reference!r} does not name one of the choices"
-                    f" {target.choices}: correct it"
-                )
+            _check_reference(reference, target.choices)
     return score
 
 
-METRIC = Metric(version=1, bounded=True, prepare=prepare, parses=parses)
+def _check_reference(reference: str, choices: tuple[str, ...]) -> None:
+    """Raise DataError if a reference names no choice, or one by letter and another by text."""
+    index = parse_choice(reference, choices)
+    if index is None:
+        raise DataError(
+            f"reference {reference!r} does not name one of the choices {choices}: correct it"
+        )
+    text = reference.strip()
+    if text in choices and choices[index].strip() != text:
+        raise DataError(
+            f"reference {reference!r} is the letter of one of the choices {choices} and the text"
+            f" of another: write letter and text, such as {text}. {choices[index]}"
+        )
+
+
+METRIC = Metric(version=2, bounded=True, prepare=prepare, parses=parses)
