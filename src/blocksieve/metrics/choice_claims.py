@@ -15,8 +15,8 @@ BY_LETTER = r"⟨(?-i:[A-Z])⟩"
 # "B. The red car is small", red does not.
 BETWEEN = r"""[^\w⟨]*(?:(?:\b(?:and|or|nor)\b|和|或者?)\s*
     (?:\b(?:maybe|perhaps|possibly|even|option|choice)\s+)*)?"""
-CLAUSE_END = r"""(?=\s*(?:\Z|\n|[^\w\s]|[和或都因]
-    |\b(?:or|and|because|since|as|but|too|also|so|I|for\s+sure|it\s+is|based|due|given|are
+CLAUSE_END = r"""(?=\s*(?:\Z|\n|[^\w\s]|[和或都因选選项項]
+    |\b(?:or|and|because|since|as|but|too|also|so|I|for\s+sure|it\s+is|based|due|given|only|please|are
        |is\s+(?:the\s+)?(?:correct|right))\b))"""
 MENTIONS = rf"{MENTION}(?:{BETWEEN}{MENTION}{CLAUSE_END}){{0,25}}"
 # "A, B and C", within a line
@@ -24,8 +24,8 @@ IN_A_ROW = rf"(?>{MENTION}(?:[ ,/&()]*(?:\b(?:and|or|nor)\b[ ]*|和|或)?{MENTIO
 # "option B is smaller than ..." says something of B, but does not choose it.
 NOT_A_SUBJECT = r"(?!\)?[ ](?!(?:because|since|as|for|or|and|but|so|I|the|here|in|by)\b)[a-z])"
 # "is right." and "is the right answer", not "is right of"
-ADJECTIVE_END = r"""(?=\s*(?:\Z|[.,;:!?\n)]|(?:answer|choice|option|one|match|because|since|as|and
-    |but|given|based|here|for)\b))"""
+ADJECTIVE_END = r"""(?=\s*(?:\Z|[.,;:!?\n)]
+    |(?:answer|choice|option|one|match|that|because|since|as|and|but|given|based|here|for)\b))"""
 REST_OF_CLAUSE = r"[^,.;\n]*?(?=[,.;\n]|\Z|\b(?:so|but|therefore|because)\b)"
 BE = r"(?:is|was|be|seems?|appears?|looks?|to\s+be|would|could|can|should|must|might|may|does|has)"
 WRONG = r"(?:not|never|wrong|incorrect|false|ruled\s+out|eliminated|impossible|unlikely)"
@@ -52,7 +52,7 @@ REJECTED_BEFORE = _pattern(
     rf"""
     (?: \b (?: not | no | nor | neither | than | never | without | except | unlike | \w+n't
              | exclud\w+ | eliminat\w+ | rul\w+\s+out | rather\s+than | instead\s+of ) \b
-      | 不是 | 并非 | 而非 | 不选 | 没有 | 排除 )
+      | 不是 | 并非 | 而非 | 不[选選] | 没有 | 排除 )
     [ \t]* (?: \b (?:be|is|really|actually|the|an?|any|option|choice|answer|letter) \s+ )*
     {IN_A_ROW} (?: \s*,?\s* (?:\bbut\b(?:\s+rather\b)? | 而是) )?
     """
@@ -65,7 +65,7 @@ REJECTED_AFTER = _pattern(
       | {IN_A_ROW} \)? \s+ (?:are|were|do|look|seem|can|could) \s+
         (?:be\s+|both\s+|all\s+)? {WRONG} \b
       | {IN_A_ROW} \)? \s+ (?:aren't|weren't|don't) \b
-      | {IN_A_ROW} \s* (?:选?项)? (?:是|都)* (?:错|不) )
+      | {IN_A_ROW} \s* (?:[选選]?[项項])? (?:是|都)* (?:错|不) )
     {REST_OF_CLAUSE}
     """
 )
@@ -83,7 +83,15 @@ LISTED = _pattern(
     """
 )
 
-NOT_CLAIMED = (LISTED, QUESTION, REJECTED_AFTER, REJECTED_BEFORE, UNCERTAIN, OPEN_ENDED)
+# "From the options A, B, C and D"
+OFFERED = _pattern(
+    rf"""
+    \b(?:options|choices) (?:\s+are)? [\s:]*
+    {MENTION} (?: [\s,]+ (?:(?:and|or)\s+)? {MENTION} ){{2,25}}
+    """
+)
+
+NOT_CLAIMED = (LISTED, OFFERED, QUESTION, REJECTED_AFTER, REJECTED_BEFORE, UNCERTAIN, OPEN_ENDED)
 """What mentions choices without claiming them; it is dropped in this order."""
 
 CLAIMS = (
@@ -94,16 +102,17 @@ CLAIMS = (
                  | (?:correct|right|best)\s+(?:one|letter) ) \b
             [^.⟨\n]{{0,80}}? (?: \b(?:is|be)\b | [:=] | 's )
           | \b(?:final|result|correct) \s* :
-          | (?:答案|选项|选择|答え|正解|정답|답) [^.⟨\n]{{0,20}}? (?:是|为|は|은|[:=]) )
+          | (?:答案|[选選][项項择擇]|答え|正解|정답|답) [^.⟨\n]{{0,20}}?
+            (?:是|为|は|은|[:=]) )
         \s* (?: \b (?:that|the|most|\w+ly|indeed|it|is|an?
-                     |either|both|option|choice|letter|answer) \b [\s:]* | 选项 \s* ){{0,6}}
+                     |either|both|option|choice|letter|answer) \b [\s:]* | [选選][项項] \s* ){{0,6}}
         ((?>{MENTIONS}))
         """
     ),
     # "option C"; "options A and B"; "选C"
     _pattern(
         rf"""
-        (?: \b(?:options?|choices?|answers?|ans\.?)(?!\w) | 选项? | 选择 | 答案 ) [\s\]]*
+        (?: \b(?:options?|choices?|answers?|ans\.?)(?!\w) | [选選][项項择擇]? | 答案 ) [\s\]]*
         ((?>{MENTIONS})) {NOT_A_SUBJECT}
         """
     ),
@@ -117,18 +126,18 @@ CLAIMS = (
         """
     ),
     # "C是正确的"; "B项对"
-    _pattern(rf"((?>{MENTIONS})) \)? \s* (?:选?项)? (?:是|最|都)* (?:正确|对|合适)"),
+    _pattern(rf"((?>{MENTIONS})) \)? \s* (?:[选選]?[项項])? (?:是|最|都)* (?:正确|对|合适)"),
     # "I would go with B"; "it is B"; "so B"; "maybe B"
     _pattern(
         rf"""
-        (?: \b (?: choose | chose | pick | select | go(?:ing)?\s+with | opt\s+for
+        (?: \b (?: choos\w+ | chose | pick\w* | select\w* | go(?:ing)?\s+with | opt\s+for
                  | vote(?:\s+for)? | say | guess(?:\s+is)? | think | believe
-                 | it\s+is | it's | it\s+(?:must|would|should|has\s+to)\s+be
-                 | this\s+is | that\s+is | that's
+                 | is | be | it's | that's | looks?\s+like
                  | so | therefore | thus | hence | conclusion
-                 | maybe | perhaps | \w+ly | (?:could|might|may)\s+(?:also\s+)?be | either | also
+                 | maybe | perhaps | \w+ly | (?:could|might|may)\s+(?:also\s+)?be
+                 | either | also | actually | wait | just | only | see
                  | (?:corresponds|leads?)(?:\s+us)?\s+to | leaves(?:\s+us\s+with)?
-                 | making | makes | actually | wait | no | well | okay | ok | sure ) \b
+                 | making | makes | no | yes | hmm | well | okay | ok | sure ) \b
           | (?<![不还])是 )
         [\s,:]* (?: \b(?:that|it|is|it's|the|an?|answer|option|choice|letter|also)\b [\s:]* ){{0,6}}
         ((?> {BY_LETTER} (?:{BETWEEN}{MENTION}{CLAUSE_END}){{0,25}} )) {NOT_A_SUBJECT}
@@ -154,7 +163,7 @@ CLAIMS = (
 # "Therefore, ..."
 CONCLUSION = _pattern(
     r"\b(?:so|therefore|thus|hence|conclusion|conclude|final|finally|consequently)\b"
-    r" | 因此 | 所以 | 综上 | 故"
+    r" | 因此 | 所以 | [综綜]上 | 故"
 )
 # "B because ...", "B) ...", "B. red", "Option B, ...", "red - it is ...", "A or B"
 START = _pattern(

@@ -72,10 +72,10 @@ LETTER = r"(?<![\w'.-])(?P<letter>[A-Z])(?![\w'+#]|-\w|\.[A-Z]\b)"
 AFTER_LETTER = """
     I is isn't are aren't were was or and nor because since as but not seems appears looks would
     could should might may must can can't cannot has does doesn't best fits matches too also rather
-    instead
+    instead only please that which
 """
 ARTICLE_FOLLOWED = re.compile(
-    rf"[ \t]+(?!(?:{'|'.join(AFTER_LETTER.split())})\b)[^\W_{CJK}]", re.IGNORECASE
+    rf"[ \t]+(?!(?:{'|'.join(AFTER_LETTER.split())}|(?-i:[A-Z]))\b)[^\W_{CJK}]", re.IGNORECASE
 )
 
 # Words that mean a choice at a clause's end only: not in "there is no dog".
