@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from blocksieve.engine.inputs import render
 from blocksieve.engine.prompt_report import describe_prompt
+from blocksieve.models.chat import render
 from blocksieve.models.loading import LoadedModel
-from blocksieve.search.evaluate import Task
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec
 
 PLAIN = "{images}answer en {prompt}"
 
@@ -61,8 +62,7 @@ def test_another_template_is_another_context(
             definition,
             replace(demo_model_config, prompt=prompt),
             "fingerprint",
-            "shared",
-            4,
+            EvaluationSpec("shared", 4, batch_timeout=3600),
         ).context()
         for prompt in (None, PLAIN, "{prompt}")
     }
