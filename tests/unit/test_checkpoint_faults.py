@@ -243,6 +243,13 @@ def test_strings_that_end_an_answer_are_refused(tmp_path: Path) -> None:
         load_model(spec)
 
 
+def test_unreadable_settings_are_not_passed_over(tmp_path: Path) -> None:
+    spec = save_text_model(tmp_path, USUAL)
+    (tmp_path / "generation_config.json").write_text("{")
+    with pytest.raises(ModelError, match=r"cannot load .*generation_config\.json"):
+        load_model(spec)
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -265,6 +265,9 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     with readable(spec):
         config = read_config(spec, folder)
         processor = load_processor(spec.kind, folder, **options)
+        if (Path(folder) / "generation_config.json").is_file():
+            # Loading the model passes over an unreadable one, and its end tokens, in silence.
+            GenerationConfig.from_pretrained(folder)
         if device == "auto":
             options["device_map"] = "auto"
         model, loading_info = auto_class(spec, config).from_pretrained(
