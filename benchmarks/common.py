@@ -12,10 +12,11 @@ import yaml
 
 from blocksieve.combination import Combination
 from blocksieve.datasets.draw import draw_samples
+from blocksieve.datasets.sample import SampleRow
 from blocksieve.datasets.sources import read_samples
 from blocksieve.datasets.table import write_samples
 from blocksieve.engine.engines import Engine
-from blocksieve.engine.inputs import Batch, SampleRow
+from blocksieve.engine.inputs import Batch
 from blocksieve.engine.ways import Way
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.specs import DatasetSpec, ModelSpec

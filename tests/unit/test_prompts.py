@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from blocksieve.engine.inputs import render
 from blocksieve.engine.prompt_report import describe_prompt
+from blocksieve.models.chat import render
 from blocksieve.models.loading import LoadedModel
 from blocksieve.search.task import Task
 from blocksieve.specs import EvaluationSpec, ModelSpec

@@ -38,7 +38,7 @@ def test_samples_that_cannot_be_turned_into_inputs_are_named(
     task = Task("demo_vqa", definition, demo_model_config, "fingerprint", evaluation)
     message = (
         "1 of 4 samples cannot be turned into the model's inputs, "
-        f"first sample {broken_id}: Unidentified"
+        f"first sample {broken_id}: not a picture of a format that Pillow reads; take them out"
     )
     with pytest.raises(DataError, match=re.escape(message)) as error:
         evaluate(task, samples, samples, [NONE], tmp_path)

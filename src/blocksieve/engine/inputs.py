@@ -1,58 +1,22 @@
 """Turn samples into a model's input tensors, through its processor and chat template."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import cast
 
+import polars as pl
 import torch
-from PIL import Image
-from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
+from torch import nn
+from transformers import BatchFeature
 
+from blocksieve.datasets.pictures import open_picture
 from blocksieve.datasets.prompts import render_prompt
+from blocksieve.datasets.sample import SampleRow
 from blocksieve.engine.prefixes import Inputs, Prefix, find_prefix
+from blocksieve.errors import ModelError
+from blocksieve.models.chat import has_special_tokens, render, takes_text_alone
 from blocksieve.models.loading import LoadedModel
-
-SampleRow: TypeAlias = Mapping[str, Any]
-"""A row of a dataset's table: `sample_id`, `question`, `choices`, `images` as encoded bytes, ..."""
-Processor: TypeAlias = ProcessorMixin | PreTrainedTokenizerBase
-"""What turns texts and images into tensors; a text model has a tokenizer alone."""
-
-
-def render(processor: Processor, template: str | None, text: str, num_images: int) -> str:
-    """Return what a model is given to continue: the prompt `text`, with its images before it.
-
-    By the chat template of the processor, as one user turn; or by a plain `template` with {images}
-    and {prompt}, the config's `model.prompt`. Without either, the images and the bare prompt.
-    """
-    if uses_chat_template(processor, template):
-        return _chat_prompt(processor, text, num_images)
-    if template is None:
-        template = "{images}{prompt}"
-    image_token = getattr(processor, "image_token", "")
-    with_images = template.replace("{images}", image_token * num_images)
-    # The prompt last: it may hold {images} itself.
-    return with_images.replace("{prompt}", text)
-
-
-def _chat_prompt(processor: Processor, text: str, num_images: int) -> str:
-    parts = [{"type": "image"}] * num_images
-    parts.append({"type": "text", "text": text})
-    # The templates of text models take no parts.
-    content = parts if num_images else text
-    prompt = processor.apply_chat_template(
-        [{"role": "user", "content": content}],
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    return str(prompt)
-
-
-def uses_chat_template(processor: Processor, template: str | None) -> bool:
-    """Whether prompts go through the processor's chat template."""
-    if template is not None:
-        return False
-    return getattr(processor, "chat_template", None) is not None
+from blocksieve.models.processor import Processor
 
 
 @dataclass(frozen=True)
@@ -116,6 +80,11 @@ def make_batch(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> B
     return Batch(inputs, prefix)
 
 
+def sample_rows(samples: pl.DataFrame) -> list[SampleRow]:
+    """Return the rows of a dataset's table."""
+    return cast(list[SampleRow], samples.to_dicts())
+
+
 def make_probe(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Batch:
     """Return a batch of samples to check an engine with."""
     return make_batch(loaded, probe_rows(rows), prompt)
@@ -161,6 +130,7 @@ def _pair_up_images(rows: Sequence[SampleRow]) -> list[SampleRow]:
 def make_inputs(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Inputs:
     """Return padded input tensors of dataset rows, on the model's device, images in its dtype."""
     inputs = process(loaded.processor, loaded.prompt, rows, prompt)
+    check_length(loaded, inputs)
     on_device = {}
     for name, value in inputs.items():
         # Pixels alone are floating point; token ids must stay whole numbers.
@@ -173,16 +143,15 @@ def process(
     processor: Processor, template: str | None, rows: Sequence[SampleRow], prompt: str
 ) -> Inputs:
     """Return input tensors of dataset rows as a processor makes them, padded on its side."""
-    texts, images = [], []
+    texts = [write_prompt(processor, template, row, prompt) for row in rows]
+    images = []
     for row in rows:
-        text = render_prompt(prompt, row["question"], row["choices"])
-        texts.append(render(processor, template, text, len(row["images"])))
-        images.append([_read_image(data) for data in row["images"]])
+        images.append([open_picture(data) for data in row["images"]])
     options: dict[str, object] = {"padding": True, "return_tensors": "pt"}
     if any(images):
         options["images"] = images
-    if uses_chat_template(processor, template):
-        options["add_special_tokens"] = False  # the template has written them
+    if has_special_tokens(processor, template, texts):
+        options["add_special_tokens"] = False
     features: BatchFeature = processor(text=texts, **options)
     # Labels would tell PaliGemma that it is being trained.
     return {
@@ -192,6 +161,48 @@ def process(
     }
 
 
-def _read_image(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    return image.convert("RGB")
+def write_prompt(processor: Processor, template: str | None, row: SampleRow, prompt: str) -> str:
+    """Return what the model is given to continue for one dataset row.
+
+    ModelError if it cannot see the row's pictures, or its question would be left out.
+    """
+    if row["images"] and takes_text_alone(processor):
+        raise ModelError(
+            "config: model.kind: a text model sees no pictures, but the dataset's samples have "
+            "some; take the dataset out of `datasets`, or choose a vision-language model"
+        )
+    text = render_prompt(prompt, row["question"], row["choices"])
+    return render(processor, template, text, len(row["images"]))
+
+
+def check_length(loaded: LoadedModel, inputs: Inputs, new_tokens: int = 1) -> None:
+    """Raise a ModelError if prompts and answers of `new_tokens` exceed the learnt positions.
+
+    Positions that are computed, as rotary ones are, have no end.
+    """
+    positions = learnt_positions(loaded)
+    if positions is None or "attention_mask" not in inputs:
+        return
+    lengths = inputs["attention_mask"].sum(dim=1)  # (rows, width) -> (rows,)
+    longest = int(lengths.max())
+    # The last new token is not read any more; an encoder reads none.
+    is_encoder_decoder = loaded.model.config.is_encoder_decoder
+    needed = longest if is_encoder_decoder else longest + new_tokens - 1
+    if needed > positions:
+        raise ModelError(
+            f"config.json of the checkpoint: the model has learnt {positions} positions, but a "
+            f"prompt has {longest} tokens and its answer up to {new_tokens}; "
+            "shorten the dataset's prompt or max_new_tokens, or choose a model for longer texts"
+        )
+
+
+def learnt_positions(loaded: LoadedModel) -> int | None:
+    """Return how many positions of a prompt the model has learnt; None if it computes them."""
+    reader: nn.Module = loaded.blocks.owner
+    if loaded.model.config.is_encoder_decoder:
+        reader = loaded.model.get_encoder()
+    for name, module in reader.named_children():
+        if isinstance(module, nn.Embedding) and ("pos" in name or name == "wpe"):
+            # OPT and BART keep some rows before that of the first position.
+            return int(module.num_embeddings - getattr(module, "offset", 0))
+    return None

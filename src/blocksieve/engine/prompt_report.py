@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import torch
 
-from blocksieve.datasets.prompts import render_prompt
-from blocksieve.engine.inputs import Processor, SampleRow, process, render, uses_chat_template
+from blocksieve.datasets.sample import SampleRow
+from blocksieve.engine.inputs import process, write_prompt
+from blocksieve.models.chat import template_source, uses_chat_template
 from blocksieve.models.checkpoint import fetch
 from blocksieve.models.loading import auto_options, readable
-from blocksieve.models.processor import load_processor
+from blocksieve.models.processor import Processor, load_processor
 from blocksieve.specs import ModelSpec
 
 
@@ -25,12 +26,10 @@ def describe_prompt(model: ModelSpec, row: SampleRow, prompt: str) -> str:
     num_images = len(row["images"])
     inputs = process(processor, model.prompt, [row], prompt)
     tokens = inputs["input_ids"][0].tolist()  # from (1, width)
-    question = render_prompt(prompt, row["question"], row["choices"])
-    text = render(processor, model.prompt, question, num_images)
-    by_chat = uses_chat_template(processor, model.prompt)
+    text = write_prompt(processor, model.prompt, row, prompt)
     lines = [
         f"sample: {row['sample_id']}",
-        f"template: {'chat template of the processor' if by_chat else 'plain'}",
+        f"template: {_template_name(processor, model.prompt)}",
         f"images: {num_images}",
         f"tokens: {len(tokens)}{image_tokens(processor, inputs)}",
     ]
@@ -45,6 +44,14 @@ def describe_prompt(model: ModelSpec, row: SampleRow, prompt: str) -> str:
     lines += ["", "== the prompt", text]
     lines += ["", "== its tokens", "".join(runs), ""]
     return "\n".join(lines)
+
+
+def _template_name(processor: Processor, template: str | None) -> str:
+    if not uses_chat_template(processor, template):
+        return "plain"
+    if template_source(processor, template) == "tokenizer_config.json":
+        return "chat template in tokenizer_config.json"
+    return "chat template of the processor"
 
 
 def image_tokens(processor: Processor, inputs: Mapping[str, torch.Tensor]) -> str:

@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,21 @@ from typing import TypeAlias
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-from blocksieve.errors import ModelError, first_line
+from blocksieve.errors import BlocksieveError, ModelError, first_line
 from blocksieve.models.blocks import BlockList, find_blocks
+from blocksieve.models.chat import template_source
 from blocksieve.models.checkpoint import fetch
 from blocksieve.models.molmo import adapt
 from blocksieve.models.processor import Processor, load_processor
@@ -38,6 +40,30 @@ WEIGHTS_SHARE = 0.7
 ALLOTTED = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 # Values of these that mean no GPU.
 NO_GPU = ("", "-1", "NoDevFiles")
+# Settings of generation_config.json that change what `generate` returns besides the tokens.
+OUTPUTS = (
+    "return_dict_in_generate",
+    "output_scores",
+    "output_logits",
+    "output_attentions",
+    "output_hidden_states",
+)
+# Those that change how it searches for an answer.
+SEARCHES = (
+    "num_return_sequences",
+    "num_beams",
+    "num_beam_groups",
+    "diversity_penalty",
+    "constraints",
+    "force_words_ids",
+    "penalty_alpha",
+    "dola_layers",
+    "prompt_lookup_num_tokens",
+    "assistant_early_exit",
+    "use_mtp",
+    "token_healing",
+    "max_time",
+)
 AutoClass: TypeAlias = type[AutoModelForImageTextToText] | type[AutoModelForCausalLM]
 AUTO_CLASSES: dict[str, AutoClass] = {
     "vlm": AutoModelForImageTextToText,
@@ -176,8 +202,12 @@ def readable(spec: ModelSpec) -> Iterator[None]:
     """Turn what keeps transformers from reading the checkpoint into a ModelError of one line."""
     try:
         yield
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except (BlocksieveError, torch.OutOfMemoryError, MemoryError, torch.AcceleratorError):
+        raise
+    except Exception as error:  # a config of impossible values raises whatever comes
         reason = first_line(error)
+        if reason.endswith(":"):  # what is wrong comes on the next line
+            reason = " ".join(str(error).split())
         if "trust_remote_code" in str(error):
             reason = (
                 "it comes with code of its own; read that, then set model.trust_remote_code to "
@@ -235,18 +265,48 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     with readable(spec):
         config = read_config(spec, folder)
         processor = load_processor(spec.kind, folder, **options)
+        if (Path(folder) / "generation_config.json").is_file():
+            # Loading the model passes over an unreadable one, and its end tokens, in silence.
+            GenerationConfig.from_pretrained(folder)
         if device == "auto":
             options["device_map"] = "auto"
-        model = auto_class(spec, config).from_pretrained(
-            folder, dtype=getattr(torch, spec.dtype), **options
+        model, loading_info = auto_class(spec, config).from_pretrained(
+            folder,
+            dtype=getattr(torch, spec.dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # all of them are named below, not the first alone
+            **options,
         )
+    refuse_wrong_weights(spec, loading_info)
     if device != "auto":
         model = model.to(device)
     block_list = find_blocks(model, spec.blocks)
     loaded = LoadedModel(model.eval(), processor, model.device, block_list, spec.prompt)
     _set_padding(loaded)
+    decode_greedily(spec, loaded.model)
     _log_loaded(spec, loaded, device)
     return loaded
+
+
+def refuse_wrong_weights(spec: ModelSpec, loading_info: Mapping[str, Collection[object]]) -> None:
+    """Raise a ModelError if the checkpoint's weights are not just those of the model.
+
+    `loading_info` is transformers' own, which leaves tied weights out. A weight that the
+    checkpoint lacks, or has in another shape, would be random.
+    """
+    faults = []
+    for kind in ("missing", "unexpected", "mismatched"):
+        entries = loading_info.get(f"{kind}_keys") or ()
+        # A mismatched weight comes with its two shapes.
+        names = sorted(entry[0] if isinstance(entry, tuple) else str(entry) for entry in entries)
+        if names:
+            others = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            faults.append(f"{len(names)} {kind} ({', '.join(names[:3])}{others})")
+    if faults:
+        raise ModelError(
+            f"config: model.path: the weights of {spec.path!r} do not fit its config.json: "
+            f"{'; '.join(faults)}; name a complete checkpoint of this architecture"
+        )
 
 
 def _set_padding(loaded: LoadedModel) -> None:
@@ -255,8 +315,59 @@ def _set_padding(loaded: LoadedModel) -> None:
     tokenizer = loaded.tokenizer
     is_encoder_decoder = loaded.model.config.is_encoder_decoder
     tokenizer.padding_side = "right" if is_encoder_decoder else "left"
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    embeddings = loaded.model.get_input_embeddings()
+    if not isinstance(embeddings, nn.Embedding):
+        return
+    # The model could not read a padding token beyond its vocabulary. Any other will do, since it
+    # is hidden.
+    vocabulary = range(embeddings.num_embeddings)
+    if tokenizer.pad_token_id not in vocabulary:
+        wrong = tokenizer.pad_token_id
+        fitting = tokenizer.eos_token_id if tokenizer.eos_token_id in vocabulary else 0
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(fitting)
+        logger.warning("padding with token %d: %s is beyond the vocabulary", fitting, wrong)
+    for settings in generation_settings(loaded.model):
+        if settings.pad_token_id is not None and settings.pad_token_id not in vocabulary:
+            settings.pad_token_id = tokenizer.pad_token_id
+
+
+def generation_settings(model: PreTrainedModel) -> list[GenerationConfig]:
+    """Return the settings of `generate` of a model, and of parts that it may hand over to."""
+    settings = []
+    for module in model.modules():
+        if isinstance(getattr(module, "generation_config", None), GenerationConfig):
+            settings.append(module.generation_config)
+    return settings
+
+
+def decode_greedily(spec: ModelSpec, model: PreTrainedModel) -> None:
+    """Put back settings that change what `generate` returns, or how it searches for an answer.
+
+    All answers are decoded greedily, which the log says. ModelError for texts that end an answer.
+    """
+    usual = GenerationConfig()
+    put_back = {}
+    for settings in generation_settings(model):
+        stop_strings = getattr(settings, "stop_strings", None)
+        if stop_strings:
+            raise ModelError(
+                f"generation_config.json of {spec.path!r}: answers cannot be ended by "
+                f"stop_strings ({stop_strings!r}); take them out, "
+                "and name tokens in eos_token_id instead"
+            )
+        for name in OUTPUTS:
+            setattr(settings, name, getattr(usual, name, None))
+        for name in SEARCHES:
+            put_back[name] = getattr(settings, name, None)
+            setattr(settings, name, getattr(usual, name, None))
+    for name, value in put_back.items():
+        # One beam, or one answer, is greedy already.
+        if value and (value is True or value != 1):
+            logger.warning(
+                "generation_config.json: %s=%r is not used; answers are decoded greedily",
+                name,
+                value,
+            )
 
 
 def _log_loaded(spec: ModelSpec, loaded: LoadedModel, device: str) -> None:
@@ -266,4 +377,5 @@ def _log_loaded(spec: ModelSpec, loaded: LoadedModel, device: str) -> None:
     num_blocks = len(block_list.blocks)
     counts = Counter(block_list.kinds)
     kinds = [f"{count} {kind}" for kind, count in counts.items()]
+    logger.info("prompts by %s", template_source(loaded.processor, spec.prompt))
     logger.info("%d blocks in %s: %s", num_blocks, block_list.path, ", ".join(kinds))

@@ -50,5 +50,25 @@ def load_processor(kind: Literal["vlm", "text"], location: str, **options: str |
     do_without_torchvision()
     auto = AutoProcessor if kind == "vlm" else AutoTokenizer
     processor = auto.from_pretrained(location, **options)
+    tokenizer = getattr(processor, "tokenizer", processor)
+    set_pad_token(tokenizer)
     # Only Molmo's takes samples through `process` in place of a call.
-    return MolmoProcessor(processor) if hasattr(processor, "process") else processor
+    if hasattr(processor, "process"):
+        return MolmoProcessor(processor)
+    if processor.chat_template is None:
+        # Some checkpoints keep the template in the tokenizer's config alone.
+        processor.chat_template = tokenizer.chat_template
+    return processor
+
+
+def set_pad_token(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Choose a token to fill rows up with where the checkpoint names none.
+
+    Which one does not matter, since the attention mask hides it.
+    """
+    if tokenizer.pad_token_id is not None:
+        return
+    first_token = tokenizer.convert_ids_to_tokens(0)
+    tokenizer.pad_token = (
+        tokenizer.eos_token or tokenizer.bos_token or tokenizer.unk_token or first_token
+    )

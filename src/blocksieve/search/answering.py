@@ -14,12 +14,20 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Answer, Refused
 from blocksieve.engine.attempt import out_of_memory
 from blocksieve.engine.engines import Engine, start_engine
-from blocksieve.engine.inputs import Batch, make_batch, probe_rows
+from blocksieve.engine.inputs import (
+    Batch,
+    check_length,
+    make_batch,
+    probe_rows,
+    sample_rows,
+    write_prompt,
+)
 from blocksieve.engine.self_check import effect_of_padding
 from blocksieve.errors import ModelError
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.progress import Progress
 from blocksieve.search.cache import SCHEMA, Cache, CacheRow
+from blocksieve.search.suitability import refuse_unsuitable
 from blocksieve.search.task import Task
 from blocksieve.search.watchdog import blame_samples, with_time_limit
 from blocksieve.shards import Computed
@@ -62,7 +70,9 @@ def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cach
 
     Each combination's answers to a batch are put into the cache at once.
     """
+    refuse_unsuitable(task, samples)
     loaded = load_model(task.model)
+    check_prompts(task, loaded, samples)
     engine = start_with_room(task, loaded, samples)
     start = time.monotonic()
     answering = _Answering(task, loaded, engine, cache, Progress(len(missing), "pairs"))
@@ -131,7 +141,8 @@ class _Answering:
         prompt = self.task.definition.prompt
         sample_ids = group.samples["sample_id"].to_list()
         with blame_samples(self.loaded, group.samples, prompt):
-            inputs = make_batch(self.loaded, group.samples.to_dicts(), prompt)
+            inputs = make_batch(self.loaded, sample_rows(group.samples), prompt)
+        check_length(self.loaded, inputs.inputs, self.task.definition.max_new_tokens)
         batch = replace(inputs, most_rows=self.most_rows)
         drafts = self._drafts_of(sample_ids)
         answers = self.engine.answer_batch(batch, list(unanswered), drafts)
@@ -170,6 +181,14 @@ def groups_of(samples: pl.DataFrame, missing: pl.DataFrame) -> list[Group]:
     ]
 
 
+def check_prompts(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> None:
+    """Write all prompts once, so that one that cannot be written stops the job at its start."""
+    prompt = task.definition.prompt
+    with blame_samples(loaded, samples, prompt):
+        for row in sample_rows(samples):
+            write_prompt(loaded.processor, loaded.prompt, row, prompt)
+
+
 def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
     """Start the engine, checked with as many samples as memory has room for.
 
@@ -180,7 +199,7 @@ def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> E
     max_new_tokens = task.definition.max_new_tokens
     for size in PROBE_ROWS:
         try:
-            rows = probe_rows(samples.to_dicts(), size)
+            rows = probe_rows(sample_rows(samples), size)
             with blame_samples(loaded, samples, prompt):
                 probe = make_batch(loaded, rows, prompt)
                 shortest = make_batch(loaded, rows[-1:], prompt)

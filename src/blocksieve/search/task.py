@@ -5,10 +5,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from blocksieve.files import fingerprint
+from blocksieve.models.chat import PROMPT_DATE
 from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec
 
 # Raise this whenever the same model would answer differently.
-PREDICTION_VERSION = 3
+PREDICTION_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Task:
                 "dtype": self.model.dtype,
                 "prompt": self.definition.prompt,
                 "prompt_template": self.model.prompt,
+                "prompt_date": PROMPT_DATE.isoformat(),
                 "max_new_tokens": self.definition.max_new_tokens,
                 "torch": version("torch"),
                 "transformers": version("transformers"),

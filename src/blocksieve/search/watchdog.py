@@ -12,8 +12,8 @@ from typing import TypeVar
 import polars as pl
 
 from blocksieve.engine.attempt import attempt, out_of_memory
-from blocksieve.engine.inputs import make_inputs
-from blocksieve.errors import DataError, name_and_first_line
+from blocksieve.engine.inputs import make_inputs, sample_rows
+from blocksieve.errors import DataError, ModelError, first_line, name_and_first_line
 from blocksieve.models.loading import LoadedModel
 
 T = TypeVar("T")
@@ -22,9 +22,10 @@ logger = logging.getLogger("blocksieve")
 
 @contextmanager
 def blame_samples(loaded: LoadedModel, samples: pl.DataFrame, prompt: str) -> Iterator[None]:
-    """Turn an error with inputs into a DataError that counts and names the samples at fault.
+    """Turn an error with inputs into one that counts and names the samples at fault.
 
-    If no sample fails alone, the error stays what it is.
+    A DataError for what is wrong with the samples; a ModelError where the checkpoint is at fault,
+    because it says so or no sample passes. If no sample fails alone, the error stays what it is.
     """
     try:
         yield
@@ -35,17 +36,23 @@ def blame_samples(loaded: LoadedModel, samples: pl.DataFrame, prompt: str) -> It
         if not failures:
             raise
         sample, reason = next(iter(failures.items()))
-        raise DataError(
-            f"{len(failures)} of {len(samples)} samples cannot be turned into the model's inputs, "
-            f"first sample {sample}: {name_and_first_line(reason)}; "
-            "take them out of the dataset's source, or mend them"
-        ) from error
+        count = f"{len(failures)} of {len(samples)} samples"
+        if isinstance(reason, ModelError):
+            raise ModelError(f"{reason} (with {count}, first sample {sample})") from error
+        cause = first_line(reason) if isinstance(reason, DataError) else name_and_first_line(reason)
+        fault = f"{count} cannot be turned into the model's inputs, first sample {sample}: {cause}"
+        if len(failures) == len(samples) > 1 and not isinstance(reason, DataError):
+            raise ModelError(
+                f"{fault}; no sample passes, so look at the checkpoint's processor and its "
+                "configs (processor_config.json, tokenizer_config.json) first"
+            ) from error
+        raise DataError(f"{fault}; take them out of the dataset's source, or mend them") from error
 
 
 def _failures(loaded: LoadedModel, samples: pl.DataFrame, prompt: str) -> dict[str, Exception]:
     """Return the samples that alone cannot be turned into inputs either, and why."""
     failures = {}
-    for row in samples.iter_rows(named=True):
+    for row in sample_rows(samples):
         inputs = attempt(make_inputs, loaded, [row], prompt)
         if isinstance(inputs, Exception):
             failures[row["sample_id"]] = inputs
