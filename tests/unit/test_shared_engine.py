@@ -19,7 +19,7 @@ from blocksieve.engine.answers import Refused, assess_scores
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import find_prefix
-from blocksieve.engine.self_check import effect_of_padding
+from blocksieve.engine.self_check import effect_of_padding, with_longer_first
 from blocksieve.engine.ways import PREFILL, PREFIXES, REFERENCE, Way
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
@@ -262,6 +262,51 @@ def test_generation_settings_that_change_scores_count(broken: Any, setting: dict
     for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
         expected = generated(zoo.prune(broken, combination.blocks), inputs)
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
+
+
+def padded_with_an_end(
+    model: Any, inputs: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """The inputs padded with a token that ends an answer, and two such tokens."""
+    answers = generated(model, inputs)
+    shortest_rows = [answers[number] for number in (1, 4)]
+    ends = [row[LENGTH // 2] for row in shortest_rows]
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    model.generation_config.update(eos_token_id=ends, pad_token_id=ends[0])
+    return inputs | {"input_ids": ids.masked_fill(mask == 0, ends[0])}, ends
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_vl"])
+@pytest.mark.parametrize("seed", range(3))
+def test_padding_that_is_an_end_token_never_counts_as_said(name: str, seed: int) -> None:
+    model = zoo.make_model(name, seed=seed)
+    model.generation_config.update(repetition_penalty=1.5)
+    firsts = zoo.make_inputs(name, model, rows=2)
+    inputs, groups = questions(model, firsts)
+    engine = start_engine("shared", load(model), with_prefix(inputs, firsts, groups), LENGTH)
+    assert engine.rung == "prefixes", engine.reason
+    # One question so long that the other prompts are shorter than what it does not share.
+    inputs = with_longer_first(Batch(inputs)).inputs
+    inputs, ends = padded_with_an_end(model, inputs)
+    batch = with_prefix(inputs, firsts, groups)
+    width = inputs["input_ids"].shape[1]
+    combinations = [NONE, *(Combination.of((block,)) for block in range(zoo.BLOCKS))]
+    answered = dict(engine.answer_batch(batch, combinations, None))
+    for combination, answers in answered.items():
+        output = zoo.prune(model, combination.blocks).generate(**inputs, max_new_tokens=LENGTH)
+        expected = [row[: first_end(row, ends)] for row in output[:, width:].tolist()]
+        assert [answer.tokens for answer in answers] == expected
+
+
+def with_prefix(
+    inputs: dict[str, torch.Tensor], firsts: dict[str, torch.Tensor], groups: list[list[int]]
+) -> Batch:
+    return Batch(inputs, find_prefix(inputs, firsts, groups, 5))
+
+
+def first_end(row: list[int], ends: list[int]) -> int:
+    """How many tokens a row has up to and with the first that ends it."""
+    return next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
 
 
 def test_a_setting_that_looks_at_positions_is_left_to_the_models_own_decoding(broken: Any) -> None:
