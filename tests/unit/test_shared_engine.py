@@ -298,6 +298,86 @@ def test_padding_that_is_an_end_token_never_counts_as_said(name: str, seed: int)
         assert [answer.tokens for answer in answers] == expected
 
 
+ROTARY_LENGTHS = {
+    # Prompts of two groups, in tokens. The embeddings change past 24 tokens.
+    "below": [10, 12, 9, 11],
+    "above": [30, 34, 29, 33],
+    "crossing": [20, 22, 21, 19],
+    "mixed": [10, 34, 22, 8],
+}
+
+
+def texts(lengths: list[int]) -> Batch:
+    """Prompts of these lengths; those of the first and second half begin alike."""
+    generator = torch.Generator().manual_seed(7)
+    begins = torch.randint(20, 160, (2, 7), generator=generator).tolist()
+    longest, groups = max(lengths), [[0, 1], [2, 3]]
+    ids, mask = [], []
+    for row, length in enumerate(lengths):
+        rest = torch.randint(20, 160, (length - 7,), generator=generator).tolist()
+        ids.append([0] * (longest - length) + begins[row // 2] + rest)
+        mask.append([0] * (longest - length) + [1] * length)
+    inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+    firsts = {name: value[[0, 2]] for name, value in inputs.items()}
+    return Batch(inputs, find_prefix(inputs, firsts, groups, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "long_rung"), [("llama:dynamic rope", "view"), ("llama:longrope", "prefill")]
+)
+def test_rotary_embeddings_that_depend_on_the_length_are_those_of_a_fresh_model(
+    name: str, long_rung: str
+) -> None:
+    model, fresh = zoo.make_model(name), zoo.make_model(name)
+    engine = start_engine("shared", load(model), texts(ROTARY_LENGTHS["below"]), LENGTH)
+    assert (engine.rung, engine.long_way.name) == ("prefixes", long_rung), engine.reason
+    combinations = [NONE, *(Combination.of((block,)) for block in (0, 3, 5))]
+    for where in ("above", "mixed", "crossing", "below", "mixed"):
+        batch = texts(ROTARY_LENGTHS[where])
+        expected = {}
+        for combination in combinations:
+            rows = generated(zoo.prune(fresh, combination.blocks), batch.inputs)
+            expected[combination] = [row[:LENGTH] for row in rows]
+        noise = [[*row[:3], 99, *row[4:]] for row in expected[NONE]]
+        for drafts in (None, expected[NONE], noise):
+            answered = dict(engine.answer_batch(batch, combinations, drafts))
+            for combination, answers in answered.items():
+                tokens = [answer.tokens for answer in answers]
+                assert tokens == expected[combination], (where, combination)
+    mixed = texts(ROTARY_LENGTHS["mixed"])
+    effect = effect_of_padding(load(model), mixed, 3, mixed, LENGTH)
+    assert effect == "its rotary embeddings depend on the longest prompt of a batch"
+
+
+def test_the_self_check_of_long_prompts_is_made_on_long_ways() -> None:
+    model = zoo.make_model("llama:longrope")
+    engine = start_engine("shared", load(model), texts(ROTARY_LENGTHS["mixed"]), LENGTH)
+    assert engine.rung == "prefill", engine.reason
+    assert "past 24 tokens" in engine.reason
+
+
+@pytest.mark.parametrize("name", ["gpt2", "opt"])
+def test_no_draft_goes_past_the_learnt_positions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = zoo.make_model(name)
+    batch = texts([505, 450, 504, 503])  # there are 512 positions
+    engine = start_engine("shared", load(model), batch, 20)
+    assert engine.rung == "prefixes", engine.reason
+    combinations = [NONE, Combination.of((2,))]
+    answers = {}
+    for combination in combinations:
+        answers[combination] = generated(zoo.prune(model, combination.blocks), batch.inputs)
+    ends = [row[2] for rows in answers.values() for row in rows]
+    model.generation_config.eos_token_id = ends
+    # A failure on a GPU ends the job: none may be left to the reference.
+    monkeypatch.delattr(Engine, "_ask_the_reference")
+    drafts = [[*row[:4], *range(30, 46)] for row in answers[NONE]]
+    for combination, answered in engine.answer_batch(batch, combinations, drafts):
+        expected = [row[: first_end(row, ends)] for row in answers[combination]]
+        assert [answer.tokens for answer in answered] == expected
+
+
 def with_prefix(
     inputs: dict[str, torch.Tensor], firsts: dict[str, torch.Tensor], groups: list[list[int]]
 ) -> Batch:

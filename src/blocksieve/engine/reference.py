@@ -10,6 +10,7 @@ from blocksieve.combination import Combination
 from blocksieve.engine.answers import Answer, Watch, end_tokens, partial_answers
 from blocksieve.engine.generation import generate_greedily
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.positions import rotary_state_kept
 from blocksieve.engine.work import Work
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.view import view, without_blocks
@@ -49,7 +50,9 @@ def generate(
 ) -> list[Answer]:
     """Return greedy answers of one model to one left-padded batch, by its own generate."""
     watch = Watch(model.dtype)
-    output = generate_greedily(model, inputs, max_new_tokens, [watch])  # (rows, prompt + answer)
+    with rotary_state_kept(model):
+        # (rows, prompt + answer)
+        output = generate_greedily(model, inputs, max_new_tokens, [watch])
     answer_ids = output[:, watch.start :]  # (rows, answer)
     ends = end_tokens(model)
     answers = partial_answers(answer_ids.tolist(), watch, ends, max_new_tokens)

@@ -14,6 +14,7 @@ from blocksieve.engine.answer_batch import answer_batch_in
 from blocksieve.engine.answers import Answer
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.positions import length_dependence, most_positions, num_places
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import Context, generate
 from blocksieve.engine.replay import walk_order
@@ -49,15 +50,22 @@ class Check:
     drafts: list[list[int]]
 
 
-def climb(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[Way, str]:
+def climb(
+    loaded: LoadedModel, probe: Batch, max_new_tokens: int, ladder: Sequence[Way] = LADDER
+) -> tuple[Way, str]:
     """Return the first way that answers the probe as the reference does, and why no faster one."""
     # The check's work is not the job's.
-    context = Context(loaded, min(max_new_tokens, CHECKED_TOKENS), Work())
+    num_tokens = min(max_new_tokens, CHECKED_TOKENS)
+    positions = most_positions(loaded.model)
+    if positions is not None and positions >= num_places(probe):
+        # The last token is not read. Real answers may end before the positions do.
+        num_tokens = min(num_tokens, positions - num_places(probe) + 1)
+    context = Context(loaded, num_tokens, Work())
     checks = _checks(context, probe)
     if not checks:
         return REFERENCE, "nothing to compare with: the reference answers no combination"
     problems = [] if probe.prefix is not None else [NOTHING_IN_COMMON]
-    for way in _ways_to_check(probe):
+    for way in _ways_to_check(probe, ladder):
         problem = _first_problem(way, context, checks)
         if problem is None:
             return way, "; ".join(problems) or "self-check passed"
@@ -91,14 +99,17 @@ def _check_of_rare_cases(
 ) -> Check | None:
     """Return a check of what real samples may bring and the probe seldom has.
 
-    A prompt is much longer than the others, two tokens end an answer, one of them is the padding token, and all
-    combinations lack one block. None if the reference does not answer.
+    A prompt is much longer than the others if there are positions for it, two tokens end an answer,
+    one of them is the padding token, and all combinations lack one block. None if the reference
+    does not answer.
     """
     removing = [combination for combination in combinations if combination.size]
-    if not removing:
+    if not removing or "input_ids" not in probe.inputs:
         return None
     lacking = [each for each in removing if removing[0].blocks[0] in each.blocks]
     longer = with_longer_first(probe)
+    if not _fits(context.loaded, longer):
+        longer = probe
     padding = context.loaded.model.generation_config.pad_token_id
     endless = _check(context, longer, None, padding, lacking[:1])
     if endless is None:
@@ -108,6 +119,16 @@ def _check_of_rare_cases(
     # there are steps before and after.
     ends = [_middle(answers[-1].tokens), _middle(answers[0].tokens)]
     return _check(context, padded_with(longer, ends[0]), ends, ends[0], lacking)
+
+
+def _fits(loaded: LoadedModel, batch: Batch) -> bool:
+    """Whether a batch and short answers stay where positions are learnt and constant."""
+    needed = num_places(batch) + CHECKED_TOKENS
+    positions = most_positions(loaded.model)
+    dependence = length_dependence(loaded.model)
+    if positions is not None and needed > positions:
+        return False
+    return dependence is None or needed <= dependence.limit
 
 
 def _middle(tokens: list[int]) -> int:
@@ -171,9 +192,9 @@ def _padded_inputs(inputs: Inputs, token: int) -> Inputs:
     return inputs | {"input_ids": inputs["input_ids"].masked_fill(mask == 0, token)}
 
 
-def _ways_to_check(probe: Batch) -> list[Way]:
+def _ways_to_check(probe: Batch, ladder: Sequence[Way]) -> list[Way]:
     """Return the ways that the probe can tell from the reference, fastest first."""
-    ways = [way for way in LADDER if way != REFERENCE]
+    ways = [way for way in ladder if way != REFERENCE]
     if probe.prefix is None:
         ways = [way for way in ways if not way.prefixes]
     return ways
@@ -214,6 +235,9 @@ def effect_of_padding(
     None if it does not: then padding leaves this model's answers as they are.
     """
     model = loaded.model
+    dependence = length_dependence(model)
+    if dependence is not None and num_places(together) + max_new_tokens > dependence.limit:
+        return "its rotary embeddings depend on the longest prompt of a batch"
     length = min(max_new_tokens, CHECKED_TOKENS)
     with ending_at(loaded, None, model.generation_config.pad_token_id):
         padded = generate(loaded, model, together.inputs, length)

@@ -24,6 +24,7 @@ from blocksieve.engine.continuation import Continuation
 from blocksieve.engine.generation import Prepared, generate_greedily, prepare
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.interception import intercepted
+from blocksieve.engine.positions import most_positions, num_places, rotary_state_kept
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import Context
 from blocksieve.engine.replay import BlockReplay, EncoderMemo, encoders
@@ -76,6 +77,7 @@ class SharedBatch:
         self.replay.begin(combination, shared_passes)
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
+            stack.enter_context(rotary_state_kept(self.model))
             # The view first: it changes which blocks are called, the handlers what a call does.
             stack.enter_context(view(self.model, self.loaded.blocks, combination))
             stack.enter_context(intercepted(self.encoders, self.memo))
@@ -96,12 +98,19 @@ class SharedBatch:
     def use_drafts(self, drafts: list[list[int]]) -> None:
         """Verify these from now on, one list of tokens per row."""
         longest = max(len(draft) for draft in drafts)
-        length = max(1, min(longest, self.max_new_tokens))
+        length = max(1, min(longest, self.max_new_tokens, self._most_draft_tokens()))
         # What fills a short draft is verified like the rest: it may even be right.
         filler = [0] * length
         filled = [[*draft, *filler][:length] for draft in drafts]
         self.drafts = torch.tensor(filled, device=self.model.device)  # (rows, length)
         self.replay.forget(number=1)  # the pass over the drafts; that over the prompts stays
+
+    def _most_draft_tokens(self) -> int:
+        """Return how long a draft may be whose last token is not read: positions may end."""
+        positions = most_positions(self.model)
+        if positions is None:
+            return self.max_new_tokens
+        return positions - num_places(self.batch) + 1
 
     def verify(self, combination: Combination) -> tuple[PartialAnswers, Unfinished | None]:
         """Return answers as far as the drafts are right, and what is needed to go on.
@@ -161,8 +170,9 @@ class SharedBatch:
                 answers.add(row, token, verdict)
             alive = _alive(slots)
             # Rows that have ended run on until they are half of all, since taking rows out copies
-            # the whole cache.
-            if 2 * len(alive) <= len(slots):
+            # the whole cache; or until positions end, which other rows may never reach.
+            some_ended = len(alive) < len(slots)
+            if 2 * len(alive) <= len(slots) or (some_ended and self._positions_end(continuation)):
                 slots = [slots[place] for place in alive]
                 if slots:
                     continuation.select(alive)
@@ -171,6 +181,11 @@ class SharedBatch:
             answers_of_part = part.answers.answers(self.loaded)
             finished.append((part.combination, answers_of_part))
         return finished
+
+    def _positions_end(self, continuation: Continuation) -> bool:
+        """Whether the next step reads a place for which there may be no position."""
+        positions = most_positions(self.model)
+        return positions is not None and continuation.input_ids.shape[1] > positions
 
     def _continuation(self, waiting: list[Waiting]) -> Continuation:
         # All blocks of a model return a tuple, or all a tensor; and one was recorded at least.
