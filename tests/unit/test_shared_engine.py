@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.answers import Refused, assess_scores
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, assess_scores
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import find_prefix
-from blocksieve.engine.self_check import effect_of_padding, with_longer_first
+from blocksieve.engine.self_check import effect_of_padding, margin_drift, with_longer_first
 from blocksieve.engine.ways import PREFILL, PREFIXES, REFERENCE, Way
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
@@ -489,6 +489,34 @@ def test_near_ties_are_those_within_two_steps_of_the_number_format() -> None:
     assert assess_scores(scores, torch.bfloat16).near_tie.tolist()[:2] == [True, False]
     assert assess_scores(scores, torch.float32).near_tie.tolist() == [False, False, False]
     assert assess_scores(scores, torch.float32).non_finite.tolist() == [False, False, True]
+
+
+def answer_of(tokens: list[int], margins: tuple[float, ...]) -> Answer:
+    return Answer(tokens, "", margins=margins)
+
+
+def test_the_drift_of_margins_is_seen_as_long_as_tokens_are_equal() -> None:
+    reference_row = answer_of([4, 5, 6], (9.0, 3.0, 50.0))
+    assert margin_drift([reference_row], [reference_row]) == 0
+    assert margin_drift([reference_row], [answer_of([4, 5, 6], (7.5, 3.0, 50.0))]) == 1.5
+    assert margin_drift([reference_row], [answer_of([4, 7, 6], (9.0, 1.0, 2.0))]) == 4
+
+
+def test_in_bfloat16_a_row_is_flagged_where_the_reference_could_be_tied() -> None:
+    model = zoo.make_model("llava").bfloat16()
+    inputs = zoo.make_inputs("llava", model)
+    inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
+    engine = start_engine("shared", load(model), Batch(inputs), LENGTH)
+    steps = engine.context.near_tie_steps
+    assert steps > NEAR_TIE_STEPS  # the ways differ by rounding
+    flagged_for_drift = 0
+    combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
+    for _, answers in engine.answer_batch(Batch(inputs), combinations, None):
+        for answer in answers:
+            least = min(answer.margins)
+            assert answer.near_tie == (least < steps)
+            flagged_for_drift += NEAR_TIE_STEPS <= least < steps
+    assert flagged_for_drift
 
 
 def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:

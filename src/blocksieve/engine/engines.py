@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answer_batch import answer_batch_in
-from blocksieve.engine.answers import Answer, Refused
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.positions import length_dependence, num_places
 from blocksieve.engine.reference import Context, answers_of_copy, generate
 from blocksieve.engine.replay import encoders, walk_order
-from blocksieve.engine.self_check import climb
+from blocksieve.engine.self_check import Climbed, climb
 from blocksieve.engine.shared import SharedBatch
 from blocksieve.engine.ways import PREFILL, REFERENCE, VIEW, Way
 from blocksieve.engine.work import Costs, Work, measuring_costs
@@ -145,20 +145,24 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
         logger.warning("FLOPs cannot be counted on this model: %s", name_and_first_line(costs))
         costs = Costs()
     if name == "reference":
-        way, reason = REFERENCE, "wanted by evaluation.engine"
-        long_way = REFERENCE
+        fastest = long_way = Climbed(REFERENCE, "wanted by evaluation.engine")
     else:
-        way, long_way, reason = _fastest_ways(loaded, probe, max_new_tokens)
-    engine = Engine(Context(loaded, max_new_tokens, Work(costs)), way, reason, long_way)
+        fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)
+    # The reference may be nearly tied where this way is not, by as much as the two differ.
+    near_tie_steps = NEAR_TIE_STEPS + max(fastest.drift, long_way.drift)
+    context = Context(loaded, max_new_tokens, Work(costs), near_tie_steps)
+    engine = Engine(context, fastest.way, fastest.reason, long_way.way)
     kept_bytes = attempt(bytes_per_row, loaded, probe, max_new_tokens)
     if not isinstance(kept_bytes, Exception):
         engine.bytes_per_row = kept_bytes
-    logger.info("engine on rung %s: %s", engine.rung, reason)
+    logger.info("engine on rung %s: %s", engine.rung, engine.reason)
     return engine
 
 
-def _fastest_ways(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tuple[Way, Way, str]:
-    """Return the way for most batches, the way for long ones, and why no faster ones.
+def _fastest_ways(
+    loaded: LoadedModel, probe: Batch, max_new_tokens: int
+) -> tuple[Climbed, Climbed]:
+    """Return the way for most batches, and the way for long ones.
 
     Where rotary embeddings depend on the length, only a model that decodes by itself meets the
     lengths that `generate` meets, step by step; and where they also remember lengths, only one
@@ -166,18 +170,18 @@ def _fastest_ways(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> tup
     """
     dependence = length_dependence(loaded.model)
     if dependence is None:
-        way, reason = climb(loaded, probe, max_new_tokens)
-        return way, way, reason
+        fastest = climb(loaded, probe, max_new_tokens)
+        return fastest, fastest
     slowest = [VIEW, REFERENCE] if dependence.remembers else [PREFILL, VIEW, REFERENCE]
-    long_way, long_reason = climb(loaded, probe, max_new_tokens, slowest)
+    long_way = climb(loaded, probe, max_new_tokens, slowest)
     long_reason = (
-        f"past {dependence.limit} tokens {long_way.name}, since rotary embeddings depend on the "
-        f"length: {long_reason}"
+        f"past {dependence.limit} tokens {long_way.way.name}, since rotary embeddings depend on "
+        f"the length: {long_way.reason}"
     )
     if num_places(probe) + max_new_tokens > dependence.limit:
-        return long_way, long_way, long_reason
-    way, reason = climb(loaded, probe, max_new_tokens)
-    return way, long_way, f"{reason}; {long_reason}"
+        return long_way._replace(reason=long_reason), long_way
+    fastest = climb(loaded, probe, max_new_tokens)
+    return fastest._replace(reason=f"{fastest.reason}; {long_reason}"), long_way
 
 
 def measure_costs(loaded: LoadedModel, probe: Batch) -> Costs:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch.nn.functional import pad
@@ -50,9 +50,20 @@ class Check:
     drafts: list[list[int]]
 
 
+class Climbed(NamedTuple):
+    """The fastest way that is exact, and why no faster one is.
+
+    `drift`: by how many steps of the number format its margins differ from the reference's.
+    """
+
+    way: Way
+    reason: str
+    drift: float = 0.0
+
+
 def climb(
     loaded: LoadedModel, probe: Batch, max_new_tokens: int, ladder: Sequence[Way] = LADDER
-) -> tuple[Way, str]:
+) -> Climbed:
     """Return the first way that answers the probe as the reference does, and why no faster one."""
     # The check's work is not the job's.
     num_tokens = min(max_new_tokens, CHECKED_TOKENS)
@@ -63,14 +74,14 @@ def climb(
     context = Context(loaded, num_tokens, Work())
     checks = _checks(context, probe)
     if not checks:
-        return REFERENCE, "nothing to compare with: the reference answers no combination"
+        return Climbed(REFERENCE, "nothing to compare with: the reference answers no combination")
     problems = [] if probe.prefix is not None else [NOTHING_IN_COMMON]
     for way in _ways_to_check(probe, ladder):
-        problem = _first_problem(way, context, checks)
+        problem, drift = _first_problem(way, context, checks)
         if problem is None:
-            return way, "; ".join(problems) or "self-check passed"
+            return Climbed(way, "; ".join(problems) or "self-check passed", drift)
         problems.append(f"not {way.name}: {problem}")
-    return REFERENCE, "; ".join(problems)
+    return Climbed(REFERENCE, "; ".join(problems))
 
 
 def _checks(context: Context, probe: Batch) -> list[Check]:
@@ -211,20 +222,25 @@ def _reference_answers(
     return answered
 
 
-def _first_problem(way: Way, context: Context, checks: list[Check]) -> str | None:
-    """Return how a way's answers differ from those expected; None if they do not."""
+def _first_problem(way: Way, context: Context, checks: list[Check]) -> tuple[str | None, float]:
+    """Return how a way's answers differ from those expected, None if they do not; and the drift."""
     loaded = context.loaded
+    drift = 0.0
     for check in checks:
         order = walk_order(list(check.expected), len(loaded.blocks.blocks))
         with ending_at(loaded, check.ends, check.padding):
             answering = answer_batch_in(way, context, check.probe, order, check.drafts)
             attempted = attempt(dict, answering)
         if isinstance(attempted, Exception):
-            return name_and_first_line(attempted)
+            return name_and_first_line(attempted), drift
         problem = describe_difference(check.expected, attempted, loaded.model.dtype)
         if problem is not None:
-            return problem
-    return None
+            return problem, drift
+        for combination, rows in check.expected.items():
+            actual_rows = attempted[combination]
+            if not isinstance(actual_rows, Exception):
+                drift = max(drift, margin_drift(rows, actual_rows))
+    return None, drift
 
 
 def effect_of_padding(
@@ -316,6 +332,27 @@ def describe_difference(expected: Answered, attempted: Attempted, dtype: torch.d
             if problem is not None:
                 return f"without {combination}: {problem}"
     return None
+
+
+def margin_drift(expected: Sequence[Answer], actual: Sequence[Answer]) -> float:
+    """Return by how many steps of the number format margins differ at most.
+
+    Only as long as tokens are equal, since later ones have other tokens before them.
+    """
+    drift = 0.0
+    for expected_row, row in zip(expected, actual, strict=True):
+        pairs = zip(expected_row.tokens, row.tokens, strict=False)
+        margins = zip(expected_row.margins, row.margins, strict=False)
+        for (expected_token, token), (expected_margin, margin) in zip(pairs, margins, strict=True):
+            change = abs(expected_margin - margin)
+            if expected_token != token:
+                # Each of the two tokens has won once: one margin is won back, the other gained.
+                change = expected_margin + margin
+            if math.isfinite(change):  # a token that is forced wins by infinitely much
+                drift = max(drift, change)
+            if expected_token != token:
+                break
+    return drift
 
 
 def _row_difference(

@@ -61,6 +61,7 @@ class SharedBatch:
         self.model = loaded.model
         self.max_new_tokens = context.max_new_tokens
         self.work = context.work
+        self.near_tie_steps = context.near_tie_steps
         self.ends = end_tokens(loaded.model)
         self.prefix = batch.prefix if way.prefixes else None
         self.blocks = dict(enumerate(loaded.blocks.blocks))
@@ -86,7 +87,7 @@ class SharedBatch:
 
     def decode(self, combination: Combination) -> PartialAnswers:
         """Return complete answers by the model's own generate; its first pass is shared."""
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         with self._without_blocks(combination, shared_passes=1):
             # (rows, prompt + answer)
             output = generate_greedily(self.model, self.batch.inputs, self.max_new_tokens, [watch])
@@ -117,7 +118,7 @@ class SharedBatch:
 
         UnsupportedError if the model cannot be run so.
         """
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         with self._without_blocks(combination, shared_passes=2):
             verified = self._read_prompts_and_drafts(watch)
         _check_movable(verified.processors)
@@ -154,7 +155,7 @@ class SharedBatch:
 
     def finish(self, waiting: list[Waiting]) -> list[tuple[Combination, list[Answer]]]:
         """Decode all waiting rows to their ends, together; return their combinations' answers."""
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         processors = _replace_watch(waiting[0].unfinished.processors, watch)
         continuation = self._continuation(waiting)
         # For each row of the continuation: whose answers it belongs to, and which row of them.
