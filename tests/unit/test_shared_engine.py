@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.answers import Refused, assess_scores
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, assess_scores
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import find_prefix
-from blocksieve.engine.self_check import effect_of_padding
+from blocksieve.engine.self_check import effect_of_padding, margin_drift, with_longer_first
 from blocksieve.engine.ways import PREFILL, PREFIXES, REFERENCE, Way
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
@@ -264,6 +264,131 @@ def test_generation_settings_that_change_scores_count(broken: Any, setting: dict
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
 
 
+def padded_with_an_end(
+    model: Any, inputs: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """The inputs padded with a token that ends an answer, and two such tokens."""
+    answers = generated(model, inputs)
+    shortest_rows = [answers[number] for number in (1, 4)]
+    ends = [row[LENGTH // 2] for row in shortest_rows]
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    model.generation_config.update(eos_token_id=ends, pad_token_id=ends[0])
+    return inputs | {"input_ids": ids.masked_fill(mask == 0, ends[0])}, ends
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_vl"])
+@pytest.mark.parametrize("seed", range(3))
+def test_padding_that_is_an_end_token_never_counts_as_said(name: str, seed: int) -> None:
+    model = zoo.make_model(name, seed=seed)
+    model.generation_config.update(repetition_penalty=1.5)
+    firsts = zoo.make_inputs(name, model, rows=2)
+    inputs, groups = questions(model, firsts)
+    engine = start_engine("shared", load(model), with_prefix(inputs, firsts, groups), LENGTH)
+    assert engine.rung == "prefixes", engine.reason
+    # One question so long that the other prompts are shorter than what it does not share.
+    inputs = with_longer_first(Batch(inputs)).inputs
+    inputs, ends = padded_with_an_end(model, inputs)
+    batch = with_prefix(inputs, firsts, groups)
+    width = inputs["input_ids"].shape[1]
+    combinations = [NONE, *(Combination.of((block,)) for block in range(zoo.BLOCKS))]
+    answered = dict(engine.answer_batch(batch, combinations, None))
+    for combination, answers in answered.items():
+        output = zoo.prune(model, combination.blocks).generate(**inputs, max_new_tokens=LENGTH)
+        expected = [row[: first_end(row, ends)] for row in output[:, width:].tolist()]
+        assert [answer.tokens for answer in answers] == expected
+
+
+ROTARY_LENGTHS = {
+    # Prompts of two groups, in tokens. The embeddings change past 24 tokens.
+    "below": [10, 12, 9, 11],
+    "above": [30, 34, 29, 33],
+    "crossing": [20, 22, 21, 19],
+    "mixed": [10, 34, 22, 8],
+}
+
+
+def texts(lengths: list[int]) -> Batch:
+    """Prompts of these lengths; those of the first and second half begin alike."""
+    generator = torch.Generator().manual_seed(7)
+    begins = torch.randint(20, 160, (2, 7), generator=generator).tolist()
+    longest, groups = max(lengths), [[0, 1], [2, 3]]
+    ids, mask = [], []
+    for row, length in enumerate(lengths):
+        rest = torch.randint(20, 160, (length - 7,), generator=generator).tolist()
+        ids.append([0] * (longest - length) + begins[row // 2] + rest)
+        mask.append([0] * (longest - length) + [1] * length)
+    inputs = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+    firsts = {name: value[[0, 2]] for name, value in inputs.items()}
+    return Batch(inputs, find_prefix(inputs, firsts, groups, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "long_rung"), [("llama:dynamic rope", "view"), ("llama:longrope", "prefill")]
+)
+def test_rotary_embeddings_that_depend_on_the_length_are_those_of_a_fresh_model(
+    name: str, long_rung: str
+) -> None:
+    model, fresh = zoo.make_model(name), zoo.make_model(name)
+    engine = start_engine("shared", load(model), texts(ROTARY_LENGTHS["below"]), LENGTH)
+    assert (engine.rung, engine.long_way.name) == ("prefixes", long_rung), engine.reason
+    combinations = [NONE, *(Combination.of((block,)) for block in (0, 3, 5))]
+    for where in ("above", "mixed", "crossing", "below", "mixed"):
+        batch = texts(ROTARY_LENGTHS[where])
+        expected = {}
+        for combination in combinations:
+            rows = generated(zoo.prune(fresh, combination.blocks), batch.inputs)
+            expected[combination] = [row[:LENGTH] for row in rows]
+        noise = [[*row[:3], 99, *row[4:]] for row in expected[NONE]]
+        for drafts in (None, expected[NONE], noise):
+            answered = dict(engine.answer_batch(batch, combinations, drafts))
+            for combination, answers in answered.items():
+                tokens = [answer.tokens for answer in answers]
+                assert tokens == expected[combination], (where, combination)
+    mixed = texts(ROTARY_LENGTHS["mixed"])
+    effect = effect_of_padding(load(model), mixed, 3, mixed, LENGTH)
+    assert effect == "its rotary embeddings depend on the longest prompt of a batch"
+
+
+def test_the_self_check_of_long_prompts_is_made_on_long_ways() -> None:
+    model = zoo.make_model("llama:longrope")
+    engine = start_engine("shared", load(model), texts(ROTARY_LENGTHS["mixed"]), LENGTH)
+    assert engine.rung == "prefill", engine.reason
+    assert "past 24 tokens" in engine.reason
+
+
+@pytest.mark.parametrize("name", ["gpt2", "opt"])
+def test_no_draft_goes_past_the_learnt_positions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = zoo.make_model(name)
+    batch = texts([505, 450, 504, 503])  # there are 512 positions
+    engine = start_engine("shared", load(model), batch, 20)
+    assert engine.rung == "prefixes", engine.reason
+    combinations = [NONE, Combination.of((2,))]
+    answers = {}
+    for combination in combinations:
+        answers[combination] = generated(zoo.prune(model, combination.blocks), batch.inputs)
+    ends = [row[2] for rows in answers.values() for row in rows]
+    model.generation_config.eos_token_id = ends
+    # A failure on a GPU ends the job: none may be left to the reference.
+    monkeypatch.delattr(Engine, "_ask_the_reference")
+    drafts = [[*row[:4], *range(30, 46)] for row in answers[NONE]]
+    for combination, answered in engine.answer_batch(batch, combinations, drafts):
+        expected = [row[: first_end(row, ends)] for row in answers[combination]]
+        assert [answer.tokens for answer in answered] == expected
+
+
+def with_prefix(
+    inputs: dict[str, torch.Tensor], firsts: dict[str, torch.Tensor], groups: list[list[int]]
+) -> Batch:
+    return Batch(inputs, find_prefix(inputs, firsts, groups, 5))
+
+
+def first_end(row: list[int], ends: list[int]) -> int:
+    """How many tokens a row has up to and with the first that ends it."""
+    return next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
+
+
 def test_a_setting_that_looks_at_positions_is_left_to_the_models_own_decoding(broken: Any) -> None:
     broken.generation_config.update(no_repeat_ngram_size=2)
     engine = start_engine("shared", load(broken), Batch(zoo.make_inputs("llava", broken)), LENGTH)
@@ -364,6 +489,34 @@ def test_near_ties_are_those_within_two_steps_of_the_number_format() -> None:
     assert assess_scores(scores, torch.bfloat16).near_tie.tolist()[:2] == [True, False]
     assert assess_scores(scores, torch.float32).near_tie.tolist() == [False, False, False]
     assert assess_scores(scores, torch.float32).non_finite.tolist() == [False, False, True]
+
+
+def answer_of(tokens: list[int], margins: tuple[float, ...]) -> Answer:
+    return Answer(tokens, "", margins=margins)
+
+
+def test_the_drift_of_margins_is_seen_as_long_as_tokens_are_equal() -> None:
+    reference_row = answer_of([4, 5, 6], (9.0, 3.0, 50.0))
+    assert margin_drift([reference_row], [reference_row]) == 0
+    assert margin_drift([reference_row], [answer_of([4, 5, 6], (7.5, 3.0, 50.0))]) == 1.5
+    assert margin_drift([reference_row], [answer_of([4, 7, 6], (9.0, 1.0, 2.0))]) == 4
+
+
+def test_in_bfloat16_a_row_is_flagged_where_the_reference_could_be_tied() -> None:
+    model = zoo.make_model("llava").bfloat16()
+    inputs = zoo.make_inputs("llava", model)
+    inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
+    engine = start_engine("shared", load(model), Batch(inputs), LENGTH)
+    steps = engine.context.near_tie_steps
+    assert steps > NEAR_TIE_STEPS  # the ways differ by rounding
+    flagged_for_drift = 0
+    combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
+    for _, answers in engine.answer_batch(Batch(inputs), combinations, None):
+        for answer in answers:
+            least = min(answer.margins)
+            assert answer.near_tie == (least < steps)
+            flagged_for_drift += NEAR_TIE_STEPS <= least < steps
+    assert flagged_for_drift
 
 
 def test_in_bfloat16_rows_without_near_ties_are_the_references() -> None:

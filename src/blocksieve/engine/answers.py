@@ -17,9 +17,10 @@ NEAR_TIE_STEPS = 2
 class Answer:
     """The generated tokens, up to and with the end token if there is one, and their text.
 
-    `near_tie`: some token won by less than two steps of a 16-bit format, so another batch could
-    answer otherwise (never in float32). `non_finite`: some step's scores held NaN or had no finite
-    maximum. `best_scores`: the best score of each step.
+    `near_tie`: some token won by so few steps of a 16-bit format that another batch could answer
+    otherwise (never in float32). `non_finite`: some step's scores held NaN or had no finite
+    maximum. `best_scores`: the best score of each step. `margins`: by how many steps of the format
+    it won.
     """
 
     tokens: list[int]
@@ -27,6 +28,7 @@ class Answer:
     near_tie: bool = False
     non_finite: bool = False
     best_scores: tuple[float, ...] = ()
+    margins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class RowVerdict(NamedTuple):
     """How far to trust one row's token."""
 
     best: float
+    margin: float
     near_tie: bool
     non_finite: bool
 
@@ -48,10 +51,12 @@ class RowVerdict(NamedTuple):
 class StepVerdict:
     """How far to trust one decoding step of some rows; each tensor is (rows,).
 
-    The best score, whether it was nearly tied with the second, whether it was no number.
+    The best score, by how many steps of the number format it beat the second, whether that is
+    nearly a tie, whether it was no number.
     """
 
     best: torch.Tensor
+    margin: torch.Tensor
     near_tie: torch.Tensor
     non_finite: torch.Tensor
 
@@ -59,26 +64,30 @@ class StepVerdict:
         """Return the verdict of each row."""
         # One transfer from the device per tensor, not one per row.
         best = self.best.tolist()
+        margin = self.margin.tolist()
         near_tie = self.near_tie.tolist()
         non_finite = self.non_finite.tolist()
-        return list(map(RowVerdict, best, near_tie, non_finite))
+        return list(map(RowVerdict, best, margin, near_tie, non_finite))
 
 
-def assess_scores(scores: torch.Tensor, dtype: torch.dtype) -> StepVerdict:
+def assess_scores(
+    scores: torch.Tensor, dtype: torch.dtype, near_tie_steps: float = NEAR_TIE_STEPS
+) -> StepVerdict:
     """Return how far to trust one step's float32 `scores` (rows, vocabulary).
 
-    `dtype` is the model's.
+    `dtype` is the model's; margins below `near_tie_steps` of its steps are near ties.
     """
     best, second = scores.topk(2).values.unbind(-1)  # (rows,) each
+    # frexp: best = mantissa * 2^exponent with 0.5 <= mantissa < 1, so numbers near `best` are
+    # eps * 2^(exponent - 1) apart in a format whose steps around 1 are eps.
+    exponent = torch.frexp(best).exponent.float()
+    step = torch.finfo(dtype).eps * torch.exp2(exponent - 1)
+    margin = (best - second) / step  # (rows,)
     if dtype == torch.float32:
         near_tie = torch.zeros_like(best, dtype=torch.bool)
     else:
-        # frexp: best = mantissa * 2^exponent with 0.5 <= mantissa < 1, so numbers near `best` are
-        # eps * 2^(exponent - 1) apart in a format whose steps around 1 are eps.
-        exponent = torch.frexp(best).exponent.float()
-        step = torch.finfo(dtype).eps * torch.exp2(exponent - 1)
-        near_tie = best - second < NEAR_TIE_STEPS * step
-    return StepVerdict(best, near_tie, ~best.isfinite())
+        near_tie = margin < near_tie_steps
+    return StepVerdict(best, margin, near_tie, ~best.isfinite())
 
 
 class Watch(LogitsProcessor):  # type: ignore[misc]
@@ -87,8 +96,9 @@ class Watch(LogitsProcessor):  # type: ignore[misc]
     `start`: in which column the answers begin.
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, near_tie_steps: float = NEAR_TIE_STEPS) -> None:
         self.dtype = dtype
+        self.near_tie_steps = near_tie_steps
         self.start: int | None = None
         self.verdicts: list[StepVerdict] = []
 
@@ -96,7 +106,7 @@ class Watch(LogitsProcessor):  # type: ignore[misc]
         """Assess one step: `input_ids` (rows, tokens before it), `scores` (rows, vocabulary)."""
         if self.start is None:
             self.start = input_ids.shape[1]
-        self.verdicts.append(assess_scores(scores, self.dtype))
+        self.verdicts.append(assess_scores(scores, self.dtype, self.near_tie_steps))
         return scores
 
 
@@ -152,6 +162,7 @@ class PartialAnswers:
                     near_tie=any(verdict.near_tie for verdict in verdicts),
                     non_finite=any(verdict.non_finite for verdict in verdicts),
                     best_scores=tuple(verdict.best for verdict in verdicts),
+                    margins=tuple(verdict.margin for verdict in verdicts),
                 )
             )
         return answers

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answer_batch import answer_batch_in
-from blocksieve.engine.answers import Answer, Refused
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.positions import length_dependence, num_places
 from blocksieve.engine.reference import Context, answers_of_copy, generate
 from blocksieve.engine.replay import encoders, walk_order
-from blocksieve.engine.self_check import climb
+from blocksieve.engine.self_check import Climbed, climb
 from blocksieve.engine.shared import SharedBatch
-from blocksieve.engine.ways import PREFILL, REFERENCE, Way
+from blocksieve.engine.ways import PREFILL, REFERENCE, VIEW, Way
 from blocksieve.engine.work import Costs, Work, measuring_costs
 from blocksieve.errors import name_and_first_line
 from blocksieve.models.loading import LoadedModel
@@ -26,9 +27,12 @@ FLOAT32_BYTES = 4
 class Engine:
     """Answers batches of samples for many combinations, in one way of the ladder."""
 
-    def __init__(self, context: Context, way: Way, reason: str) -> None:
+    def __init__(self, context: Context, way: Way, reason: str, long_way: Way = REFERENCE) -> None:
         self.context = context
         self.way = way
+        # The way for batches past the length up to which rotary embeddings are constant.
+        self.long_way = long_way
+        self.dependence = length_dependence(context.loaded.model)
         self.reason = reason
         self.bytes_per_row = 0
         self.one_at_a_time = False
@@ -61,14 +65,13 @@ class Engine:
             combination for combination in combinations if self._refusal(combination) is None
         ]
         order = walk_order(runnable, len(self.loaded.blocks.blocks))
+        way = self._way_for(batch)
         answered: dict[Combination, list[list[int]]] = {}
         try:
-            for combination, outcome in answer_batch_in(
-                self.way, self.context, batch, order, drafts
-            ):
+            for combination, outcome in answer_batch_in(way, self.context, batch, order, drafts):
                 answers: list[Answer] | None
                 if isinstance(outcome, Exception):
-                    answers = self._ask_the_reference(combination, batch, outcome)
+                    answers = self._ask_the_reference(way, combination, batch, outcome)
                 else:
                     answers = outcome
                 if answers is not None:
@@ -76,11 +79,18 @@ class Engine:
                     yield combination, answers
         finally:  # also if memory runs out on the way
             if answered:
-                self._count_work(batch, answered)
+                self._count_work(way, batch, answered)
         for combination in combinations:
             refused = self._refusal(combination)
             if refused is not None:
                 yield combination, refused
+
+    def _way_for(self, batch: Batch) -> Way:
+        """Return the way that is exact at the batch's length."""
+        if self.dependence is None:
+            return self.way
+        longest = num_places(batch) + self.context.max_new_tokens
+        return self.way if longest <= self.dependence.limit else self.long_way
 
     def _refusal(self, combination: Combination) -> Refused | None:
         if combination not in self._refused:
@@ -91,15 +101,15 @@ class Engine:
         return self._refused[combination]
 
     def _ask_the_reference(
-        self, combination: Combination, batch: Batch, error: Exception
+        self, way: Way, combination: Combination, batch: Batch, error: Exception
     ) -> list[Answer] | None:
         """Return the reference's answers where a way failed.
 
         If it fails too, the combination is refused from now on, and there are none.
         """
-        if self.way != REFERENCE:
+        if way != REFERENCE:
             logger.warning(
-                "%s fails on rung %s; asking the reference", combination, self.rung, exc_info=error
+                "%s fails on rung %s; asking the reference", combination, way.name, exc_info=error
             )
             outcome = attempt(answers_of_copy, self.context, batch, combination)
             if not isinstance(outcome, Exception):
@@ -113,11 +123,13 @@ class Engine:
         self._refused[combination] = Refused(reason)
         return None
 
-    def _count_work(self, batch: Batch, answered: dict[Combination, list[list[int]]]) -> None:
+    def _count_work(
+        self, way: Way, batch: Batch, answered: dict[Combination, list[list[int]]]
+    ) -> None:
         work = self.work
         plain_before = work.plain
         work.batch_answered(batch, answered)
-        if not self.way.intercepts:
+        if not way.intercepts:
             # No handler counted what ran: it is the plain loop's work.
             work.done += work.plain - plain_before
 
@@ -133,15 +145,43 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
         logger.warning("FLOPs cannot be counted on this model: %s", name_and_first_line(costs))
         costs = Costs()
     if name == "reference":
-        way, reason = REFERENCE, "wanted by evaluation.engine"
+        fastest = long_way = Climbed(REFERENCE, "wanted by evaluation.engine")
     else:
-        way, reason = climb(loaded, probe, max_new_tokens)
-    engine = Engine(Context(loaded, max_new_tokens, Work(costs)), way, reason)
+        fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)
+    # The reference may be nearly tied where this way is not, by as much as the two differ.
+    near_tie_steps = NEAR_TIE_STEPS + max(fastest.drift, long_way.drift)
+    context = Context(loaded, max_new_tokens, Work(costs), near_tie_steps)
+    engine = Engine(context, fastest.way, fastest.reason, long_way.way)
     kept_bytes = attempt(bytes_per_row, loaded, probe, max_new_tokens)
     if not isinstance(kept_bytes, Exception):
         engine.bytes_per_row = kept_bytes
-    logger.info("engine on rung %s: %s", engine.rung, reason)
+    logger.info("engine on rung %s: %s", engine.rung, engine.reason)
     return engine
+
+
+def _fastest_ways(
+    loaded: LoadedModel, probe: Batch, max_new_tokens: int
+) -> tuple[Climbed, Climbed]:
+    """Return the way for most batches, and the way for long ones.
+
+    Where rotary embeddings depend on the length, only a model that decodes by itself meets the
+    lengths that `generate` meets, step by step; and where they also remember lengths, only one
+    that runs all its passes.
+    """
+    dependence = length_dependence(loaded.model)
+    if dependence is None:
+        fastest = climb(loaded, probe, max_new_tokens)
+        return fastest, fastest
+    slowest = [VIEW, REFERENCE] if dependence.remembers else [PREFILL, VIEW, REFERENCE]
+    long_way = climb(loaded, probe, max_new_tokens, slowest)
+    long_reason = (
+        f"past {dependence.limit} tokens {long_way.way.name}, since rotary embeddings depend on "
+        f"the length: {long_way.reason}"
+    )
+    if num_places(probe) + max_new_tokens > dependence.limit:
+        return long_way._replace(reason=long_reason), long_way
+    fastest = climb(loaded, probe, max_new_tokens)
+    return fastest._replace(reason=f"{fastest.reason}; {long_reason}"), long_way
 
 
 def measure_costs(loaded: LoadedModel, probe: Batch) -> Costs:

@@ -7,9 +7,10 @@ import torch
 from transformers import PreTrainedModel
 
 from blocksieve.combination import Combination
-from blocksieve.engine.answers import Answer, Watch, end_tokens, partial_answers
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Watch, end_tokens, partial_answers
 from blocksieve.engine.generation import generate_greedily
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.positions import rotary_state_kept
 from blocksieve.engine.work import Work
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.view import view, without_blocks
@@ -17,11 +18,15 @@ from blocksieve.models.view import view, without_blocks
 
 @dataclass(frozen=True)
 class Context:
-    """What all ways of answering a batch need: a model, how long answers may be, a work counter."""
+    """What all ways of answering a batch need: a model, how long answers may be, a work counter.
+
+    `near_tie_steps`: below which margin, in steps of a 16-bit format, a token is nearly tied.
+    """
 
     loaded: LoadedModel
     max_new_tokens: int
     work: Work
+    near_tie_steps: float = NEAR_TIE_STEPS
 
 
 def answers_of_copy(context: Context, batch: Batch, combination: Combination) -> list[Answer]:
@@ -49,7 +54,9 @@ def generate(
 ) -> list[Answer]:
     """Return greedy answers of one model to one left-padded batch, by its own generate."""
     watch = Watch(model.dtype)
-    output = generate_greedily(model, inputs, max_new_tokens, [watch])  # (rows, prompt + answer)
+    with rotary_state_kept(model):
+        # (rows, prompt + answer)
+        output = generate_greedily(model, inputs, max_new_tokens, [watch])
     answer_ids = output[:, watch.start :]  # (rows, answer)
     ends = end_tokens(model)
     answers = partial_answers(answer_ids.tolist(), watch, ends, max_new_tokens)

@@ -24,6 +24,7 @@ from blocksieve.engine.continuation import Continuation
 from blocksieve.engine.generation import Prepared, generate_greedily, prepare
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.interception import intercepted
+from blocksieve.engine.positions import most_positions, num_places, rotary_state_kept
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import Context
 from blocksieve.engine.replay import BlockReplay, EncoderMemo, encoders
@@ -60,6 +61,7 @@ class SharedBatch:
         self.model = loaded.model
         self.max_new_tokens = context.max_new_tokens
         self.work = context.work
+        self.near_tie_steps = context.near_tie_steps
         self.ends = end_tokens(loaded.model)
         self.prefix = batch.prefix if way.prefixes else None
         self.blocks = dict(enumerate(loaded.blocks.blocks))
@@ -76,6 +78,7 @@ class SharedBatch:
         self.replay.begin(combination, shared_passes)
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
+            stack.enter_context(rotary_state_kept(self.model))
             # The view first: it changes which blocks are called, the handlers what a call does.
             stack.enter_context(view(self.model, self.loaded.blocks, combination))
             stack.enter_context(intercepted(self.encoders, self.memo))
@@ -84,7 +87,7 @@ class SharedBatch:
 
     def decode(self, combination: Combination) -> PartialAnswers:
         """Return complete answers by the model's own generate; its first pass is shared."""
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         with self._without_blocks(combination, shared_passes=1):
             # (rows, prompt + answer)
             output = generate_greedily(self.model, self.batch.inputs, self.max_new_tokens, [watch])
@@ -96,19 +99,26 @@ class SharedBatch:
     def use_drafts(self, drafts: list[list[int]]) -> None:
         """Verify these from now on, one list of tokens per row."""
         longest = max(len(draft) for draft in drafts)
-        length = max(1, min(longest, self.max_new_tokens))
+        length = max(1, min(longest, self.max_new_tokens, self._most_draft_tokens()))
         # What fills a short draft is verified like the rest: it may even be right.
         filler = [0] * length
         filled = [[*draft, *filler][:length] for draft in drafts]
         self.drafts = torch.tensor(filled, device=self.model.device)  # (rows, length)
         self.replay.forget(number=1)  # the pass over the drafts; that over the prompts stays
 
+    def _most_draft_tokens(self) -> int:
+        """Return how long a draft may be whose last token is not read: positions may end."""
+        positions = most_positions(self.model)
+        if positions is None:
+            return self.max_new_tokens
+        return positions - num_places(self.batch) + 1
+
     def verify(self, combination: Combination) -> tuple[PartialAnswers, Unfinished | None]:
         """Return answers as far as the drafts are right, and what is needed to go on.
 
         UnsupportedError if the model cannot be run so.
         """
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         with self._without_blocks(combination, shared_passes=2):
             verified = self._read_prompts_and_drafts(watch)
         _check_movable(verified.processors)
@@ -145,7 +155,7 @@ class SharedBatch:
 
     def finish(self, waiting: list[Waiting]) -> list[tuple[Combination, list[Answer]]]:
         """Decode all waiting rows to their ends, together; return their combinations' answers."""
-        watch = Watch(self.model.dtype)
+        watch = Watch(self.model.dtype, self.near_tie_steps)
         processors = _replace_watch(waiting[0].unfinished.processors, watch)
         continuation = self._continuation(waiting)
         # For each row of the continuation: whose answers it belongs to, and which row of them.
@@ -161,8 +171,9 @@ class SharedBatch:
                 answers.add(row, token, verdict)
             alive = _alive(slots)
             # Rows that have ended run on until they are half of all, since taking rows out copies
-            # the whole cache.
-            if 2 * len(alive) <= len(slots):
+            # the whole cache; or until positions end, which other rows may never reach.
+            some_ended = len(alive) < len(slots)
+            if 2 * len(alive) <= len(slots) or (some_ended and self._positions_end(continuation)):
                 slots = [slots[place] for place in alive]
                 if slots:
                     continuation.select(alive)
@@ -171,6 +182,11 @@ class SharedBatch:
             answers_of_part = part.answers.answers(self.loaded)
             finished.append((part.combination, answers_of_part))
         return finished
+
+    def _positions_end(self, continuation: Continuation) -> bool:
+        """Whether the next step reads a place for which there may be no position."""
+        positions = most_positions(self.model)
+        return positions is not None and continuation.input_ids.shape[1] > positions
 
     def _continuation(self, waiting: list[Waiting]) -> Continuation:
         # All blocks of a model return a tuple, or all a tensor; and one was recorded at least.

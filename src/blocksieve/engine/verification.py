@@ -178,6 +178,10 @@ def _go_on_from_prefixes(
         arguments[name] = pad(rest, (prefix.length, 0))
     mask = torch.cat([prefix_mask, rest_mask], 1)  # (rows, prefix length + rest width)
     arguments["attention_mask"] = mask
+    # Padding in the gap counts as said for a penalty on repetition, which spares only what stands
+    # before a row begins. So the gap repeats a token that the prompt has: the last, since the first
+    # may be an image's.
+    rest_ids = torch.where(rest_mask.bool(), rest_ids, rest_ids[:, -1:])
     return Reading(
         model=prepared.model,
         input_ids=torch.cat([prefix_ids, rest_ids], 1),

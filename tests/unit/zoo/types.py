@@ -366,6 +366,25 @@ TEXT: dict[str, dict[str, dict[str, Any]]] = {
     },
     "lfm2": {"top": {"layer_types": ["conv", "full_attention"] * 3}},
     "llama": {},
+    # Rotary embeddings that change past 24 tokens.
+    "llama:dynamic rope": {
+        "top": {
+            "max_position_embeddings": 24,
+            "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0},
+        }
+    },
+    "llama:longrope": {
+        "top": {
+            "max_position_embeddings": 96,
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 10000.0,
+                "original_max_position_embeddings": 24,
+                "short_factor": [1.0] * 8,
+                "long_factor": [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0],
+            },
+        }
+    },
     "mamba": {"top": {"state_size": 8}},
     "modernbert-decoder": {},
     "mpt": {},
