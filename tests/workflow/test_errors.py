@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import Workflow
@@ -38,6 +39,14 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
             "error: config: model.path: 'models/{x}' must not hold braces",
         ),
         (
+            "model={path: models/demo-vlmm, revision: main}",
+            "error: config: model.path: there is no folder 'models/demo-vlmm' (did you mean",
+        ),
+        (
+            "search={max_removed: 16}",
+            "error: config: search.max_removed: 16 must be less than the 16 blocks of the model",
+        ),
+        (
             "evaluations=nowhere.parquet",
             "error: config: evaluations: there is no file 'nowhere.parquet'",
         ),
@@ -53,20 +62,15 @@ def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, me
     assert set(workflow.folder.iterdir()) <= before
 
 
-def test_too_many_blocks_removed_stops_with_one_line(workflow: Workflow) -> None:
-    done = workflow.call("evaluation", "--config", "search={max_removed: 16}", cores=1)
-    printed = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert not list(workflow.folder.rglob("shards/*/*.parquet"))
-    assert "config: search.max_removed: 16 must be less than the 16 blocks of the model" in printed
-
-
-def test_a_missing_checkpoint_names_the_key(workflow: Workflow) -> None:
-    done = workflow.call("results/reduced/model.json", "--config", "model={path: models/nothing}")
-    printed = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "config: model.path: there is no folder 'models/nothing'" in printed
-    assert "Traceback" not in printed
+def test_the_workflow_runs_from_any_directory(workflow: Workflow, tmp_path: Path) -> None:
+    """The defaults and the demo's model are found where the rules lie, results are where one is."""
+    (tmp_path / "mine.yaml").write_text("run: x\ndatasets: [demo_vqa]\n")
+    target = "results/x/datasets/demo_vqa.parquet"
+    snakefile = ("-s", str(workflow.folder / "Snakefile"), "--directory", str(tmp_path))
+    config = ("--configfile", str(tmp_path / "mine.yaml"))
+    workflow.run(target, "results/x/model.json", *snakefile, *config)
+    assert (tmp_path / target).is_file()
+    assert not workflow.results("", "x").exists()
 
 
 def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workflow) -> None:
@@ -88,15 +92,17 @@ def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workfl
     done = workflow.call(*target)
     printed = done.stdout + done.stderr
     assert done.returncode != 0
-    assert (
-        "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples"
-        " (1.0%) allows" in printed
+    message = (
+        "1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows"
     )
-    assert "test row 0: no answer" in printed
+    assert printed.splitlines()[-1].startswith(f"error: {message}")
+    assert printed.count(message) == 1
+    log = workflow.results("logs/draw_samples/mine.log").read_text()
+    assert "test row 0: no answer" in log
     assert "Traceback" not in printed
     workflow.run(*target, "samples={max_bad_samples: 0.03}")
     report = json.loads(workflow.results("datasets/mine.report.json").read_text())
     assert report == {
-        **{"read": 40, "drawn": 16, "bad": 1},
+        **{"read": 40, "drawn": 16, "bad": 1, "duplicates": 0, "joined": 0, "changed_pictures": []},
         "bad_samples": [{"split": "test", "row": "0", "reason": "no answer"}],
     }
