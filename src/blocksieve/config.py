@@ -30,6 +30,9 @@ from blocksieve.specs import Content, MaxDrop, ModelSpec, RunSpec, SearchSpec
 TYPES_WITHOUT_TEXT = ("integer", "number", "boolean", ["integer", "string"])
 """Types of the schema that a text on the command line must be read as."""
 
+AUTO = {"dtype": "auto", "device": "auto"}
+"""The defaults of every model but the demo's, whose own are those of the demo's numbers."""
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 """What the hub allows as the id of a model: its name, mostly behind its owner's."""
 
@@ -42,6 +45,9 @@ def with_defaults(config: Content, root: Path) -> Content:
     demo = read_file(root / "config/config.yaml")
     demo_model = root / demo["model"]["path"]
     demo["model"]["path"] = os.path.relpath(demo_model)
+    model = config.get("model")
+    if isinstance(model, dict) and "path" in model:
+        demo["model"] |= AUTO
     return merged(demo, config)
 
 

@@ -56,7 +56,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (
             "model.dtype",
             "float23",
-            "config: model.dtype: 'float23' must be one of float32, bfloat16, float16"
+            "config: model.dtype: 'float23' must be one of auto, float32, bfloat16, float16"
             " (did you mean",
         ),
         ("run", "../x", "config: run: '../x' must match"),
@@ -365,3 +365,13 @@ def test_a_gpu_that_is_not_there_is_told_before_any_job(monkeypatch: pytest.Monk
         check_device(resolve(with_defaults({"model": {"device": device}}, ROOT), ROOT).model)
     with pytest.raises(ConfigError, match=r"model.device: cuda is wanted but .* no GPU"):
         check_device(resolve(with_defaults({"model": {"device": "cuda"}}, ROOT), ROOT).model)
+
+
+def test_device_and_dtype_are_auto_for_every_model_but_the_demos() -> None:
+    demo = resolve(with_defaults({}, ROOT), ROOT).model
+    assert (demo.device, demo.dtype) == ("cpu", "float32")
+    model = resolve(with_defaults({"model": {"path": "x/y"}}, ROOT), ROOT).model
+    assert (model.device, model.dtype) == ("auto", "auto")
+    chosen = {"path": "x/y", "device": "cpu", "dtype": "bfloat16"}
+    model = resolve(with_defaults({"model": chosen}, ROOT), ROOT).model
+    assert (model.device, model.dtype) == ("cpu", "bfloat16")

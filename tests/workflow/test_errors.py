@@ -26,7 +26,7 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
         ),
         (
             "model={dtype: int8}",
-            "error: config: model.dtype: 'int8' must be one of float32, bfloat16, float16",
+            "error: config: model.dtype: 'int8' must be one of auto, float32, bfloat16, float16",
         ),
         ("run=$(touch canary)", "error: config: run: '$(touch canary)' must match"),
         ("run=../elsewhere", "error: config: run: '../elsewhere' must match"),
