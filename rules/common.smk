@@ -106,6 +106,11 @@ def shards(datasets=DATASETS, steps=STEPS):
     )
 
 
+def checked(datasets=DATASETS):
+    """What says that drops can be measured from the baselines of some datasets."""
+    return results("answers/{dataset}.json", dataset=datasets)
+
+
 def job_times():
     """What each evaluation job took."""
     return results(

@@ -160,11 +160,12 @@ def test_nested_values_of_the_command_line_come_as_text() -> None:
         "beam_width": "2",
         "exhaustive_sizes": ["1", "2"],
         "jobs_per_step": "1",
+        "weak_baseline": "go_on",
     }
     model = DEFAULT["model"] | {"trust_remote_code": "true", "revision": "null"}
     resolved = resolve(DEFAULT | {"search": search, "model": model}, ROOT)
     assert resolved.search == SearchSpec(
-        max_removed=3, beam_width=2, exhaustive_sizes=[1, 2], jobs_per_step=1
+        max_removed=3, beam_width=2, exhaustive_sizes=[1, 2], jobs_per_step=1, weak_baseline="go_on"
     )
     assert resolved.model.trust_remote_code is True
     assert resolved.model.revision is None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Workflow
 
 
@@ -106,3 +107,27 @@ def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workfl
         **{"read": 40, "drawn": 16, "bad": 1, "duplicates": 0, "joined": 0, "changed_pictures": []},
         "bad_samples": [{"split": "test", "row": "0", "reason": "no answer"}],
     }
+
+
+def test_a_baseline_of_zero_stops_after_size_one_and_points_to_the_answers(
+    workflow: Workflow,
+) -> None:
+    path = workflow.folder / "config/datasets/demo_caption.yaml"
+    definition = yaml.safe_load(path.read_text())
+    # One token is never a whole caption.
+    useless = definition | {"metric": "exact_match", "max_new_tokens": 1}
+    path.with_name("useless.yaml").write_text(yaml.safe_dump(useless))
+    target = "results/useless/plans/useless/remove2.json"
+    config = ("--config", "run=useless", "datasets=[useless]", "samples={search: 4, holdout: 0}")
+    done = workflow.call(target, *config)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    last = printed.splitlines()[-1]
+    assert last.startswith("error: dataset useless: every baseline score is 0; look at its answers")
+    assert "Traceback" not in printed
+    page = workflow.results("answers/useless.md", "useless")
+    assert str(page.relative_to(workflow.folder)) in last
+    assert page.read_text().count("## Sample") == 4
+    assert not workflow.results("beams", "useless").exists()
+    go_on = ("search={weak_baseline: go_on}", "analysis={across_datasets: points}")
+    workflow.run(target, *config, *go_on)
