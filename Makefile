@@ -22,6 +22,7 @@ READY := .venv/.ready$(EXTRA)
 
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
+	@$(BIN)/python -m blocksieve.config $(CONFIG)
 	$(BIN)/snakemake --cores all --configfile $(CONFIG)
 
 smoke: $(READY)

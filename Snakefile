@@ -8,9 +8,6 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
-configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/datasets.smk"
 include: "rules/evaluation.smk"
@@ -28,3 +25,8 @@ rule all:
         rules.figures.input,
         rules.report.input,
     localrule: True
+
+
+# The faults of failed jobs, once more and last on the screen, behind all that Snakemake says.
+onerror:
+    atexit.register(print_faults, Path("results", RUN.run, "logs"), STARTED)

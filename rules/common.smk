@@ -1,9 +1,11 @@
 # What all rules share: the checked config, the wildcards, paths, and the helper that makes code an input.
 
+import atexit
 import json
 import os
 import re
 import sys
+import time
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -15,17 +17,31 @@ sys.path.insert(0, str(ROOT / "src"))
 os.environ.update(PYTHONPATH=str(ROOT / "src"))
 
 from blocksieve.analysis import ANALYSES
-from blocksieve.config import resolve
+from blocksieve.config import (
+    check_before_jobs,
+    check_device,
+    resolve,
+    with_defaults,
+)
 from blocksieve.datasets.local_files import checksum_of_all, local_files
 from blocksieve.datasets.sources import SOURCES
 from blocksieve.errors import BlocksieveError
+from blocksieve.jobs import print_faults
 from blocksieve.models.checkpoint import checkpoint_files
 from blocksieve.search.steps import FINALISTS, SINGLE, size_of_step, step_of_size
 from blocksieve.source_closure import PACKAGE, source_closure
 
+STARTED = time.time()
+
 try:
-    RUN = resolve(config, ROOT)
-    CHECKPOINT = [str(file) for file in checkpoint_files(RUN.model)]
+    RUN = resolve(with_defaults(config, ROOT), ROOT)
+    CHECKPOINT = []
+    if RUN.evaluations is None:  # otherwise no model is used
+        check_before_jobs(RUN)
+        CHECKPOINT = [str(file) for file in checkpoint_files(RUN.model)]
+    # Jobs of a cluster (where `--jobs` counts nodes) may have a GPU that this machine lacks.
+    if workflow.is_main_process and workflow.resource_settings.nodes is None:
+        check_device(RUN.model)
 except BlocksieveError as error:
     sys.exit(f"error: {error}")
 
@@ -88,6 +104,11 @@ def shards(datasets=DATASETS, steps=STEPS):
         step=steps,
         part=PARTS,
     )
+
+
+def checked(datasets=DATASETS):
+    """What says that drops can be measured from the baselines of some datasets."""
+    return results("answers/{dataset}.json", dataset=datasets)
 
 
 def job_times():

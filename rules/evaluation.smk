@@ -1,6 +1,7 @@
 # Evaluate combinations on samples: the jobs that use the model, and what they are asked.
 # in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
-#   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt
+#   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt,
+#   answers/{dataset}.md, answers/{dataset}.json
 
 
 rule describe_model:
@@ -51,6 +52,7 @@ rule propose:
         own_beam=beams_before("own"),
         generic_beam=beams_before("generic"),
         finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
+        baseline=lambda w: [] if w.step == SINGLE else checked([w.dataset]),
     output:
         "results/{run}/plans/{dataset}/{step}.json",
     log:
@@ -92,3 +94,53 @@ rule evaluate:
         parts=len(PARTS),
     script:
         "../workflow/scripts/evaluate.py"
+
+
+# The baseline comes first in the first part of the first step.
+BASELINE_SHARD = f"results/{{run}}/shards/{{dataset}}/{SINGLE}.0.parquet"
+
+
+rule show_answers:
+    input:
+        code=code("show_answers.py"),
+        samples="results/{run}/datasets/{dataset}.parquet",
+        shard=BASELINE_SHARD,
+    output:
+        "results/{run}/answers/{dataset}.md",
+    log:
+        "results/{run}/logs/show_answers/{dataset}.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 10,
+    params:
+        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
+    script:
+        "../workflow/scripts/show_answers.py"
+
+
+# Apart from the answers: a failed job's outputs are deleted, and these are to be looked at.
+rule check_baseline:
+    input:
+        code=code("check_baseline.py"),
+        samples="results/{run}/datasets/{dataset}.parquet",
+        shard=BASELINE_SHARD,
+        page="results/{run}/answers/{dataset}.md",
+    output:
+        "results/{run}/answers/{dataset}.json",
+    log:
+        "results/{run}/logs/check_baseline/{dataset}.log",
+    priority: 100  # nothing more should be evaluated where it fails
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 10,
+    params:
+        metric=lambda w: RUN.datasets[w.dataset].metric,
+        weak_baseline=RUN.search.weak_baseline,
+    script:
+        "../workflow/scripts/check_baseline.py"

@@ -12,6 +12,7 @@ rule select_own_beam:
             step=step_of_size(int(w.size)),
         ),
         shards=lambda w: shards_of_size([w.dataset], w.size),
+        baseline=lambda w: checked([w.dataset]),
     output:
         "results/{run}/beams/own/{dataset}/remove{size}.json",
     log:
@@ -42,6 +43,7 @@ rule select_generic_beam:
             step=step_of_size(int(w.size)),
         ),
         shards=lambda w: shards_of_size(DATASETS, w.size),
+        baseline=checked(),
     output:
         "results/{run}/beams/generic/remove{size}.json",
     log:

@@ -1,10 +1,17 @@
 """Read, complete and check a run's config.
 
 Every fault is one line that names the key, its value and what is allowed.
+`python -m blocksieve.config FILE ...` checks config files as a run reads them.
 """
 
 import difflib
+import importlib.util
+import json
 import math
+import os
+import re
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,12 +22,65 @@ from jsonschema.exceptions import ValidationError
 
 from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination, parse_sites
-from blocksieve.errors import ConfigError
+from blocksieve.errors import BlocksieveError, ConfigError
 from blocksieve.metrics import METRICS
-from blocksieve.specs import Content, MaxDrop, RunSpec, SearchSpec
+from blocksieve.models.checkpoint import WEIGHTS, checkpoint_files, locate
+from blocksieve.specs import Content, MaxDrop, ModelSpec, RunSpec, SearchSpec
 
 TYPES_WITHOUT_TEXT = ("integer", "number", "boolean", ["integer", "string"])
 """Types of the schema that a text on the command line must be read as."""
+
+AUTO = {"dtype": "auto", "device": "auto"}
+"""The defaults of every model but the demo's, whose own are those of the demo's numbers."""
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+"""What the hub allows as the id of a model: its name, mostly behind its owner's."""
+
+
+def with_defaults(config: Content, root: Path) -> Content:
+    """Put a config over the demo's, config/config.yaml, which holds the default of every key.
+
+    `root` is the folder that holds `config/`, and the demo's model, wherever the run is started.
+    """
+    demo = read_file(root / "config/config.yaml")
+    demo_model = root / demo["model"]["path"]
+    demo["model"]["path"] = os.path.relpath(demo_model)
+    model = config.get("model")
+    if isinstance(model, dict) and "path" in model:
+        demo["model"] |= AUTO
+    return merged(demo, config)
+
+
+def merged(base: Content, changes: Content) -> Content:
+    """Return a config with the values of another put over it, as Snakemake merges config files."""
+    result = {**base, **changes}
+    for key in base.keys() & changes.keys():
+        if isinstance(base[key], dict) and isinstance(changes[key], dict):
+            result[key] = merged(base[key], changes[key])
+    return result
+
+
+def read_file(path: Path, name: str | None = None) -> Content:
+    """Read a YAML file that holds keys; ConfigError names it, by default by its path."""
+    name = str(path) if name is None else name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 text ({error}); save it as that") from error
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read ({error.strerror}); check the path") from error
+    content = _read_yaml(text, name)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name}: must hold keys with values, such as `run: mine`")
+    return content
+
+
+def read_run(files: Iterable[Path], root: Path) -> RunSpec:
+    """Read and check config files as a run reads them, each put over those before it."""
+    config: Content = {}
+    for file in files:
+        config = merged(config, read_file(file))
+    return resolve(with_defaults(config, root), root)
 
 
 def resolve(config: Content, root: Path) -> RunSpec:
@@ -155,6 +215,74 @@ def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
             )
 
 
+def check_before_jobs(run_spec: RunSpec) -> None:
+    """ConfigError for what the disk already says is wrong with the model; no torch is loaded."""
+    _check_checkpoint(run_spec.model)
+    num_blocks = _num_blocks(run_spec.model)
+    if num_blocks is not None:
+        check_against_model(run_spec, num_blocks)
+
+
+def _check_checkpoint(model: ModelSpec) -> None:
+    """ConfigError unless `model.path` is a checkpoint's folder, or may be an id of the hub."""
+    location = locate(model)
+    folder = Path(location)
+    if folder.is_dir():
+        if not any(file.suffix in WEIGHTS for file in checkpoint_files(model)):
+            raise ConfigError(
+                f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r};"
+                " name the folder of a checkpoint"
+            )
+        return
+    # models/my-vlm has the form of a hub id, but its first part lies on this disk.
+    is_hub_id = HUB_ID.fullmatch(location) and not (
+        "/" in location and Path(folder.parts[0]).is_dir()
+    )
+    if is_hub_id and model.revision is not None:
+        return
+    neighbours = [path.name for path in folder.parent.glob("*") if path.is_dir()]
+    advice = (
+        "for a hub id set model.revision to a commit, so that results say which weights they"
+        " belong to"
+        if is_hub_id
+        else "correct the path"
+    )
+    hint = _hint(folder.name, neighbours)
+    raise ConfigError(f"config: model.path: there is no folder {location!r}{hint}; {advice}")
+
+
+def _num_blocks(model: ModelSpec) -> int | None:
+    """Return how many blocks a folder's config.json says the decoder has; None if not known.
+
+    The blocks themselves are counted, and checked again, once the model can be built.
+    """
+    path = Path(locate(model), "config.json")
+    if model.blocks is not None or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config: model.path: {path} is not readable JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("is_encoder_decoder"):
+        return None
+    decoder = content.get("text_config") or content
+    num_blocks = decoder.get("num_hidden_layers") if isinstance(decoder, dict) else None
+    return num_blocks if isinstance(num_blocks, int) else None
+
+
+def check_device(model: ModelSpec) -> None:
+    """ConfigError if the model must run on a GPU and torch sees none on this machine."""
+    if model.device != "cuda" or importlib.util.find_spec("torch") is None:
+        return
+    import torch  # it takes seconds, and only this check of a config needs it
+
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "config: model.device: cuda is wanted but this machine shows no GPU;"
+            " set it to cpu or auto"
+        )
+
+
 def read_dataset(name: str, root: Path, schema: Content) -> Content:
     """Read and check `config/datasets/{name}.yaml`."""
     path = root / "config/datasets" / f"{name}.yaml"
@@ -169,12 +297,9 @@ def read_dataset(name: str, root: Path, schema: Content) -> Content:
             f"config: datasets: {name!r} names results of all datasets or a task type;"
             f" rename {path.name}"
         )
-    try:
-        definition = _read_yaml(path.read_text(encoding="utf-8"), where)
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{where}: not UTF-8 text ({error}); save it as that") from error
+    definition = read_file(path, where)
     check(definition, schema["$defs"]["dataset"], where)
-    return dict(definition)
+    return definition
 
 
 def check(content: Any, schema: Content, where: str) -> None:
@@ -209,8 +334,10 @@ def _read_yaml(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{where}: not YAML ({reason}); correct it") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(f"{where}:{line} not YAML ({reason}); correct it") from error
 
 
 def _describe(error: ValidationError) -> str:
@@ -267,3 +394,10 @@ def _expectation(error: ValidationError) -> str:
 def _hint(word: str, allowed: list[str]) -> str:
     close = difflib.get_close_matches(word, allowed, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+if __name__ == "__main__":
+    try:
+        read_run(map(Path, sys.argv[1:]), Path.cwd())
+    except BlocksieveError as error:
+        sys.exit(f"error: {error}")

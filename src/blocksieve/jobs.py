@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from filelock import FileLock, Timeout
 
-from blocksieve.errors import BlocksieveError
+from blocksieve.errors import BlocksieveError, name_and_first_line
 from blocksieve.files import verify
 
 logger = logging.getLogger("blocksieve")
@@ -24,6 +24,8 @@ ADVICE: dict[int | None, str] = {
     errno.EACCES: "make the file or folder readable and writable",
     errno.ENOMEM: "give the job more memory",
 }
+# A line of a log with an error, as `_logging_to` formats it.
+FAULT = re.compile(r"\d\d:\d\d:\d\d ERROR (.*)")
 
 
 class Rule(Protocol):
@@ -43,8 +45,8 @@ def job(snakemake: Rule) -> Iterator[logging.Logger]:
     """Log to the rule's log, check its inputs, and let no other job with this log run.
 
     Inputs are checked as `blocksieve.files.verify` does. A BlocksieveError, or a trouble of the
-    machine such as a full disk, becomes one line and exit status 1; any other exception keeps its
-    traceback.
+    machine such as a full disk, becomes one line of the log and exit status 1; any other exception
+    keeps its traceback. `print_faults` shows the line when the run ends.
     """
     path = Path(snakemake.log[0])
     with _only_job(path), _logging_to(path):
@@ -52,16 +54,36 @@ def job(snakemake: Rule) -> Iterator[logging.Logger]:
             verify(snakemake.input)
             yield logger
         except BlocksieveError as error:
-            logger.error("%s", error)
-            sys.exit(f"error: {error}")
+            _stop(path, str(error))
         except Exception as error:
             advice = ADVICE.get(_error_number(error))
             if advice is None:
-                logger.exception("unexpected error")
+                logger.exception("unexpected %s", name_and_first_line(error))
                 raise
-            fault = f"{error}; {advice} and run the same command again: finished batches are kept"
-            logger.error("%s", fault)
-            sys.exit(f"error: {fault}")
+            _stop(
+                path,
+                f"{error}; {advice} and run the same command again: finished batches are kept",
+            )
+
+
+def _stop(log: Path, fault: str) -> NoReturn:
+    """End the job; print the fault now only if the log, from which it is printed later, is full."""
+    logger.error("%s", fault)
+    is_logged = fault in log.read_text(encoding="utf-8", errors="replace")
+    sys.exit(1 if is_logged else f"error: {fault}")
+
+
+def print_faults(logs: Path, start: float) -> None:
+    """Print the last error of each log in a folder that was written to since a time, each once."""
+    faults: dict[str, Path] = {}
+    for log in sorted(logs.rglob("*.log")):
+        if log.stat().st_mtime >= start:
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            errors = [match[1] for line in lines if (match := FAULT.fullmatch(line))]
+            if errors:
+                faults.setdefault(errors[-1], log)
+    for fault, log in faults.items():
+        print(f"error: {fault} ({log})", file=sys.stderr)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from blocksieve.config import resolve
+from blocksieve.config import read_run
 from blocksieve.errors import BlocksieveError
 from blocksieve.files import write_text
 from blocksieve.model_description import read_description
@@ -158,9 +158,7 @@ def main(arguments: Sequence[str], root: Path) -> None:
     reduce_parser.add_argument("out", type=Path)
     options = parser.parse_args(arguments)
 
-    default = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
-    changes = yaml.safe_load(options.config.read_text(encoding="utf-8"))
-    run_spec = resolve(merged(default, changes), root)
+    run_spec = read_run([options.config], root)
     small = reduced(run_spec)
     if options.action == "reduce":
         write_text(options.out, yaml.safe_dump(small, sort_keys=False))
@@ -169,15 +167,6 @@ def main(arguments: Sequence[str], root: Path) -> None:
     speeds = read_speeds(results, small["datasets"])
     description = read_description(results / "model.json")
     print(estimate(run_spec, speeds, description["num_blocks"]))
-
-
-def merged(base: Content, changes: Content) -> Content:
-    """Return a config with the values of another put over it, as Snakemake merges config files."""
-    result = {**base, **changes}
-    for key in base.keys() & changes.keys():
-        if isinstance(changes[key], dict):
-            result[key] = merged(base[key], changes[key])
-    return result
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ class SearchSpec:
     beam_width: int
     exhaustive_sizes: list[int]
     jobs_per_step: int
+    weak_baseline: Literal["stop", "go_on"] = "stop"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,20 @@
 import copy
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from blocksieve.config import check_against_model, resolve
+from blocksieve.config import (
+    check_against_model,
+    check_before_jobs,
+    check_device,
+    read_run,
+    resolve,
+    with_defaults,
+)
 from blocksieve.errors import ConfigError
 from blocksieve.specs import SearchSpec
 
@@ -47,7 +56,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (
             "model.dtype",
             "float23",
-            "config: model.dtype: 'float23' must be one of float32, bfloat16, float16"
+            "config: model.dtype: 'float23' must be one of auto, float32, bfloat16, float16"
             " (did you mean",
         ),
         ("run", "../x", "config: run: '../x' must match"),
@@ -151,11 +160,12 @@ def test_nested_values_of_the_command_line_come_as_text() -> None:
         "beam_width": "2",
         "exhaustive_sizes": ["1", "2"],
         "jobs_per_step": "1",
+        "weak_baseline": "go_on",
     }
     model = DEFAULT["model"] | {"trust_remote_code": "true", "revision": "null"}
     resolved = resolve(DEFAULT | {"search": search, "model": model}, ROOT)
     assert resolved.search == SearchSpec(
-        max_removed=3, beam_width=2, exhaustive_sizes=[1, 2], jobs_per_step=1
+        max_removed=3, beam_width=2, exhaustive_sizes=[1, 2], jobs_per_step=1, weak_baseline="go_on"
     )
     assert resolved.model.trust_remote_code is True
     assert resolved.model.revision is None
@@ -202,7 +212,7 @@ def test_finalists_are_combinations(text: str, advice: str) -> None:
 
 
 def test_samples_of_single_datasets(tmp_path: Path) -> None:
-    """The dataset's file comes before the run's numbers, the run's own for a dataset before both."""
+    """A dataset's file comes before the run's numbers, those for this dataset before both."""
     (tmp_path / "config/datasets").mkdir(parents=True)
     (tmp_path / "config/schema.yaml").write_text((ROOT / "config/schema.yaml").read_text())
     vqa = yaml.safe_load((ROOT / "config/datasets/demo_vqa.yaml").read_text())
@@ -230,3 +240,139 @@ def test_a_number_of_samples_is_a_number_or_all(value: Any) -> None:
         wrong = {"demo_vqa": {"search": value}} if key.endswith("datasets") else value
         with pytest.raises(ConfigError, match=r"samples\..*must"):
             resolve(changed(key, wrong), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("run: x\n\tseed: 1\n", "line 2: not YAML (found character '\\t' that cannot start any"),
+        ("run: [x\nseed: 1\n", "line 2: not YAML (expected ',' or ']'"),
+        ("run: x\nseed: 'a\n", "line 3: not YAML (found unexpected end of stream)"),
+        ("run: \0\n", "not YAML (unacceptable character #x0000: special characters"),
+        ("- run\n", "must hold keys with values"),
+        ("", "must hold keys with values"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named_with_the_line(
+    tmp_path: Path, text: str | None, message: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        read_run([file], ROOT)
+    assert str(raised.value).startswith(f"{file}: {message}")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_dataset_that_is_no_yaml_is_named_with_the_line(tmp_path: Path) -> None:
+    (tmp_path / "config/datasets").mkdir(parents=True)
+    shutil.copy(ROOT / "config/schema.yaml", tmp_path / "config")
+    (tmp_path / "config/datasets/bad.yaml").write_text("metric: vqa\nprompt: 'a\n")
+    with pytest.raises(ConfigError, match=r"^config/datasets/bad.yaml: line 3: not YAML"):
+        resolve(changed("datasets", ["bad"]), tmp_path)
+
+
+def test_defaults_do_not_depend_on_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_spec = resolve(with_defaults({"run": "x", "datasets": ["demo_vqa"]}, ROOT), ROOT)
+    check_before_jobs(run_spec)
+    assert Path(run_spec.model.path).resolve() == ROOT / "models/demo-vlm"
+    assert run_spec.seed == DEFAULT["seed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "revision", "message"),
+    [
+        ("models/demo-vlmm", None, "no folder 'models/demo-vlmm' (did you mean 'demo-vlm'?)"),
+        ("models/demo-vlmm", "main", "no folder 'models/demo-vlmm' (did you mean 'demo-vlm'?)"),
+        ("/nowhere/my-vlm", "main", "no folder '/nowhere/my-vlm'; correct the path"),
+        ("../my-vlm", "main", "no folder '../my-vlm'; correct the path"),
+        ("a/b/c", "main", "no folder 'a/b/c'; correct the path"),
+        ("owner/vlm", None, "no folder 'owner/vlm'; for a hub id set model.revision to a commit"),
+        ("rules", None, "no weights (.safetensors, .gguf) in 'rules'"),
+        ("package:blocksieve/weights", "main", "weights'; correct the path"),
+    ],
+)
+def test_a_wrong_path_of_the_model_is_told_by_the_disk_alone(
+    path: str, revision: str | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config = with_defaults({"model": {"path": path, "revision": revision}}, ROOT)
+    with pytest.raises(ConfigError) as raised:
+        check_before_jobs(resolve(config, ROOT))
+    assert str(raised.value).startswith("config: model.path: ")
+    assert message in str(raised.value)
+
+
+def test_a_hub_id_with_a_revision_is_left_to_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for path in ("owner/vlm", "gpt2"):
+        config = with_defaults({"model": {"path": path, "revision": "main"}}, ROOT)
+        check_before_jobs(resolve(config, ROOT))
+
+
+def checkpoint(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "model.safetensors").touch()
+    (folder / "config.json").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_hidden_layers": 4},
+        {"num_hidden_layers": 9, "text_config": {"num_hidden_layers": 4}},
+    ],
+)
+def test_too_many_blocks_removed_are_told_by_the_checkpoints_config(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    folder = checkpoint(tmp_path / "model", json.dumps(config))
+    for max_removed in (3, 4):
+        search = {"max_removed": max_removed}
+        content = with_defaults({"model": {"path": str(folder)}, "search": search}, ROOT)
+        if max_removed == 3:
+            check_before_jobs(resolve(content, ROOT))
+            continue
+        with pytest.raises(ConfigError, match=r"max_removed: 4 must be less than the 4 blocks"):
+            check_before_jobs(resolve(content, ROOT))
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"text_config": null}', '{"num_hidden_layers": 2, "x": "y"}']
+)
+def test_what_a_checkpoints_config_does_not_say_is_checked_later(tmp_path: Path, text: str) -> None:
+    model = {"path": str(checkpoint(tmp_path / "model", text)), "blocks": "model.layers"}
+    check_before_jobs(resolve(with_defaults({"model": model}, ROOT), ROOT))
+    if "hidden" not in text:
+        model["blocks"] = "null"
+        check_before_jobs(resolve(with_defaults({"model": model}, ROOT), ROOT))
+
+
+def test_a_broken_config_of_a_checkpoint_is_named(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "model", "{")
+    with pytest.raises(ConfigError, match=r"model.path: .*config.json is not readable JSON: "):
+        check_before_jobs(resolve(with_defaults({"model": {"path": str(folder)}}, ROOT), ROOT))
+
+
+def test_a_gpu_that_is_not_there_is_told_before_any_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for device in ("cpu", "auto"):
+        check_device(resolve(with_defaults({"model": {"device": device}}, ROOT), ROOT).model)
+    with pytest.raises(ConfigError, match=r"model.device: cuda is wanted but .* no GPU"):
+        check_device(resolve(with_defaults({"model": {"device": "cuda"}}, ROOT), ROOT).model)
+
+
+def test_device_and_dtype_are_auto_for_every_model_but_the_demos() -> None:
+    demo = resolve(with_defaults({}, ROOT), ROOT).model
+    assert (demo.device, demo.dtype) == ("cpu", "float32")
+    model = resolve(with_defaults({"model": {"path": "x/y"}}, ROOT), ROOT).model
+    assert (model.device, model.dtype) == ("auto", "auto")
+    chosen = {"path": "x/y", "device": "cpu", "dtype": "bfloat16"}
+    model = resolve(with_defaults({"model": chosen}, ROOT), ROOT).model
+    assert (model.device, model.dtype) == ("cpu", "bfloat16")

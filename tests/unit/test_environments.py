@@ -61,6 +61,8 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
         "save_config",
         "draw_samples",
         "propose",
+        "show_answers",
+        "check_baseline",
         "select_own_beam",
         "select_generic_beam",
         "select_finalists",

@@ -4,6 +4,7 @@ What is no longer as it was written is set aside, never read.
 """
 
 import multiprocessing
+import os
 import random
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from blocksieve.errors import DataError
 from blocksieve.files import checksum_file, is_whole, verify, whole_file, write_json
-from blocksieve.jobs import job
+from blocksieve.jobs import job, print_faults
 
 
 def table(folder: Path) -> Path:
@@ -113,12 +114,41 @@ def test_a_job_waits_for_the_same_job_of_a_killed_run(
         (DataError("x: column 'a' is missing"), "error: x: column 'a' is missing"),
     ],
 )
-def test_troubles_are_one_line(tmp_path: Path, error: Exception, message: str) -> None:
-    with pytest.raises(SystemExit, match=r"\w") as left, job(rule(tmp_path / "job.log")):
+def test_troubles_are_one_line_that_is_printed_once_when_the_run_ends(
+    tmp_path: Path, error: Exception, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left, job(rule(tmp_path / "job.log")):
         raise error
-    assert message in str(left.value)
-    assert "\n" not in str(left.value)
+    assert left.value.code == 1
     assert message.removeprefix("error: ") in (tmp_path / "job.log").read_text()
+    assert not capsys.readouterr().err
+    print_faults(tmp_path, 0)
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_only_the_last_error_of_a_log_of_this_run_is_printed_and_each_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, failed, twin, good = (tmp_path / f"{name}.log" for name in ("old", "a", "b", "good"))
+    old.write_text("10:00:00 ERROR of an earlier run\n")
+    os.utime(old, (1, 1))
+    for log in (failed, twin):
+        log.write_text("10:00:00 ERROR first\n10:00:01 ERROR then\nTraceback\n")
+    good.write_text("10:00:00 WARNING no ERROR here\n")
+    print_faults(tmp_path, 2)
+    assert capsys.readouterr().err == f"error: then ({failed})\n"
+
+
+def test_an_error_that_the_log_cannot_hold_is_printed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logging.FileHandler.emit", lambda handler, record: None)  # a full disk
+    with pytest.raises(SystemExit) as left, job(rule(tmp_path / "job.log")):
+        raise OSError(28, "No space left on device")
+    assert str(left.value).startswith("error: [Errno 28] No space left on device; free some space")
 
 
 def test_what_nobody_expected_keeps_its_traceback(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blocksieve.config import resolve
+from blocksieve.config import merged, resolve
 from blocksieve.errors import BlocksieveError
 from blocksieve.smoke import (
     Amount,
@@ -15,7 +15,6 @@ from blocksieve.smoke import (
     amount_per_dataset,
     estimate,
     main,
-    merged,
     read_speeds,
     reduced,
 )

@@ -238,38 +238,83 @@ def interrupt(
     main.communicate()
 
 
+FAULTS = (
+    "kill",
+    "kill a job",
+    "terminate",
+    "interrupt",
+    "full",
+    "read-only",
+    "cache",
+    "output",
+)
+
+
+def begin_round(workflow: Workflow, rng: random.Random) -> str:
+    """Take away the table and some of what it is made from, whatever earlier rounds left.
+
+    Every round then has something to evaluate or to merge. Return what was taken.
+    """
+    folder = rng.choice(["shards/demo_vqa", "."])
+    shutil.rmtree(workflow.results(folder), ignore_errors=True)
+    assert not workflow.results(folder).exists()
+    workflow.results("evaluations.parquet").unlink(missing_ok=True)
+    return folder
+
+
+def do(fault: str, workflow: Workflow, rng: random.Random, duration: float) -> None:
+    """Let a fault happen to a run of about `duration` seconds, or to its files."""
+    if fault in ("cache", "output"):
+        finish(workflow, *BATCHES)
+        path = rng.choice(sealed(workflow, "cache" if fault == "cache" else "."))
+        print(f"  spoils {path.relative_to(workflow.folder)}", flush=True)
+        spoil(path, rng)
+        # Whatever the file is, something then reads it or makes it anew.
+        shutil.rmtree(workflow.results("clusters" if "shards" in path.parts else "shards"))
+        workflow.results("evaluations.parquet").unlink(missing_ok=True)
+    elif fault in ("full", "read-only"):
+        main = start(workflow)
+        time.sleep(rng.uniform(0, duration))
+        if fault == "full":
+            fill(workflow)
+        else:
+            remount(workflow, "ro")
+        main.communicate()
+        remount(workflow, "rw")
+        (workflow.folder / "results/filler").unlink(missing_ok=True)
+    else:
+        signals = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}
+        number = signals.get(fault, signal.SIGKILL)
+        interrupt(workflow, rng, duration, number, "job" if fault == "kill a job" else "main")
+
+
+def test_a_round_of_chaos_begins_whatever_the_one_before_left(tmp_path: Path) -> None:
+    workflow = Workflow(tmp_path, parts=())
+    for seed in range(8):  # nothing there, an empty folder, a folder with shards
+        for name in ("shards/demo_vqa", "shards/demo_vqa/x"):
+            begin_round(workflow, random.Random(seed))
+            workflow.results(name).mkdir(parents=True)
+        workflow.results("evaluations.parquet").touch()
+        begin_round(workflow, random.Random(seed))
+        assert not workflow.results("evaluations.parquet").exists()
+
+
 @pytest.mark.skipif("CHAOS" not in os.environ, reason="long: make chaos N=100")
 def test_chaos(on_a_small_disk: Workflow) -> None:
-    rng, workflow = random.Random(int(os.environ.get("SEED", "0"))), on_a_small_disk
+    seed, workflow = int(os.environ.get("SEED", "0")), on_a_small_disk
     begin = time.monotonic()
     finish(workflow, *BATCHES)
     duration, expected = time.monotonic() - begin, tables(workflow)
     for number in range(int(os.environ["CHAOS"])):
-        shutil.rmtree(rng.choice([workflow.results("shards/demo_vqa"), workflow.results(".")]))
-        fault = rng.choice(
-            ["kill", "kill a job", "terminate", "interrupt", "full", "read-only", "cache", "output"]
-        )
-        if fault in ("cache", "output"):
-            finish(workflow, *BATCHES)
-            path = rng.choice(sealed(workflow, "cache" if fault == "cache" else "."))
-            spoil(path, rng)
-            # Whatever the file is, something then reads it or makes it anew.
-            shutil.rmtree(workflow.results("clusters" if "shards" in path.parts else "shards"))
-            workflow.results("evaluations.parquet").unlink(missing_ok=True)
-        elif fault in ("full", "read-only"):
-            main = start(workflow)
-            time.sleep(rng.uniform(0, duration))
-            fill(workflow) if fault == "full" else remount(workflow, "ro")
-            main.communicate()
-            remount(workflow, "rw")
-            (workflow.folder / "results/filler").unlink(missing_ok=True)
-        else:
-            kind = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}.get(
-                fault, signal.SIGKILL
-            )
-            interrupt(workflow, rng, duration, kind, "job" if fault == "kill a job" else "main")
+        # Each round has a seed of its own: what one draws does not move the next.
+        rng = random.Random(f"{seed} {number}")
+        fault = rng.choice(FAULTS)
+        taken = begin_round(workflow, rng)
+        print(f"seed {seed}, round {number}: {fault}, without {taken}", flush=True)
+        do(fault, workflow, rng, duration)
         before = repeated(workflow)
         attempts = len(finish(workflow, *BATCHES))
-        print(f"round {number}: {fault}, {attempts} attempts", flush=True)
-        assert repeated(workflow) <= before, fault
+        after = repeated(workflow)
+        print(f"  {attempts} attempts, {after} repeated pairs", flush=True)
+        assert after <= before, fault
         assert tables(workflow) == expected, fault

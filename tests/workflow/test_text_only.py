@@ -18,7 +18,8 @@ CONFIG = {
     "model": {"kind": "text", "path": "models/tiny"},
     "datasets": ["arithmetic", "capitals"],
     "samples": {"search": 6, "holdout": 2},
-    "search": {"max_removed": 2, "beam_width": 1},
+    # Random weights: every baseline score is 0.
+    "search": {"max_removed": 2, "beam_width": 1, "weak_baseline": "go_on"},
     "analysis": {"across_datasets": "points"},
 }
 

@@ -9,8 +9,7 @@ import polars as pl
 from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.files import write_text
 from blocksieve.jobs import job
-from blocksieve.model_description import read_description
-from blocksieve.models.checkpoint import pinned
+from blocksieve.model_description import as_described, read_description
 from blocksieve.specs import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     description = read_description(snakemake.input.model)
-    model = pinned(ModelSpec(**json.loads(snakemake.params.model)), description["commit"])
+    model = as_described(ModelSpec(**json.loads(snakemake.params.model)), description)
     definition = DatasetSpec(**json.loads(snakemake.params.definition))
     first_sample = pl.read_parquet(snakemake.input.samples, n_rows=1).row(0, named=True)
     write_text(Path(snakemake.output[0]), describe_prompt(model, first_sample, definition.prompt))

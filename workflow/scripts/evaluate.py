@@ -8,8 +8,7 @@ import polars as pl
 
 from blocksieve import shards
 from blocksieve.jobs import job
-from blocksieve.model_description import read_description
-from blocksieve.models.checkpoint import pinned
+from blocksieve.model_description import as_described, read_description
 from blocksieve.search.evaluate import evaluate, metadata_of
 from blocksieve.search.plan import read_plan
 from blocksieve.search.task import Task
@@ -24,7 +23,7 @@ with job(snakemake):
     task = Task(
         dataset=wildcards.dataset,
         definition=DatasetSpec(**json.loads(params.definition)),
-        model=pinned(ModelSpec(**json.loads(params.model)), description["commit"]),
+        model=as_described(ModelSpec(**json.loads(params.model)), description),
         model_fingerprint=description["fingerprint"],
         evaluation=EvaluationSpec(**json.loads(params.evaluation)),
     )

@@ -1,7 +1,6 @@
 """Where a checkpoint lies and what identifies it. Imports neither torch nor transformers."""
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 
 from blocksieve.errors import ModelError, first_line
@@ -70,11 +69,6 @@ def fetch(model: ModelSpec) -> Path:
             "(`hf auth login` first if it is gated), or set model.path to a folder"
         ) from error
     return Path(folder)
-
-
-def pinned(model: ModelSpec, commit: str | None) -> ModelSpec:
-    """Return the model at the commit that its revision meant when the run began; None: a folder."""
-    return model if commit is None else replace(model, revision=commit)
 
 
 def checkpoint_files(model: ModelSpec) -> list[Path]:

@@ -7,6 +7,7 @@ from blocksieve.model_description import ModelDescription
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.checkpoint import fetch, identify, locate
 from blocksieve.models.loading import empty_model
+from blocksieve.models.number_format import with_own_format
 from blocksieve.specs import ModelSpec
 
 logger = logging.getLogger("blocksieve")
@@ -22,6 +23,7 @@ def describe_model(model: ModelSpec) -> ModelDescription:
         fingerprint=fingerprint,
         # The hub's cache names the folder of a snapshot by its commit.
         commit=None if is_folder else fetch(model).name,
+        dtype=with_own_format(model).dtype,
         architecture=type(empty).__name__,
         num_blocks=len(block_list.blocks),
         block_class=type(block_list.blocks[0]).__name__,

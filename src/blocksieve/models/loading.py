@@ -29,6 +29,7 @@ from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.chat import template_source
 from blocksieve.models.checkpoint import fetch
 from blocksieve.models.molmo import adapt
+from blocksieve.models.number_format import with_own_format
 from blocksieve.models.processor import Processor, load_processor
 from blocksieve.specs import ModelSpec
 
@@ -235,6 +236,7 @@ def read_config(spec: ModelSpec, folder: str) -> PretrainedConfig:
 
 def empty_model(spec: ModelSpec) -> PreTrainedModel:
     """Return the model of a checkpoint without weights; ModelError if its config is unreadable."""
+    spec = with_own_format(spec)
     folder = str(fetch(spec))
     with readable(spec):
         config = read_config(spec, folder)
@@ -248,6 +250,7 @@ def empty_model(spec: ModelSpec) -> PreTrainedModel:
 
 def weights_bytes(spec: ModelSpec) -> int:
     """Return the memory that a checkpoint's weights take in the config's number format."""
+    spec = with_own_format(spec)
     itemsize: int = getattr(torch, spec.dtype).itemsize
     model = empty_model(spec)
     num_weights: int = sum(weight.numel() for weight in model.parameters())
@@ -256,6 +259,7 @@ def weights_bytes(spec: ModelSpec) -> int:
 
 def load_model(spec: ModelSpec) -> LoadedModel:
     """Load a model and its processor, and put the model onto its device."""
+    spec = with_own_format(spec)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     folder = str(fetch(spec))
