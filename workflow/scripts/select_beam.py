@@ -19,5 +19,7 @@ with job(snakemake):
     evaluations = merge_shards(read_definitions(params.definitions), shards, params.seed)
     plan = read_plan(Path(snakemake.input.plan[0]))
     scope = Proposer(params.scope)
-    beam = select_beam(evaluations, plan.proposals(scope), scope, params.beam_width, params.across_datasets)
+    beam = select_beam(
+        evaluations, plan.proposals(scope), scope, params.beam_width, params.across_datasets
+    )
     write_json(Path(snakemake.output[0]), beam)

@@ -21,5 +21,7 @@ with job(snakemake) as logger:
     beams = read_beams(Path(path) for path in snakemake.input.beams)
     evidence = Evidence(evaluations, params.across_datasets, beams=beams)
     selected = finalists(evidence, [Combination.parse(text) for text in params.named])
-    logger.info("%d finalists for %d choices", len(selected["combinations"]), len(selected["choices"]))
+    logger.info(
+        "%d finalists for %d choices", len(selected["combinations"]), len(selected["choices"])
+    )
     write_json(Path(snakemake.output[0]), selected)
