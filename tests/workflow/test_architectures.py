@@ -36,7 +36,8 @@ def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflo
         "analysis": {"across_datasets": "points"},
     }
     (workflow.folder / "tiny.yaml").write_text(yaml.safe_dump(config))
-    target = [] if name in WHOLE else [f"results/{name}/evaluations.parquet"]
+    some = [f"results/{name}/evaluations.parquet", f"results/{name}/prompts/demo_vqa.txt"]
+    target = [] if name in WHOLE else some
     workflow.run(*target, "--configfile", "tiny.yaml")
 
     evaluations = pl.read_parquet(workflow.results("evaluations.parquet", name))

@@ -26,28 +26,21 @@ CONFIG = {
 
 def save_tiny_model(folder: Path) -> None:
     """A random Llama of four blocks that knows every word of the datasets."""
-    words = {
-        word
-        for task in ("arithmetic", "capitals")
-        for _, begin, end in TASKS[task]()
-        for word in (*begin, *end)
-    }
-    words = {
-        part
-        for phrase in (*words, "Complete the sentence with one number :")
-        for part in phrase.split()
-    }
-    known = ["[PAD]", "[UNK]", "[EOS]", *sorted(words)]
-    tokenizer = Tokenizer(
-        models.WordLevel({word: number for number, word in enumerate(known)}, unk_token="[UNK]")
-    )
+    phrases = ["Complete the sentence with one number :"]
+    for task in ("arithmetic", "capitals"):
+        for statement in TASKS[task]():
+            phrases += [*statement.beginnings, *statement.ends]
+    words = set(" ".join(phrases).split())
+    vocabulary = ["[PAD]", "[UNK]", "[EOS]", *sorted(words)]
+    numbers = {word: number for number, word in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", eos_token="[EOS]"
     ).save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(known),
+        vocab_size=len(vocabulary),
         hidden_size=32,
         intermediate_size=48,
         num_hidden_layers=4,
