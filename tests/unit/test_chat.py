@@ -5,9 +5,10 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import torch
 from PIL import Image
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from tokenizers.processors import TemplateProcessing
@@ -163,6 +164,7 @@ def test_a_question_without_pictures_is_in_the_prompt(checkpoints: Any, template
         ("{{ messages[0]['content']['no']['such'] }}", "Undefined"),
         ("{% for", "TemplateSyntaxError"),
         ("{{ strftime_now(messages[0]['role']) }}{{ messages[0]['content'] }}", "asks for the day"),
+        ("{% set now = strftime_now %}{{ now('%Y') }}{{ messages[0]['content'] }}", "asks for"),
     ],
 )
 def test_a_template_that_fails_is_named_in_one_line(template: str, message: str) -> None:
@@ -182,9 +184,25 @@ def test_a_text_model_is_shown_no_pictures() -> None:
         process(text_tokenizer(None), None, [row_of([picture()])], "{question}")
 
 
+class PatchesAlone:
+    """A processor that makes no tokens of a prompt, as Pix2Struct's."""
+
+    chat_template = None
+    image_token = ""
+
+    def __call__(self, text: list[str], images: Any = None, **options: Any) -> Any:
+        return {"flattened_patches": torch.zeros(len(text), 4)}
+
+
+def test_a_model_that_no_question_reaches_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"no tokens of a prompt, but only flattened_patches"):
+        process(cast(Any, PatchesAlone()), None, [row_of([picture()])], "{question}")
+
+
 def test_a_template_that_asks_for_the_day_is_told_the_same_one() -> None:
     day = "{{ strftime_now('%d %b %Y') }} {{ strftime_now(format=\"%Y-%m-%d\") }} "
-    prompt = render(text_tokenizer(day + STRING), None, QUESTION, 0)
+    where_there_is_one = f"{{% if strftime_now is defined %}}{day}{{% endif %}}"
+    prompt = render(text_tokenizer(where_there_is_one + STRING), None, QUESTION, 0)
     expected = f"{PROMPT_DATE:%d %b %Y} {PROMPT_DATE:%Y-%m-%d} user"
     assert prompt.startswith(expected)
     assert dated({"default": "{{ strftime_now('%Y') }}"}) == f"{{{{ '{PROMPT_DATE.year}' }}}}"

@@ -12,7 +12,7 @@ from blocksieve.specs import Source
 
 TABLES = (".parquet", ".json", ".jsonl", ".ndjson", ".arrow", ".csv", ".tsv")
 
-Known = dict[str, list[int | str]]
+Memory = dict[str, list[int | str]]
 """Of each file its size, the time of its last change, its inode, and its checksum."""
 
 
@@ -71,34 +71,37 @@ def checksum_of_all(files: list[Path], memory: Path) -> str:
     A file is read only if its size or time differs from what `memory`, a file, remembers of it.
     Raises DataError if one cannot be read.
     """
-    known = _read_memory(memory)
-    entries: Known = {}
+    remembered = _read_memory(memory)
+    entries: Memory = {}
     for file in files:
         try:
             status = file.stat()
             state = [status.st_size, status.st_mtime_ns, status.st_ino]
-            entry = known.get(str(file), [])
-            digest = entry[-1] if entry[:-1] == state else file_hash(file)
+            entry = remembered.get(str(file), [])
+            is_unchanged = entry[:-1] == state
+            digest = entry[-1] if is_unchanged else file_hash(file)
         except OSError as error:
             raise DataError(
                 f"cannot read {file} of a dataset: {error.strerror}; make it readable"
             ) from error
         entries[str(file)] = [*state, digest]
-    if entries != {path: known.get(path) for path in entries}:
-        _write_memory(memory, known | entries)
-    return fingerprint({path: entry[-1] for path, entry in entries.items()})
+    merged = remembered | entries
+    if merged != remembered:
+        _write_memory(memory, merged)
+    digests = {path: entry[-1] for path, entry in entries.items()}
+    return fingerprint(digests)
 
 
-def _read_memory(memory: Path) -> Known:
+def _read_memory(memory: Path) -> Memory:
     try:
-        known: Known = json.loads(memory.read_text(encoding="utf-8"))
+        content: Memory = json.loads(memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _write_memory(memory: Path, known: Known) -> None:
+def _write_memory(memory: Path, content: Memory) -> None:
     try:
-        write_json(memory, known)
+        write_json(memory, content)
     except OSError:
         return  # a folder that cannot be written to: every file is read again the next time

@@ -153,6 +153,11 @@ def process(
     if has_special_tokens(processor, template, texts):
         options["add_special_tokens"] = False
     features: BatchFeature = processor(text=texts, **options)
+    if "input_ids" not in features:
+        raise ModelError(
+            "config: model.path: this model's processor makes no tokens of a prompt, but only "
+            f"{', '.join(sorted(features))}, so that no question reaches the model; choose another"
+        )
     # Labels would tell PaliGemma that it is being trained.
     return {
         name: value

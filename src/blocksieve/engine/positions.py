@@ -38,8 +38,8 @@ def most_positions(model: PreTrainedModel) -> int | None:
 
 def num_places(batch: Batch) -> int:
     """Return how many places a prompt of the batch takes in any way: padding and gaps count."""
-    ids = batch.inputs.get("input_ids")  # (rows, width); a few decoders are given images alone
-    width = 0 if ids is None else int(ids.shape[1])
+    ids = batch.inputs["input_ids"]  # (rows, width)
+    width = int(ids.shape[1])
     if batch.prefix is None:
         return width
     rest_width = int(batch.prefix.rest.shape[1])
@@ -58,8 +58,8 @@ def length_dependence(model: PreTrainedModel) -> LengthDependence | None:
             kinds.add(str(kind))
             candidates = [settings.get(name) for name in LENGTHS]
             candidates += [getattr(config, name, None) for name in LENGTHS]
-            known = [length for length in candidates if isinstance(length, int)]
-            limits.append(min(known, default=0))
+            lengths = [length for length in candidates if isinstance(length, int)]
+            limits.append(min(lengths, default=0))
     if not kinds:
         return None
     return LengthDependence(min(limits), remembers=not kinds.issubset(FORGETFUL_KINDS))

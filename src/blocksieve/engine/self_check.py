@@ -115,7 +115,7 @@ def _check_of_rare_cases(
     does not answer.
     """
     removing = [combination for combination in combinations if combination.size]
-    if not removing or "input_ids" not in probe.inputs:
+    if not removing:
         return None
     lacking = [each for each in removing if removing[0].blocks[0] in each.blocks]
     longer = with_longer_first(probe)

@@ -19,7 +19,8 @@ PROMPT_DATE = date(2026, 1, 1)
 
 # A chat template's call for the day, with its format as a literal.
 DATE_CALL = re.compile(r"""\bstrftime_now\(\s*(?:format\s*=\s*)?(["'])(.*?)\1\s*\)""")
-ANY_DATE_CALL = re.compile(r"\bstrftime_now\s*\(")
+# Any other use of it; to ask whether it exists does no harm.
+OTHER_DATE_USE = re.compile(r"\bstrftime_now\b(?!\s+is\s+(?:not\s+)?defined)")
 # Where transformers looks for a chat template, the first that has one counts.
 TEMPLATE_FILES = (
     "chat_template.jinja",
@@ -154,7 +155,7 @@ def dated(chat_template: str | dict[str, str]) -> str | None:
         default = chat_template.get("default")
         return None if default is None else dated(default)
     fixed = DATE_CALL.sub(lambda call: repr(PROMPT_DATE.strftime(call[2])), chat_template)
-    if ANY_DATE_CALL.search(fixed):
+    if OTHER_DATE_USE.search(fixed):
         raise ModelError(
             "the checkpoint's chat template asks for the day in a format that it computes; "
             "write the format into the call of strftime_now, or set model.prompt"
