@@ -48,7 +48,7 @@ CONFIGS: list[tuple[str, Any, str]] = [
     ("samples.holdout", -3, "samples.holdout: -3 must be at least 0"),
     ("samples.search", float("nan"), "samples.search: must be a finite number"),
     ("seed", "lucky", "seed: 'lucky' must be of type integer"),
-    ("model.dtype", "float64", "model.dtype: 'float64' must be one of float32"),
+    ("model.dtype", "float64", "model.dtype: 'float64' must be one of auto, float32"),
     ("model.device", "tpu", "model.device: 'tpu' must be one of auto, cpu"),
     ("model.kind", "audio", "model.kind: 'audio' must be one of vlm, text"),
     ("model.path", "", "model.path: '' must not be empty"),
@@ -106,9 +106,9 @@ CONFIGS: list[tuple[str, Any, str]] = [
 
 # The text of config/datasets/NAME.yaml, and what the line must say.
 DATASETS: list[tuple[str, str, str]] = [
-    ("bad", "task_type: [", "config/datasets/bad.yaml: not YAML"),
-    ("bad", "", "config/datasets/bad.yaml: (top level): None must be of type object"),
-    ("bad", yaml.safe_dump([VQA]), "must be of type object"),
+    ("bad", "task_type:\n- [", "config/datasets/bad.yaml: line 2: not YAML"),
+    ("bad", "", "config/datasets/bad.yaml: must hold keys with values"),
+    ("bad", yaml.safe_dump([VQA]), "config/datasets/bad.yaml: must hold keys with values"),
     (
         "bad",
         yaml.safe_dump(VQA | {"metric": "accuracy"}),
@@ -139,7 +139,7 @@ DATASETS: list[tuple[str, str, str]] = [
     (
         "bad",
         "!!python/object/apply:os.system ['touch canary']",
-        "config/datasets/bad.yaml: not YAML",
+        "config/datasets/bad.yaml: line 1: not YAML",
     ),
     (
         "generic",
