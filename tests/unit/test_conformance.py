@@ -72,7 +72,52 @@ class NumberTokenizer:
         return " ".join(map(str, tokens))
 
 
+# Types that answer as others do: `make test-all` tries them too.
+ALIKE = (
+    "aria",
+    "aya_vision",
+    "bamba",
+    "chameleon",
+    "cohere2_vision",
+    "deepseek_vl",
+    "falcon",
+    "gemma4",
+    "gemma4:experts",
+    "glm4v",
+    "glm4v_moe",
+    "got_ocr2",
+    "gpt2",
+    "gpt_neox",
+    "idefics2",
+    "internvl",
+    "janus",
+    "lfm2",
+    "lighton_ocr",
+    "llava_next",
+    "llava_next_video",
+    "llava_onevision",
+    "mistral3",
+    "mpt",
+    "ovis2",
+    "phi",
+    "qwen2_vl",
+    "qwen3_moe",
+    "qwen3_vl_moe",
+    "shieldgemma2",
+    "smolvlm",
+    "video_llava",
+    "vipllava",
+)
 CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_IMAGES]
+
+
+def marked(cases: list[tuple[str, int]]) -> list[Any]:
+    """Cases of which those of types alike are long trials."""
+    parameters = []
+    for name, images in cases:
+        marks = [pytest.mark.long] if name in ALIKE else []
+        parameters.append(pytest.param(name, images, marks=marks))
+    return parameters
 
 
 def load(model: Any) -> LoadedModel:
@@ -129,7 +174,7 @@ def check(
             )
 
 
-@pytest.mark.parametrize(("name", "images"), CASES)
+@pytest.mark.parametrize(("name", "images"), marked(CASES))
 def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -> None:
     model = zoo.make_model(name)
     inputs = zoo.make_inputs(name, model, images=images)

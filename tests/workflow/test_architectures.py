@@ -18,7 +18,14 @@ PROMPTS = {"paligemma": "{images}answer en {prompt}"}
 RUNGS = {"paligemma": "drafts"}
 
 
-@pytest.mark.parametrize("name", TYPES)
+# The others are made of the same parts: `make test-all` tries them too.
+UNLIKE = ("llava", "molmo2", "paligemma", "qwen3_vl")
+PARAMETERS = [
+    pytest.param(name, marks=[] if name in UNLIKE else [pytest.mark.long]) for name in TYPES
+]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflow]) -> None:
     workflow = make_workflow()
     save_checkpoint(name, workflow.folder / "models/tiny")
