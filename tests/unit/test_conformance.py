@@ -10,7 +10,9 @@ from blocksieve.combination import Combination
 from blocksieve.engine.answers import Refused
 from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.positions import num_places
 from blocksieve.engine.prefixes import find_prefix
+from blocksieve.engine.self_check import with_longer_first
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
@@ -208,6 +210,36 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     expected = expected_answers(model, inputs, {})
     for drafts in (None, corrupt_drafts(expected[COMBINATIONS[0]])):
         check(engine, batch, expected, {}, drafts)
+
+
+# Types with sliding windows, and one with attention in chunks.
+WINDOWS = (
+    "aya_vision",
+    "cohere2_vision",
+    "gemma3",
+    "llama4",
+    "llava:alternating windows",
+    "llava:sliding window",
+    "mistral3",
+)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_prefixes_are_shared_where_no_window_slides(name: str) -> None:
+    sizes = zoo.make_model(name)
+    firsts = zoo.make_inputs(name, sizes, rows=2)
+    inputs, groups = questions(sizes, firsts)
+    batch = Batch(inputs, find_prefix(inputs, firsts, groups, sizes.config.image_token_id))
+    assert batch.prefix is not None
+    assert start_engine("shared", load(sizes), batch, LENGTH).rung == "drafts"
+    # Just wide enough for the batch, and not for one with a longer prompt.
+    model = zoo.make_model(name, window=num_places(batch) + LENGTH + 1)
+    engine = start_engine("shared", load(model), batch, LENGTH)
+    assert engine.rung == "prefixes", engine.reason
+    for each in (batch, with_longer_first(batch)):
+        expected = expected_answers(model, each.inputs, {})
+        for drafts in (None, corrupt_drafts(expected[COMBINATIONS[0]])):
+            check(engine, each, expected, {}, drafts)
 
 
 def questions(

@@ -256,10 +256,15 @@ def keep_past_of_windows(cache: Cache) -> None:
     cache.activate_past_recording()
 
 
-def has_windows(cache: Cache) -> bool:
-    """Whether any layer keeps the last tokens only. Stands for the layers' `is_sliding`."""
-    layers = cache.layers
-    return any(layer.is_sliding for layer in layers)
+def narrowest_window(model: PreTrainedModel) -> int | None:
+    """Return how many tokens the block sees that sees the fewest; None if all see all of them.
+
+    Stands for `is_sliding` and `sliding_window` of the cache's layers, which transformers sets from
+    whatever a config calls its windows and chunks.
+    """
+    layers = empty_cache(model).layers
+    windows = [layer.sliding_window for layer in layers if layer.is_sliding]
+    return min(windows, default=None)
 
 
 def layers_at(cache: Cache, position: int) -> list[CacheLayerMixin]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from blocksieve.engine.generation import narrowest_window
 from blocksieve.engine.inputs import Batch
+from blocksieve.engine.prefixes import Prefix
 
 # Rotary embeddings that turn a token by the same angle however long the batch is. All others, such
 # as `dynamic` and `longrope`, are taken to depend on it.
@@ -44,6 +46,19 @@ def num_places(batch: Batch) -> int:
         return width
     rest_width = int(batch.prefix.rest.shape[1])
     return max(width, batch.prefix.length + rest_width)
+
+
+def usable_prefix(model: PreTrainedModel, batch: Batch, max_new_tokens: int) -> Prefix | None:
+    """Return a batch's common prefixes, unless a window would slide past their start.
+
+    A sliding window counts the gap between a prefix and what follows it as if tokens stood there,
+    which is right only where it reaches back over all of them. So does attention within chunks.
+    """
+    if batch.prefix is None:
+        return None
+    window = narrowest_window(model)
+    needed = num_places(batch) + max_new_tokens
+    return batch.prefix if window is None or needed < window else None
 
 
 def length_dependence(model: PreTrainedModel) -> LengthDependence | None:

@@ -14,7 +14,12 @@ from blocksieve.engine.answer_batch import answer_batch_in
 from blocksieve.engine.answers import Answer
 from blocksieve.engine.attempt import attempt
 from blocksieve.engine.inputs import Batch
-from blocksieve.engine.positions import length_dependence, most_positions, num_places
+from blocksieve.engine.positions import (
+    length_dependence,
+    most_positions,
+    num_places,
+    usable_prefix,
+)
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import Context, generate
 from blocksieve.engine.replay import walk_order
@@ -29,6 +34,7 @@ CHECKED_TOKENS = 8
 # How much longer than the probe's a prompt of a check is.
 MORE_TOKENS = 32
 NOTHING_IN_COMMON = "not prefixes: prompts about the same images begin with nothing to share"
+NARROW_WINDOW = "not prefixes: a sliding window is narrower than the prompts"
 
 Answered = Mapping[Combination, list[Answer]]
 Attempted = Mapping[Combination, list[Answer] | Exception]
@@ -75,8 +81,14 @@ def climb(
     checks = _checks(context, probe)
     if not checks:
         return Climbed(REFERENCE, "nothing to compare with: the reference answers no combination")
-    problems = [] if probe.prefix is not None else [NOTHING_IN_COMMON]
-    for way in _ways_to_check(probe, ladder):
+    problems = []
+    if usable_prefix(loaded.model, probe, num_tokens) is None:
+        # The probe could not tell the ways with prefixes from others.
+        problems.append(NOTHING_IN_COMMON if probe.prefix is None else NARROW_WINDOW)
+        ladder = [way for way in ladder if not way.prefixes]
+    for way in ladder:
+        if way == REFERENCE:
+            continue
         problem, drift = _first_problem(way, context, checks)
         if problem is None:
             return Climbed(way, "; ".join(problems) or "self-check passed", drift)
@@ -201,14 +213,6 @@ def _padded_inputs(inputs: Inputs, token: int) -> Inputs:
     if mask is None:
         return inputs
     return inputs | {"input_ids": inputs["input_ids"].masked_fill(mask == 0, token)}
-
-
-def _ways_to_check(probe: Batch, ladder: Sequence[Way]) -> list[Way]:
-    """Return the ways that the probe can tell from the reference, fastest first."""
-    ways = [way for way in ladder if way != REFERENCE]
-    if probe.prefix is None:
-        ways = [way for way in ways if not way.prefixes]
-    return ways
 
 
 def _reference_answers(

@@ -24,7 +24,12 @@ from blocksieve.engine.continuation import Continuation
 from blocksieve.engine.generation import Prepared, generate_greedily, prepare
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.interception import intercepted
-from blocksieve.engine.positions import most_positions, num_places, rotary_state_kept
+from blocksieve.engine.positions import (
+    most_positions,
+    num_places,
+    rotary_state_kept,
+    usable_prefix,
+)
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import Context
 from blocksieve.engine.replay import BlockReplay, EncoderMemo, encoders
@@ -63,7 +68,8 @@ class SharedBatch:
         self.work = context.work
         self.near_tie_steps = context.near_tie_steps
         self.ends = end_tokens(loaded.model)
-        self.prefix = batch.prefix if way.prefixes else None
+        prefix = usable_prefix(loaded.model, batch, context.max_new_tokens)
+        self.prefix = prefix if way.prefixes else None
         self.blocks = dict(enumerate(loaded.blocks.blocks))
         self.encoders = encoders(loaded.model, loaded.blocks)
         prefix_of = None if self.prefix is None else self.prefix.group

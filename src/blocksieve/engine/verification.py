@@ -13,12 +13,10 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from blocksieve.engine.attempt import UnsupportedError
 from blocksieve.engine.generation import (
     ModelArguments,
     Prepared,
     grow_arguments,
-    has_windows,
     keep_past_of_windows,
     run_prompts,
     score_unread,
@@ -133,11 +131,7 @@ def verify(
 
 def read_prefixes(prepared: Prepared) -> Cache:
     """Run common prefixes as prompts, and return their cache."""
-    cache = run_prompts(prepared).past_key_values
-    if has_windows(cache):
-        raise UnsupportedError(
-            "a sliding window counts the gap between a prefix and what follows it"
-        )
+    cache: Cache = run_prompts(prepared).past_key_values
     return cache
 
 

@@ -10,11 +10,17 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForImage
 from zoo.types import HARDER, IMAGE_TEXT, QFORMER_SIZES, TEXT, TEXT_SIZES, TOKENS, VISION_SIZES
 
 
-def make_model(name: str, seed: int = 0) -> Any:
-    """A model in float32 and evaluation mode, whose answers have no end token."""
+def make_model(name: str, seed: int = 0, window: int | None = None) -> Any:
+    """A model in float32 and evaluation mode, whose answers have no end token.
+
+    `window`: in place of the type's sliding window or chunk of attention.
+    """
     torch.manual_seed(seed)
     auto = AutoModelForCausalLM if name in TEXT else AutoModelForImageTextToText
-    model = randomised(auto.from_config(make_config(name)).float().eval(), seed)
+    config = make_config(name)
+    if window is not None:
+        set_window(config, window)
+    model = randomised(auto.from_config(config).float().eval(), seed)
     settings = model.generation_config
     settings.eos_token_id = None
     settings.pad_token_id = 0
@@ -28,6 +34,14 @@ def make_model(name: str, seed: int = 0) -> Any:
     ):
         setattr(settings, forced, None)
     return model
+
+
+def set_window(config: Any, window: int) -> None:
+    """Change how many tokens the blocks with a window, or with attention in chunks, see."""
+    decoder = config.get_text_config(decoder=True)
+    for name in ("sliding_window", "attention_chunk_size"):
+        if getattr(decoder, name, None) is not None:
+            setattr(decoder, name, window)
 
 
 def make_config(name: str) -> Any:
