@@ -17,6 +17,7 @@ from blocksieve.engine.attempt import UnsupportedError
 from blocksieve.engine.generation import (
     ModelArguments,
     Prepared,
+    cache_of,
     grow_arguments,
     has_windows,
     keep_past_of_windows,
@@ -133,7 +134,7 @@ def verify(
 
 def read_prefixes(prepared: Prepared) -> Cache:
     """Run common prefixes as prompts, and return their cache."""
-    cache = run_prompts(prepared).past_key_values
+    cache = cache_of(run_prompts(prepared))
     if has_windows(cache):
         raise UnsupportedError(
             "a sliding window counts the gap between a prefix and what follows it"
@@ -152,7 +153,7 @@ def _read_prompts(prepared: Prepared, processors: LogitsProcessorList, work: Wor
         model=prepared.model,
         input_ids=input_ids,
         arguments=prepared.arguments,
-        cache=outputs.past_key_values,
+        cache=cache_of(outputs),
         processors=processors,
         chosen=scores.argmax(-1)[:, None],
     )
@@ -205,7 +206,6 @@ def _last_logits(
     """
     keep_past_of_windows(reading.cache)
     arguments = dict(arguments)
-    arguments.pop("past_key_values", None)  # it may be another one than the prefixes'
     if "logits_to_keep" in arguments:
         arguments["logits_to_keep"] = num_wanted
     logits = score_unread(
