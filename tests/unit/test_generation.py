@@ -17,6 +17,7 @@ from torch.utils import flop_counter
 from transformers import (
     DynamicCache,
     EncoderDecoderCache,
+    GenerationConfig,
     GenerationMixin,
     LlamaConfig,
     LogitsProcessor,
@@ -53,7 +54,20 @@ def test_the_flop_counter_takes_these_arguments() -> None:
 
 def test_transformers_has_all_that_is_called() -> None:
     assert generation.missing_names() == []
-    assert generation.version_problem() is None
+    assert generation.version_problem(GenerationConfig()) is None
+
+
+def test_a_penalty_that_does_not_know_where_rows_begin_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(penalty: float, prompt_ignore_length: Any) -> None:
+        raise ValueError("`prompt_ignore_length` has to be a positive integer")
+
+    monkeypatch.setattr(generation, "RepetitionPenaltyLogitsProcessor", refuse)
+    problem = generation.version_problem(GenerationConfig(repetition_penalty=1.5))
+    assert problem is not None
+    assert "RepetitionPenaltyLogitsProcessor(prompt_ignore_length by row)" in problem
+    assert generation.version_problem(GenerationConfig(repetition_penalty=1.0)) is None
 
 
 def test_a_missing_name_and_another_signature_are_told(

@@ -148,7 +148,7 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
     if name == "reference":
         fastest = long_way = Climbed(REFERENCE, "wanted by evaluation.engine")
     else:
-        problem = version_problem()
+        problem = version_problem(loaded.model.generation_config)
         if problem is not None:
             logger.warning(problem)
         fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)

@@ -24,6 +24,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
 )
 from transformers.cache_utils import (
     CacheLayerMixin,
@@ -114,9 +115,24 @@ def missing_names() -> list[str]:
     return missing
 
 
-def version_problem() -> str | None:
-    """Return why this transformers may be run more slowly than a tested one, None if it is not."""
+def _penalty_knows_rows() -> bool:
+    """Whether a penalty on repetition can be told where each row begins: from 5.23 on."""
+    row_begins = torch.zeros(1, dtype=torch.long)  # (rows,)
+    try:
+        RepetitionPenaltyLogitsProcessor(1.5, row_begins)
+    except ValueError:
+        return False
+    return True
+
+
+def version_problem(settings: GenerationConfig) -> str | None:
+    """Return why a model with these settings may be slower than on a newer or older transformers.
+
+    None if nothing is missing.
+    """
     missing = missing_names()
+    if settings.repetition_penalty not in (None, 1.0) and not _penalty_knows_rows():
+        missing.append("RepetitionPenaltyLogitsProcessor(prompt_ignore_length by row)")
     if not missing:
         return None
     oldest, newest = TESTED_VERSIONS
