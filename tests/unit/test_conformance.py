@@ -72,7 +72,8 @@ class NumberTokenizer:
         return " ".join(map(str, tokens))
 
 
-CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_IMAGES]
+CASES = [pytest.param(name, 1, marks=zoo.failing_with(name)) for name in zoo.TYPES]
+CASES += [pytest.param(name, 2, marks=zoo.failing_with(name)) for name in zoo.SEVERAL_IMAGES]
 
 
 def load(model: Any) -> LoadedModel:
