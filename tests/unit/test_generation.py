@@ -4,77 +4,104 @@ Where a new release fails here, engine/generation.py is the place to mend.
 """
 
 import inspect
+import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import transformers
 import zoo
 from torch.utils import flop_counter
 from transformers import (
     DynamicCache,
     EncoderDecoderCache,
+    GenerationConfig,
     GenerationMixin,
     LlamaConfig,
     LogitsProcessor,
     MistralConfig,
 )
-from transformers.cache_utils import (
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-)
 from transformers.generation import utils
 
-from blocksieve.engine import generation
+from blocksieve.engine import engines, generation
 from blocksieve.engine.attempt import UnsupportedError
+from blocksieve.engine.inputs import Batch
+from blocksieve.engine.self_check import Climbed
+from blocksieve.engine.ways import PREFILL
+from blocksieve.models.blocks import find_blocks
+from blocksieve.models.loading import LoadedModel
 
-PRIVATE_NAMES = [
-    (GenerationMixin, "_get_logits_processor"),
-    (GenerationMixin, "_prefill"),
-    (GenerationMixin, "_update_model_kwargs_for_generation"),
-    (GenerationMixin, "_sample"),
-    (GenerationMixin, "prepare_inputs_for_generation"),
-    (utils, "MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL"),
-    (DynamicCache, "activate_past_recording"),
-    (DynamicCache, "get_seq_length"),
-    (EncoderDecoderCache, "activate_past_recording"),
-    (DynamicLayer, "batch_select_indices"),
-    (DynamicLayer, "lazy_initialization"),
-    (DynamicLayer, "update"),
-    (DynamicLayer, "is_sliding"),
-    (DynamicSlidingWindowLayer, "batch_select_indices"),
+REPOSITORY = Path(__file__).parents[2]
+TORCH_NAMES = [
     (torch.Tensor, "_version"),
     (flop_counter, "sdpa_flop_count"),
     (torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu"),
     (torch.ops.aten, "_grouped_mm"),
 ]
-KEYWORDS = [
-    (GenerationMixin.generate, {"custom_generate"}),
-    # What a custom_generate function is called with, and what it may name.
-    (
-        GenerationMixin._sample,
-        {"input_ids", "logits_processor", "stopping_criteria", "generation_config"},
-    ),
-    (GenerationMixin._prefill, {"input_ids", "generation_config", "model_kwargs"}),
-    (
-        GenerationMixin._update_model_kwargs_for_generation,
-        {"outputs", "model_kwargs", "is_encoder_decoder"},
-    ),
-    (
-        GenerationMixin.prepare_inputs_for_generation,
-        {"input_ids", "next_sequence_length", "past_key_values"},
-    ),
-    (flop_counter.FlopCounterMode, {"display", "custom_mapping"}),
-]
 
 
-@pytest.mark.parametrize(("owner", "name"), PRIVATE_NAMES)
-def test_a_private_name_is_there(owner: Any, name: str) -> None:
+@pytest.mark.parametrize(("owner", "name"), TORCH_NAMES)
+def test_a_private_name_of_torch_is_there(owner: Any, name: str) -> None:
     assert hasattr(owner, name)
 
 
-@pytest.mark.parametrize(("function", "names"), KEYWORDS)
-def test_a_function_takes_these_arguments(function: Any, names: set[str]) -> None:
-    assert names <= set(inspect.signature(function).parameters)
+def test_the_flop_counter_takes_these_arguments() -> None:
+    parameters = inspect.signature(flop_counter.FlopCounterMode).parameters
+    assert {"display", "custom_mapping"} <= set(parameters)
+
+
+def test_transformers_has_all_that_is_called() -> None:
+    assert generation.missing_names() == []
+    assert generation.version_problem(GenerationConfig()) is None
+
+
+def test_a_penalty_that_does_not_know_where_rows_begin_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(penalty: float, prompt_ignore_length: Any) -> None:
+        raise ValueError("`prompt_ignore_length` has to be a positive integer")
+
+    monkeypatch.setattr(generation, "RepetitionPenaltyLogitsProcessor", refuse)
+    problem = generation.version_problem(GenerationConfig(repetition_penalty=1.5))
+    assert problem is not None
+    assert "RepetitionPenaltyLogitsProcessor(prompt_ignore_length by row)" in problem
+    assert generation.version_problem(GenerationConfig(repetition_penalty=1.0)) is None
+
+
+def test_a_missing_name_and_another_signature_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def renamed(self: Any, input_ids: torch.Tensor, settings: Any, model_kwargs: Any) -> None: ...
+
+    monkeypatch.setattr(GenerationMixin, "_prefill", renamed)
+    monkeypatch.delattr(utils, "MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL")
+    model = zoo.make_model("llama")
+    loaded = LoadedModel(model, None, torch.device("cpu"), find_blocks(model))
+    probe = Batch(zoo.make_inputs("llama", model))
+    monkeypatch.setattr(engines, "_fastest_ways", lambda *_: [Climbed(PREFILL, "slow")] * 2)
+    with caplog.at_level(logging.WARNING, "blocksieve"):
+        engines.start_engine("shared", loaded, probe, 2)
+    oldest, newest = generation.TESTED_VERSIONS
+    told = (
+        f"transformers {transformers.__version__} lacks MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL, "
+        f"_prefill(generation_config), so that the engine may be slow; "
+        f"it is tested with {oldest} to {newest}"
+    )
+    assert told in caplog.messages
+
+
+def test_the_tested_versions_are_the_floor_and_the_pinned_one() -> None:
+    oldest, newest = generation.TESTED_VERSIONS
+    floor = re.search(r'"transformers>=([\d.]+),', (REPOSITORY / "pyproject.toml").read_text())
+    pinned = re.search(
+        r"^transformers==(.+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE
+    )
+    assert floor is not None
+    assert pinned is not None
+    assert oldest == f"{floor[1]}.0"
+    assert newest == pinned[1]
 
 
 def test_a_cache_and_its_layers_have_these_attributes() -> None:
@@ -141,7 +168,7 @@ def test_what_generate_decodes_with_is_had_without_decoding() -> None:
     width = inputs["input_ids"].shape[1]
     assert grown["attention_mask"].shape[1] == width + 2
     assert prepared.arguments["attention_mask"].shape[1] == width
-    assert not {"pixel_values", "past_key_values"} & set(generation.without_images(grown))
+    assert not {"pixel_values", generation.CACHE_ARGUMENT} & set(generation.without_images(grown))
 
 
 def test_a_generate_of_its_own_without_other_decoding_methods_is_told() -> None:

@@ -35,7 +35,9 @@ def state(model: Any) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=zoo.failing_with(name)) for name in TYPES]
+)
 def test_everything_is_as_before_also_after_an_error(name: str) -> None:
     model = zoo.make_model(name)
     inputs = zoo.make_inputs(name, model)

@@ -7,6 +7,7 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answer_batch import answer_batch_in
 from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused
 from blocksieve.engine.attempt import attempt
+from blocksieve.engine.generation import version_problem
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.positions import length_dependence, num_places
 from blocksieve.engine.reference import Context, answers_of_copy, generate
@@ -147,6 +148,9 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
     if name == "reference":
         fastest = long_way = Climbed(REFERENCE, "wanted by evaluation.engine")
     else:
+        problem = version_problem(loaded.model.generation_config)
+        if problem is not None:
+            logger.warning(problem)
         fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)
     # The reference may be nearly tied where this way is not, by as much as the two differ.
     near_tie_steps = NEAR_TIE_STEPS + max(fastest.drift, long_way.drift)

@@ -1,16 +1,19 @@
 """All that the engine needs of transformers and torch beyond their documented interfaces.
 
 Each function stands for one private or undocumented thing, and says why no public one will do.
-The rest of the engine calls these functions only. tests/unit/test_generation.py checks that the
-installed libraries still have every name used here, so that a new release fails in one place.
+The rest of the engine calls these functions only, and knows of no version. What differs between
+versions is a name, chosen by what the installed library has. tests/unit/test_generation.py checks
+that the installed libraries have every name used here, so that a new release fails in one place.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
+import transformers
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from transformers import (
     Cache,
@@ -21,6 +24,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
 )
 from transformers.cache_utils import (
     CacheLayerMixin,
@@ -28,7 +32,7 @@ from transformers.cache_utils import (
     DynamicSlidingWindowLayer,
     LinearAttentionCacheLayerMixin,
 )
-from transformers.generation.utils import MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
+from transformers.generation import utils as generation_utils
 from transformers.utils import ModelOutput
 
 from blocksieve.engine.attempt import UnsupportedError
@@ -36,6 +40,106 @@ from blocksieve.engine.nested import cloned, tensors_in
 
 ModelArguments = dict[str, object]
 """Keyword arguments of a model's forward, as `generate` keeps them between steps."""
+
+
+# ---- versions -----------------------------------------------------------------------------------
+
+# The oldest and the newest transformers that the tests run on: the floor in pyproject.toml, and
+# what constraints.txt pins.
+TESTED_VERSIONS = ("5.22.0", "5.24.0")
+
+# Owner, and a name that it must have.
+PRIVATE_NAMES: list[tuple[object, str]] = [
+    (GenerationMixin, "_get_logits_processor"),
+    (GenerationMixin, "_prefill"),
+    (GenerationMixin, "_update_model_kwargs_for_generation"),
+    (GenerationMixin, "_sample"),
+    (GenerationMixin, "prepare_inputs_for_generation"),
+    (generation_utils, "MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL"),
+    (DynamicCache, "activate_past_recording"),
+    (DynamicCache, "get_seq_length"),
+    (EncoderDecoderCache, "activate_past_recording"),
+    (DynamicLayer, "batch_select_indices"),
+    (DynamicLayer, "lazy_initialization"),
+    (DynamicLayer, "update"),
+    (DynamicLayer, "is_sliding"),
+    (DynamicSlidingWindowLayer, "batch_select_indices"),
+]
+
+
+def _parameters(owner: object, name: str) -> set[str]:
+    function = getattr(owner, name, None)
+    return set(inspect.signature(function).parameters) if callable(function) else set()
+
+
+def _cache_argument() -> str:
+    """Return by which name `generate` and `forward` know the cache; 5.24 renamed it to `cache`."""
+    parameters = _parameters(GenerationMixin, "prepare_inputs_for_generation")
+    return "cache" if "cache" in parameters else "past_key_values"
+
+
+CACHE_ARGUMENT = _cache_argument()
+
+# Owner, one of its functions, and arguments that it must take.
+PRIVATE_ARGUMENTS: list[tuple[object, str, set[str]]] = [
+    (GenerationMixin, "generate", {"custom_generate"}),
+    # What a custom_generate function is called with, and what it may name.
+    (
+        GenerationMixin,
+        "_sample",
+        {"input_ids", "logits_processor", "stopping_criteria", "generation_config"},
+    ),
+    (GenerationMixin, "_prefill", {"input_ids", "generation_config", "model_kwargs"}),
+    (
+        GenerationMixin,
+        "_update_model_kwargs_for_generation",
+        {"outputs", "model_kwargs", "is_encoder_decoder"},
+    ),
+    (
+        GenerationMixin,
+        "prepare_inputs_for_generation",
+        {"input_ids", "next_sequence_length", CACHE_ARGUMENT},
+    ),
+]
+
+
+def missing_names() -> list[str]:
+    """Return what the installed transformers lacks of what this module calls."""
+    missing = []
+    for owner, name in PRIVATE_NAMES:
+        if not hasattr(owner, name):
+            missing.append(name)
+    for owner, name, needed in PRIVATE_ARGUMENTS:
+        for argument in sorted(needed - _parameters(owner, name)):
+            missing.append(f"{name}({argument})")
+    return missing
+
+
+def _penalty_knows_rows() -> bool:
+    """Whether a penalty on repetition can be told where each row begins: from 5.23 on."""
+    row_begins = torch.zeros(1, dtype=torch.long)  # (rows,)
+    try:
+        RepetitionPenaltyLogitsProcessor(1.5, row_begins)
+    except ValueError:
+        return False
+    return True
+
+
+def version_problem(settings: GenerationConfig) -> str | None:
+    """Return why a model with these settings may be slower than on a newer or older transformers.
+
+    None if nothing is missing.
+    """
+    missing = missing_names()
+    if settings.repetition_penalty not in (None, 1.0) and not _penalty_knows_rows():
+        missing.append("RepetitionPenaltyLogitsProcessor(prompt_ignore_length by row)")
+    if not missing:
+        return None
+    oldest, newest = TESTED_VERSIONS
+    return (
+        f"transformers {transformers.__version__} lacks {', '.join(missing)}, so that the engine "
+        f"may be slow; it is tested with {oldest} to {newest}"
+    )
 
 
 # ---- generate -----------------------------------------------------------------------------------
@@ -113,14 +217,14 @@ class Prepared:
     @property
     def suits_all_combinations(self) -> bool:
         """Whether nothing but the cache depends on the combination."""
-        cache = self.arguments.get("past_key_values")
+        cache = self.arguments.get(CACHE_ARGUMENT)
         # Other caches hold states already, such as those of an encoder.
         return type(cache) is DynamicCache
 
     def with_empty_cache(self) -> "Prepared":
         """Return the same with a cache of its own, as many layers as the model has blocks now."""
         cache = empty_cache(self.model)
-        arguments = self.arguments | {"past_key_values": cache}
+        arguments = self.arguments | {CACHE_ARGUMENT: cache}
         return replace(self, arguments=arguments)
 
 
@@ -176,6 +280,12 @@ def run_prompts(prepared: Prepared) -> ModelOutput:
     )
 
 
+def cache_of(outputs: ModelOutput) -> Cache:
+    """Return the cache that a model's output hands on."""
+    cache: Cache = getattr(outputs, CACHE_ARGUMENT)
+    return cache
+
+
 def grow_arguments(
     model: PreTrainedModel, arguments: ModelArguments, num_tokens: int
 ) -> ModelArguments:
@@ -199,7 +309,8 @@ def without_images(arguments: ModelArguments) -> ModelArguments:
     Stands for MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL, the list by which `generate` itself drops
     pixels after the first pass. Which arguments are images, no public list says.
     """
-    dropped = {"past_key_values", *MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL}
+    images = generation_utils.MULTIMODAL_INPUTS_TO_DROP_OUTSIDE_PREFILL
+    dropped = {CACHE_ARGUMENT, *images}
     kept = {}
     for name, value in arguments.items():
         if name not in dropped:
@@ -220,8 +331,9 @@ def score_unread(
     model knows it. Stands for the undocumented `next_sequence_length` of
     `prepare_inputs_for_generation`, which cuts every argument down to the unread tokens.
     """
+    arguments = arguments | {CACHE_ARGUMENT: cache}  # they may hold another one
     inputs = model.prepare_inputs_for_generation(
-        input_ids, next_sequence_length=num_unread, past_key_values=cache, **arguments
+        input_ids, next_sequence_length=num_unread, **arguments
     )
     logits: torch.Tensor = model(**inputs, return_dict=True).logits
     return logits

@@ -16,6 +16,7 @@ from transformers import (
 from blocksieve.engine.generation import (
     ModelArguments,
     Prepared,
+    cache_of,
     grow_arguments,
     keep_past_of_windows,
     run_prompts,
@@ -131,8 +132,7 @@ def verify(
 
 def read_prefixes(prepared: Prepared) -> Cache:
     """Run common prefixes as prompts, and return their cache."""
-    cache: Cache = run_prompts(prepared).past_key_values
-    return cache
+    return cache_of(run_prompts(prepared))
 
 
 def _read_prompts(prepared: Prepared, processors: LogitsProcessorList, work: Work) -> Reading:
@@ -146,7 +146,7 @@ def _read_prompts(prepared: Prepared, processors: LogitsProcessorList, work: Wor
         model=prepared.model,
         input_ids=input_ids,
         arguments=prepared.arguments,
-        cache=outputs.past_key_values,
+        cache=cache_of(outputs),
         processors=processors,
         chosen=scores.argmax(-1)[:, None],
     )
@@ -199,7 +199,6 @@ def _last_logits(
     """
     keep_past_of_windows(reading.cache)
     arguments = dict(arguments)
-    arguments.pop("past_key_values", None)  # it may be another one than the prefixes'
     if "logits_to_keep" in arguments:
         arguments["logits_to_keep"] = num_wanted
     logits = score_unread(

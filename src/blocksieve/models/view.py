@@ -1,7 +1,7 @@
 """Leave blocks out of a model: for the time of a call without copying, or for good in a copy.
 
 Every per-block attribute that is re-mapped is listed here by name; all else stays as it is.
-An entry's comment names types of transformers 5.23 that have it.
+An entry's comment names types of transformers 5.24 that have it.
 """
 
 import copy

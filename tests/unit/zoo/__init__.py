@@ -3,10 +3,13 @@
 None of it uses the package.
 """
 
+import pytest
+import transformers
+
 from zoo.build import make_model
 from zoo.inputs import SEVERAL_IMAGES, make_inputs
 from zoo.prune import prune
-from zoo.types import BLOCKS, HARDER, IMAGE_TEXT, TEXT
+from zoo.types import BLOCKS, BROKEN, HARDER, IMAGE_TEXT, TEXT
 
 TYPES = [*IMAGE_TEXT, *HARDER, *TEXT]
 
@@ -17,7 +20,14 @@ __all__ = [
     "SEVERAL_IMAGES",
     "TEXT",
     "TYPES",
+    "failing_with",
     "make_inputs",
     "make_model",
     "prune",
 ]
+
+
+def failing_with(name: str) -> list[pytest.MarkDecorator]:
+    """The marks of a type's tests: it fails if the installed transformers cannot run it at all."""
+    reason = BROKEN.get((name, transformers.__version__))
+    return [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
