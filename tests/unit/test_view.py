@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import zoo
+from transformers import UdopConfig, UdopForConditionalGeneration
 
 from blocksieve.combination import Combination
 from blocksieve.errors import ModelError
@@ -44,7 +45,7 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
     block_list = find_blocks(model)
     answers = model.generate(**inputs, max_new_tokens=4)
     before = state(model)
-    combination = Combination.of((1, 4) if name == "lfm2_vl" else (4,))
+    combination = Combination.of((4,))
     assert refusal(model, block_list, combination) is None
     with view(model, block_list, combination):
         assert len(find_blocks(model).blocks) == zoo.BLOCKS - combination.size
@@ -66,6 +67,11 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
             "but cross-attention keeps no record of how many tokens there are",
         ),
         ("gemma4:shared keys and values", "2", "block 3 uses the keys and values of block 2"),
+        (
+            "lfm2_vl",
+            "1-4",
+            "no block with attention would be left, whose cache counts the tokens for the others",
+        ),
         ("llava", "0-1-2-3-4-5", "no block would be left"),
         ("llava", "6", "the model has blocks 0 to 5 only"),
     ],
@@ -107,3 +113,14 @@ def test_kinds_of_blocks_have_names() -> None:
         "lfm2": ("convolution", "attention") * 3,
         "llava": ("attention",) * 6,
     }
+
+
+def test_the_block_with_the_position_bias_of_all_stays() -> None:
+    sizes = {"d_model": 64, "d_kv": 16, "d_ff": 96, "num_heads": 4, "vocab_size": 160}
+    config = UdopConfig(num_layers=2, num_decoder_layers=3, image_size=28, patch_size=14, **sizes)
+    with torch.device("meta"):
+        model = UdopForConditionalGeneration(config)
+    block_list = find_blocks(model)
+    first, second = Combination.of((0,)), Combination.of((1,))
+    assert refusal(model, block_list, first) == "block 0 holds the position bias of all blocks"
+    assert refusal(model, block_list, second) is None

@@ -38,6 +38,7 @@ ENTRIES_PER_BLOCK = (
     "indexer_types",  # glm5_next, glm_moe_dsa
     "sliding_windows",  # moonshine_streaming
     "activation_sparsity_pattern",  # gemma3n
+    "intermediate_size",  # gemma3n: a list there, and a number in all others
     "num_attention_heads_per_layer",  # laguna
     "num_key_value_heads_per_layer",  # sapiens2
     "layers_num_experts",  # jamba (computed)
@@ -68,6 +69,8 @@ NUMBERS_INSIDE_BLOCK = (
     "layer_id",  # gpt_neo
     "layer_number",  # gpt_neox_japanese
 )
+# The module that makes a bias of distances between tokens: T5's first block for all others.
+POSITION_BIAS = "relative_attention_bias"  # t5, udop, pix2struct
 
 MISSING = object()
 
@@ -157,7 +160,7 @@ def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combinat
         return f"the model has blocks 0 to {num_blocks - 1} only"
     if len(removed) == num_blocks:
         return "no block would be left"
-    kept = _kept(num_blocks, combination)
+    kept = kept_blocks(num_blocks, combination)
     kinds = block_list.kinds
     # mllama's mask asks the first block's cache for the length, and cross-attention's has none.
     if kinds[kept[0]].startswith("cross") and not kinds[0].startswith("cross"):
@@ -165,6 +168,11 @@ def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combinat
             f"block {kept[0]} would come first, "
             "but cross-attention keeps no record of how many tokens there are"
         )
+    if not _counts_tokens(block_list, kept):
+        return "no block with attention would be left, whose cache counts the tokens for the others"
+    biased = _position_bias_blocks(block_list)
+    if biased and not any(block in biased for block in kept):
+        return f"block {biased[0]} holds the position bias of all blocks"
     sources = _key_value_sources(block_list)
     for block in kept:
         if sources.get(block) in removed:
@@ -175,14 +183,39 @@ def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combinat
     return None
 
 
-def _kept(num_blocks: int, combination: Combination) -> list[int]:
+def kept_blocks(num_blocks: int, combination: Combination) -> list[int]:
+    """Return the blocks that stay, in order."""
     return [block for block in range(num_blocks) if block not in combination.blocks]
 
 
-def _positions(kept: list[int]) -> dict[int, int]:
+def new_numbers(kept: list[int]) -> dict[int, int]:
     """Return the new number of each kept block."""
-    new_numbers = range(len(kept))
-    return dict(zip(kept, new_numbers, strict=True))
+    return {block: number for number, block in enumerate(kept)}
+
+
+def _counts_tokens(block_list: BlockList, kept: list[int]) -> bool:
+    """Whether a block with attention is left where the model had any.
+
+    Others cache states that do not tell how many tokens they saw. A model without any attention
+    counts by itself.
+    """
+    has_attention = []
+    for block, kind in zip(block_list.blocks, block_list.kinds, strict=True):
+        # nemotron_h calls whatever a block does its mixer.
+        mixer = type(getattr(block, "mixer", None)).__name__
+        is_attention = "attention" in kind and "linear" not in kind
+        has_attention.append(is_attention or mixer.endswith("Attention"))
+    return not any(has_attention) or any(has_attention[block] for block in kept)
+
+
+def _position_bias_blocks(block_list: BlockList) -> list[int]:
+    """Return the blocks that make a position bias for all; empty if each block makes its own."""
+    biased = []
+    for number, block in enumerate(block_list.blocks):
+        last_names = [path.rpartition(".")[2] for path, _ in block.named_modules()]
+        if POSITION_BIAS in last_names:
+            biased.append(number)
+    return biased if len(biased) < len(block_list.blocks) else []
 
 
 def _key_value_sources(block_list: BlockList) -> dict[int, int]:
@@ -214,18 +247,19 @@ def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combinati
     if not combination.blocks:
         return []
     num_blocks = len(block_list.blocks)
-    kept = _kept(num_blocks, combination)
+    kept = kept_blocks(num_blocks, combination)
     owner = block_list.owner
     edits = [*_per_layer_input_edits(owner, kept)]
-    for config in _configs(model, owner):
-        edits += _config_edits(config, kept, num_blocks)
+    for config in decoder_configs(model, owner):
+        edits += _computed_entry_edits(config, kept, num_blocks)
+        edits += stored_config_edits(config, kept, num_blocks)
     edits += _owner_edits(block_list, kept, num_blocks)
     edits += _number_edits(block_list.blocks, kept)
     return edits
 
 
-def _configs(model: PreTrainedModel, owner: nn.Module) -> list[PretrainedConfig]:
-    """Return the configs that the decoder or its cache reads, each once."""
+def decoder_configs(model: PreTrainedModel, owner: nn.Module) -> list[PretrainedConfig]:
+    """Return the configs that the decoder, which owns the blocks, or its cache reads, each once."""
     configs = [model.config.get_text_config(decoder=True)]
     for module in (owner, model.get_decoder()):
         config = getattr(module, "config", None)
@@ -261,10 +295,12 @@ def _number_edits(blocks: nn.ModuleList, kept: list[int]) -> Iterator[Edit]:
                     yield Edit(values, name, position)
 
 
-def _config_edits(config: PretrainedConfig, kept: list[int], num_blocks: int) -> Iterator[Edit]:
+def stored_config_edits(
+    config: PretrainedConfig, kept: list[int], num_blocks: int
+) -> Iterator[Edit]:
+    """Yield edits of what a config stores, so that a `config.json` can hold them."""
     values: dict[str, object] = vars(config)
     yield from _shared_cache_edits(values, kept, num_blocks)
-    yield from _computed_entry_edits(config, kept, num_blocks)
     yield from _heterogeneity_edits(config, kept)
     attribute_map: dict[str, str] = type(config).attribute_map or {}
     yield from _table_edits(values, attribute_map, kept, num_blocks)
@@ -281,7 +317,7 @@ def _shared_cache_edits(
         yield Edit(values, "num_kv_shared_layers", len(kept_shared))
     sources = values.get("kv_source_layers")  # mistral_large4
     if isinstance(sources, (list, tuple)) and sources:
-        positions = _positions(kept)
+        positions = new_numbers(kept)
         kept_sources = [positions[sources[block]] for block in kept]
         yield Edit(values, "kv_source_layers", kept_sources)
 
@@ -334,7 +370,7 @@ def _table_edits(
         if isinstance(entries, (list, tuple)) and len(entries) == num_blocks:
             kept_entries = [entries[block] for block in kept]
             yield Edit(values, name, type(entries)(kept_entries))
-    positions = _positions(kept)
+    positions = new_numbers(kept)
     for name in _stored_names(BLOCK_NUMBERS, attribute_map):
         numbers = values.get(name)
         if isinstance(numbers, (list, tuple, set)):
