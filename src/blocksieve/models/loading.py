@@ -239,13 +239,17 @@ def empty_model(spec: ModelSpec) -> PreTrainedModel:
     spec = with_own_format(spec)
     folder = str(fetch(spec))
     with readable(spec):
-        config = read_config(spec, folder)
-        with torch.device("meta"):
-            return auto_class(spec, config).from_config(
-                config,
-                dtype=getattr(torch, spec.dtype),
-                trust_remote_code=spec.trust_remote_code,
-            )
+        return build_empty(spec, read_config(spec, folder))
+
+
+def build_empty(spec: ModelSpec, config: PretrainedConfig) -> PreTrainedModel:
+    """Return the model of a config without weights: its tensors take no memory."""
+    with torch.device("meta"):
+        return auto_class(spec, config).from_config(
+            config,
+            dtype=getattr(torch, spec.dtype),
+            trust_remote_code=spec.trust_remote_code,
+        )
 
 
 def weights_bytes(spec: ModelSpec) -> int:
@@ -274,14 +278,7 @@ def load_model(spec: ModelSpec) -> LoadedModel:
             GenerationConfig.from_pretrained(folder)
         if device == "auto":
             options["device_map"] = "auto"
-        model, loading_info = auto_class(spec, config).from_pretrained(
-            folder,
-            dtype=getattr(torch, spec.dtype),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # all of them are named below, not the first alone
-            **options,
-        )
-    refuse_wrong_weights(spec, loading_info)
+        model = load_weights(spec, config, folder, **options)
     if device != "auto":
         model = model.to(device)
     block_list = find_blocks(model, spec.blocks)
@@ -292,12 +289,37 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     return loaded
 
 
+def load_weights(
+    spec: ModelSpec, config: PretrainedConfig, folder: str, **options: str | bool
+) -> PreTrainedModel:
+    """Load a checkpoint's weights; ModelError if they are not just those of the model."""
+    model, loading_info = auto_class(spec, config).from_pretrained(
+        folder,
+        dtype=getattr(torch, spec.dtype),
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # all of them are named, not the first alone
+        **options,
+    )
+    refuse_wrong_weights(spec, loading_info)
+    return model
+
+
 def refuse_wrong_weights(spec: ModelSpec, loading_info: Mapping[str, Collection[object]]) -> None:
     """Raise a ModelError if the checkpoint's weights are not just those of the model.
 
     `loading_info` is transformers' own, which leaves tied weights out. A weight that the
     checkpoint lacks, or has in another shape, would be random.
     """
+    faults = weight_faults(loading_info)
+    if faults:
+        raise ModelError(
+            f"config: model.path: the weights of {spec.path!r} do not fit its config.json: "
+            f"{'; '.join(faults)}; name a complete checkpoint of this architecture"
+        )
+
+
+def weight_faults(loading_info: Mapping[str, Collection[object]]) -> list[str]:
+    """Say which weights are missing, unexpected or mismatched; empty if none is."""
     faults = []
     for kind in ("missing", "unexpected", "mismatched"):
         entries = loading_info.get(f"{kind}_keys") or ()
@@ -306,11 +328,7 @@ def refuse_wrong_weights(spec: ModelSpec, loading_info: Mapping[str, Collection[
         if names:
             others = f" and {len(names) - 3} more" if len(names) > 3 else ""
             faults.append(f"{len(names)} {kind} ({', '.join(names[:3])}{others})")
-    if faults:
-        raise ModelError(
-            f"config: model.path: the weights of {spec.path!r} do not fit its config.json: "
-            f"{'; '.join(faults)}; name a complete checkpoint of this architecture"
-        )
+    return faults
 
 
 def _set_padding(loaded: LoadedModel) -> None:

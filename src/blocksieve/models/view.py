@@ -55,6 +55,7 @@ BLOCK_NUMBERS = (
     "moe_layers",  # llama4
     "mlp_only_layers",  # qwen3_moe, qwen3_vl_moe
     "full_attn_idxs",  # lfm2
+    "attn_layer_indices",  # bamba
     "rope_scaling_layers",  # molmo2
     "global_attn_indexes",  # the vision encoder of got_ocr2
     "residual_block_indices",  # vitdet
