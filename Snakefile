@@ -1,6 +1,6 @@
 # blocksieve: which decoder blocks of a vision-language model can be removed, for which tasks, at what loss, how surely.
 # `snakemake --cores all` runs the demo; `--configfile config/NAME.yaml` another run.
-# Targets: all, evaluation, analysis, figures, report.
+# Targets: all, evaluation, analysis, figures, report, deploy.
 
 
 from snakemake.utils import min_version
@@ -15,6 +15,7 @@ include: "rules/search.smk"
 include: "rules/analysis.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/deployment.smk"
 
 
 rule all:

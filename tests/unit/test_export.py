@@ -214,7 +214,8 @@ def test_all_files_but_config_and_weights_are_the_sources_byte_for_byte(tmp_path
         "vocab.txt": "a\nü\r\n".encode(),
         "chat_template.jinja": b"{{ messages }}\n",
         "generation_config.json": b'{"eos_token_id":  2, "max_length": 99}',
-        "modeling_mine.py": b"# code\n",
+        "tokenizer_config.json": b'{"auto_map": {"AutoTokenizer": ["mine.Mine", null]}}',
+        "mine.py": b"# code\n",
         "parts/processor_config.json": b"{}",
     }
     for name, content in contents.items():
@@ -226,13 +227,16 @@ def test_all_files_but_config_and_weights_are_the_sources_byte_for_byte(tmp_path
     for name, content in contents.items():
         assert (tmp_path / "out" / name).read_bytes() == content
     assert record["copied"] == sorted(contents)
-    assert record["code"] == ["modeling_mine.py"]
+    assert record["code"] == ["mine.py"]
     assert record["kept"] == [1, 2, 4, 5]
     assert json.loads((tmp_path / "out/blocksieve.json").read_text()) == record
     assert not (tmp_path / "out/original").exists()
-    (source / "generation_config.json").unlink()
+    # Without a config that names it, code is not the checkpoint's.
+    for name in ("generation_config.json", "tokenizer_config.json"):
+        (source / name).unlink()
     export(spec, Combination.of((0,)), tmp_path / "plain")
     assert not (tmp_path / "plain/generation_config.json").exists()
+    assert not (tmp_path / "plain/mine.py").exists()
 
 
 def test_half_a_block_is_refused(tmp_path: Path) -> None:

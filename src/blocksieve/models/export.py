@@ -35,7 +35,7 @@ from blocksieve.models.loading import (
 from blocksieve.models.number_format import with_own_format
 from blocksieve.models.pruned_config import pruned_config
 from blocksieve.models.structure import first_difference, packed_dimension
-from blocksieve.models.view import kept_blocks, refusal, without_blocks
+from blocksieve.models.view import kept_blocks, without_blocks
 from blocksieve.specs import ModelSpec
 from blocksieve.version import VERSION
 
@@ -114,9 +114,6 @@ def why_not_exportable(
 
     None if nothing speaks against it.
     """
-    reason = refusal(empty, find_blocks(empty, model.blocks), combination)
-    if reason is not None:
-        return reason
     try:
         _plan(with_own_format(model), empty, combination)
     except ModelError as error:
@@ -223,10 +220,15 @@ def _stock_weights(weights: dict[str, torch.Tensor], plan: _Plan) -> dict[str, t
 
 def _side_files(spec: ModelSpec, source: Path) -> list[Path]:
     """Return the source's files besides config and weights: tokenizer, templates, code."""
+    # Python files that no config names are not the checkpoint's, such as those of a package.
+    configs = source.glob("*config.json")
+    has_code = any('"auto_map"' in file.read_text(encoding="utf-8") for file in configs)
     written_anew = (CONFIG, RECORD, WEIGHT_INDEX, *[f"*{suffix}" for suffix in WEIGHTS], *COPIES)
     files = []
     for file in decisive_files(source, spec.gguf_file):
         path = str(file.relative_to(source))
+        if file.suffix == ".py" and not has_code:
+            continue
         if not any(fnmatch.fnmatch(path, pattern) for pattern in written_anew):
             files.append(file)
     return files

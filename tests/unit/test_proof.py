@@ -1,0 +1,192 @@
+"""The proof of an export: transformers alone answers token for token what was measured."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from safetensors.torch import load_file, save_file
+
+from blocksieve import shards
+from blocksieve.combination import NONE, Combination
+from blocksieve.deployment import stock_answers
+from blocksieve.deployment.proof import check, measured_answers, prove
+from blocksieve.deployment.recommended import combination_of
+from blocksieve.errors import ConfigError, ModelError
+from blocksieve.files import file_hash
+from blocksieve.models.export import export
+from blocksieve.search.evaluate import evaluate, metadata_of
+from blocksieve.search.task import Task
+from blocksieve.specs import EvaluationSpec, ModelSpec
+
+LIST = Combination.of((4, 13))
+
+
+@pytest.fixture(scope="module")
+def measured(demo_samples, demo_model_config: ModelSpec, tmp_path_factory: Any) -> Any:
+    """Role and answers of two datasets, as a run's shards hold them."""
+    folder = tmp_path_factory.mktemp("run")
+    definitions, tables, paths = {}, {}, []
+    for dataset in ("demo_vqa", "demo_caption"):
+        table, definition = demo_samples(dataset, 6)
+        tables[dataset] = folder / f"{dataset}.parquet"
+        table.write_parquet(tables[dataset])
+        evaluation_spec = EvaluationSpec("shared", "auto", batch_timeout=3600)
+        task = Task(dataset, definition, demo_model_config, "fingerprint", evaluation_spec)
+        evaluation = evaluate(task, table, table, [NONE, LIST], folder / "cache")
+        paths.append(folder / f"{dataset}.shard.parquet")
+        shards.write(paths[-1], dataset, evaluation.rows, metadata_of(task, evaluation.computed))
+        definitions[dataset] = definition
+    assert measured_answers(Combination.of((7,)), definitions, tables, paths) == (None, {})
+    return measured_answers(LIST, definitions, tables, paths)
+
+
+@pytest.fixture(scope="module")
+def exported(demo_model_config: ModelSpec, tmp_path_factory: Any) -> Path:
+    folder = tmp_path_factory.mktemp("exports") / str(LIST)
+    export(demo_model_config, LIST, folder)
+    return folder
+
+
+@pytest.fixture
+def checkpoint(exported: Path, tmp_path: Path) -> Path:
+    """A copy of an export that a test may spoil."""
+    return Path(shutil.copytree(exported, tmp_path / "checkpoint"))
+
+
+def tamper(checkpoint: Path, *, factor: float | None, record: bool) -> None:
+    """Multiply a weight, or take it out; let the record say that this was written, or not."""
+    file = checkpoint / "model.safetensors"
+    weights = load_file(file)
+    name = next(name for name in weights if name.endswith("layers.3.mlp.down_proj.weight"))
+    tensor = weights.pop(name)
+    if factor is not None:
+        weights[name] = tensor * factor
+    save_file(weights, file, metadata={"format": "pt"})
+    if record:
+        path = checkpoint / "blocksieve.json"
+        content = json.loads(path.read_text())
+        content["weights"][file.name] = file_hash(file)
+        path.write_text(json.dumps(content))
+
+
+def test_an_export_answers_as_measured(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    role, answers = measured
+    proof = prove(checkpoint, demo_model_config, LIST, role, answers)
+    assert proof == {
+        "combination": "4-13",
+        "role": "search",  # there are no holdout samples
+        "samples": 12,
+        "equal": 12,
+        "near_ties": 0,
+        "datasets": {name: {"samples": 6, "equal": 6, "near_ties": 0} for name in answers},
+        "first_difference": None,
+    }
+    check(proof, checkpoint)
+
+
+def test_any_change_of_a_weight_fails(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    tamper(checkpoint, factor=1.001, record=False)
+    with pytest.raises(ModelError, match=r"model\.safetensors is not as it was exported"):
+        prove(checkpoint, demo_model_config, LIST, *measured)
+
+
+def test_weights_that_answer_otherwise_fail_with_the_first_difference(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    tamper(checkpoint, factor=-30, record=True)
+    role, answers = measured
+    proof = prove(checkpoint, demo_model_config, LIST, role, answers)
+    assert proof["equal"] < proof["samples"]
+    first = proof["first_difference"]
+    assert first is not None
+    assert first["exported"] != first["measured"]
+    with pytest.raises(ModelError, match=f"first in dataset {first['dataset']}, sample "):
+        check(proof, checkpoint)
+
+
+def test_a_missing_weight_fails_whatever_is_answered(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    tamper(checkpoint, factor=None, record=True)
+    with pytest.raises(ModelError, match=r"does not load all weights .*missing_keys.*layers\.3"):
+        prove(checkpoint, demo_model_config, LIST, *measured)
+
+
+def test_a_near_tie_that_differs_is_counted_and_does_not_fail(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    role, answers = measured
+    changed = {}
+    for dataset, part in answers.items():
+        # The first sample's answer was another, by a near tie.
+        rows = part.rows.with_row_index()
+        is_first = pl.col("index") == 0
+        rows = rows.with_columns(
+            tokens=pl.when(is_first).then(pl.lit([99], pl.List(pl.Int32))).otherwise("tokens"),
+            near_tie=is_first,
+        )
+        changed[dataset] = type(part)(part.definition, rows.drop("index"))
+    proof = prove(checkpoint, demo_model_config, LIST, role, changed)
+    assert (proof["equal"], proof["near_ties"], proof["first_difference"]) == (10, 2, None)
+    check(proof, checkpoint)
+
+
+def test_the_judge_imports_transformers_and_nothing_of_the_package(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1], run_name='judge'); "
+        "print([name for name in sys.modules if name.startswith('blocksieve')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, stock_answers.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def recommendations() -> Any:
+    rows = [(1, "2", 1.0), (2, "2-3", 2.9), (3, "2-3-4", 3.1)]
+    return {
+        "strategies": {
+            "conservative": {"combination": "none", "size": 0, "max_drop": 1.5},
+            "balanced": {"combination": "4-13", "size": 2, "max_drop": 3.0},
+            "aggressive": {"combination": "4-9-13", "size": 3, "max_drop": 10.0},
+        },
+        "scenarios": {
+            "known_task": [
+                {"name": "Visual QA", "size": size, "combination": text, "high": high}
+                for size, text, high in rows
+            ]
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "combination"),
+    [("balanced", "4-13"), ("aggressive", "4-9-13"), ("Visual QA", "2-3"), ("1-7", "1-7")],
+)
+def test_a_list_is_named_by_strategy_task_type_or_blocks(name: str, combination: str) -> None:
+    assert str(combination_of(name, recommendations())) == combination
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("conservative", "no list of blocks keeps the conservative limit"),
+        ("best", "'best' is no list of this run; name blocks, or one of conservative, balanced"),
+        ("none", "a list must name a block"),
+    ],
+)
+def test_what_is_no_list_is_said(name: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        combination_of(name, recommendations())
