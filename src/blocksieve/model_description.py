@@ -13,7 +13,8 @@ class ModelDescription(TypedDict):
 
     `dtype` is the number format that the model runs in, the checkpoint's own for `auto`.
     `blocks` is the path of the block list in the model, `kinds` names the kind of each block, and
-    `parameters` counts the model's weights.
+    `parameters` counts the model's weights. `not_exportable` says of each block that no exported
+    checkpoint can lack why that is so; the others can, alone.
     """
 
     fingerprint: str
@@ -25,6 +26,7 @@ class ModelDescription(TypedDict):
     blocks: str
     kinds: list[str]
     parameters: int
+    not_exportable: dict[str, str]
 
 
 def read_description(path: Path | str) -> ModelDescription:

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PreT
 from blocksieve.combination import Combination
 from blocksieve.errors import ModelError
 from blocksieve.models import pruned_config, view
+from blocksieve.models.describe import describe_model
 from blocksieve.models.export import export, why_not_exportable
 from blocksieve.models.loading import empty_model
 from blocksieve.specs import ModelSpec
@@ -237,6 +238,15 @@ def test_all_files_but_config_and_weights_are_the_sources_byte_for_byte(tmp_path
     export(spec, Combination.of((0,)), tmp_path / "plain")
     assert not (tmp_path / "plain/generation_config.json").exists()
     assert not (tmp_path / "plain/mine.py").exists()
+
+
+def test_a_models_description_says_which_blocks_cannot_be_exported(tmp_path: Path) -> None:
+    periodic, _ = saved("jamba", tmp_path / "jamba")
+    reasons = describe_model(periodic)["not_exportable"]
+    assert reasons.keys() == {"0", "1", "2", "3", "4"}
+    assert "would be of class Jamba" in reasons["2"]
+    plain, _ = saved("llama", tmp_path / "llama")
+    assert describe_model(plain)["not_exportable"] == {}
 
 
 def test_half_a_block_is_refused(tmp_path: Path) -> None:

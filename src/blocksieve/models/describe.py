@@ -3,9 +3,13 @@
 import logging
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
+from blocksieve.combination import Combination
 from blocksieve.model_description import ModelDescription
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.checkpoint import fetch, identify, locate
+from blocksieve.models.export import why_not_exportable
 from blocksieve.models.loading import empty_model
 from blocksieve.models.number_format import with_own_format
 from blocksieve.specs import ModelSpec
@@ -30,6 +34,7 @@ def describe_model(model: ModelSpec) -> ModelDescription:
         blocks=block_list.path,
         kinds=list(block_list.kinds),
         parameters=sum(weight.numel() for weight in empty.parameters()),
+        not_exportable=_not_exportable(model, empty, len(block_list.blocks)),
     )
     logger.info(
         "%(architecture)s with %(num_blocks)d blocks (%(block_class)s), "
@@ -37,3 +42,21 @@ def describe_model(model: ModelSpec) -> ModelDescription:
         description,
     )
     return description
+
+
+def _not_exportable(model: ModelSpec, empty: PreTrainedModel, num_blocks: int) -> dict[str, str]:
+    """Return which blocks no export can lack alone, with the reasons, and log one of them."""
+    reasons = {}
+    for block in range(num_blocks):
+        combination = Combination.of((block,))
+        reason = why_not_exportable(model, empty, combination)
+        if reason is not None:
+            reasons[str(combination)] = reason
+    if reasons:
+        logger.warning(
+            "%d of %d blocks cannot be left out of an exported checkpoint alone: %s",
+            len(reasons),
+            num_blocks,
+            next(iter(reasons.values())),
+        )
+    return reasons
