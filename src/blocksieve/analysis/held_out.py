@@ -115,6 +115,8 @@ def _finalists(evidence: Evidence, holdout: Evidence) -> list[Finalist]:
     datasets = evidence.datasets
     in_holdout = set(holdout.measured_on(datasets))
     combinations = [each for each in evidence.with_full_coverage() if each in in_holdout]
+    if not combinations:
+        return []
     contrasts = [{combination: 1.0} for combination in combinations]
     search_means = evidence.average(contrasts, datasets)
     holdout_means = holdout.average(contrasts, datasets)
