@@ -76,13 +76,12 @@ def _power(evidence: Evidence, group: pl.DataFrame) -> Row:
     if median_se is not None:
         se = median_se * PERCENT
         row |= {"se": se, "detectable": float(detectable(se))}
-        row |= _samples_for_gaps(evidence, group)
+        row |= _samples_for_gaps(evidence, group, n)
     return row
 
 
-def _samples_for_gaps(evidence: Evidence, group: pl.DataFrame) -> Row:
-    """Return how many samples of one dataset each of GAPS would need."""
-    n = group["n"].max()
+def _samples_for_gaps(evidence: Evidence, group: pl.DataFrame, n: int) -> Row:
+    """Return how many samples of one dataset each of GAPS would need, given its n samples."""
     largest = evidence.max_change[group["dataset"][0]] * PERCENT
     seen, unseen = _variances(_drops_in_points(evidence, group))
     has_error = seen + unseen > 0
@@ -156,10 +155,11 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
         return content
     known.sort()
     se, width, typical = known[(len(known) - 1) // 2]
+    detected = float(detectable(se))
     content["width"] = width
-    content["detectable"] = float(detectable(se))
+    content["detectable"] = detected
     if se > 0:
-        smaller = _smaller(content["detectable"], evidence.limits.conservative)
+        smaller = _smaller(detected, evidence.limits.conservative)
         content["smaller"] = smaller
         content["samples_for_smaller"] = _samples_for(judge, datasets, typical, smaller)
     return content

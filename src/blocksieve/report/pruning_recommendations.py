@@ -79,7 +79,7 @@ def what_samples_can_tell(document: Recommendations, unit: str) -> list[str]:
     ]
     if resolution["smaller"] is not None:
         sentences.append(
-            f"{whole_number(resolution['samples_for_smaller'])} samples would show"
+            f"{whole_number(resolution['samples_for_smaller'])} such samples would show a drop of"
             f" {resolution['smaller']:.2f} {unit}."
         )
     if not supports_findings(document):
