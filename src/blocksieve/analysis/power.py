@@ -57,7 +57,8 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     groups = removals.sort("dataset").group_by("dataset", maintain_order=True)
     rows = []
     for _, group in groups:
-        rows.append(_power(evidence, group))
+        row = _power(evidence, group)
+        rows.append(row)
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
@@ -82,16 +83,20 @@ def _power(evidence: Evidence, group: pl.DataFrame) -> Row:
 
 def _samples_for_gaps(evidence: Evidence, group: pl.DataFrame, n: int) -> Row:
     """Return how many samples of one dataset each of GAPS would need, given its n samples."""
-    largest = evidence.max_change[group["dataset"][0]] * PERCENT
-    seen, unseen = _variances(_drops_in_points(evidence, group))
+    dataset = group["dataset"][0]
+    largest = evidence.max_change[dataset] * PERCENT
+    drops = _drops_in_points(evidence, group)
+    seen, unseen = _variances(drops)
     has_error = seen + unseen > 0
     if not has_error.any():
         return {}
     needed: Row = {}
     for gap in GAPS:
-        at_least = np.maximum(seen[has_error], _all_or_nothing(gap, largest, n))
-        samples = samples_needed(at_least, unseen[has_error], n, gap)
-        needed[f"n_for_{gap:g}_pp"] = int(np.ceil(np.median(samples)))
+        least = _all_or_nothing(gap, largest, n)
+        at_gap = np.maximum(seen[has_error], least)
+        samples = samples_needed(at_gap, unseen[has_error], n, gap)
+        median = np.ceil(np.median(samples))
+        needed[f"n_for_{gap:g}_pp"] = int(median)
     return needed
 
 
@@ -100,12 +105,21 @@ def _drops_in_points(evidence: Evidence, group: pl.DataFrame) -> Drops:
     dataset = group["dataset"][0]
     if dataset not in evidence.sums:
         known = group.drop_nulls("se")
-        errors = known["se"].to_numpy() * PERCENT
-        return Drops(known["drop"].to_numpy() * PERCENT, np.zeros((len(known), 0)), errors, 0)
-    complete = group.filter(pl.col("n") == pl.max("n"))["combination"].to_list()
-    of_role = (pl.col("role") == evidence.role) & pl.col("combination").is_in(complete)
-    sums = evidence.sums[dataset].filter(of_role).collect()
-    return clustered_drops(sums, complete, "points", evidence.max_change[dataset])
+        drops = Drops(
+            means=known["drop"].to_numpy(),
+            influences=np.zeros((len(known), 0)),
+            added=known["se"].to_numpy(),
+            freedom=0,
+        )
+        return drops.scaled(PERCENT)
+    complete = group.filter(pl.col("n") == pl.max("n"))
+    combinations = complete["combination"].to_list()
+    sums = evidence.sums[dataset].filter(
+        pl.col("role") == evidence.role,
+        pl.col("combination").is_in(combinations),
+    )
+    max_change = evidence.max_change[dataset]
+    return clustered_drops(sums.collect(), combinations, "points", max_change)
 
 
 def _variances(drops: Drops) -> tuple[Floats, Floats]:
@@ -114,9 +128,12 @@ def _variances(drops: Drops) -> tuple[Floats, Floats]:
     Both (combinations,). Without samples, nothing is known to have been added.
     """
     added = drops.added**2
-    if drops.influences.shape[1] == 0:
-        return added, np.zeros_like(added)
-    return (drops.influences**2).sum(axis=1), added
+    _, num_clusters = drops.influences.shape
+    if num_clusters == 0:
+        nothing = np.zeros_like(added)
+        return added, nothing
+    squares = drops.influences**2  # (combinations, clusters)
+    return squares.sum(axis=1), added
 
 
 def _all_or_nothing(gap: float, largest: float, n: int) -> float:
@@ -125,7 +142,11 @@ def _all_or_nothing(gap: float, largest: float, n: int) -> float:
     Fewer samples than gap / largest cannot change: Connor, "Sample size for testing differences in
     proportions for the paired-sample design", Biometrics 1987.
     """
-    return gap * max(largest - gap, 0) / n
+    if gap >= largest:
+        return 0.0
+    share_changed = gap / largest
+    share_kept = 1 - share_changed
+    return largest**2 * share_changed * share_kept / n
 
 
 def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resolution | None:
@@ -178,7 +199,9 @@ def _judge(
 
 
 def _smaller(detected: float, limit: float) -> float:
-    return limit if 0 < limit < detected else detected / 2
+    if 0 < limit < detected:
+        return limit
+    return detected / 2
 
 
 def _samples_for(
@@ -191,22 +214,27 @@ def _samples_for(
     samples = 0
     for dataset in datasets:
         n = judge.samples[dataset]
-        of_dataset, added = _variances(judge.subset(dataset, [combination]))
-        seen += max(of_dataset[0], _all_or_nothing(gap, largest[dataset], n))
+        drops = judge.subset(dataset, [combination])
+        of_dataset, added = _variances(drops)
+        least = _all_or_nothing(gap, largest[dataset], n)
+        seen += max(of_dataset[0], least)
         unseen += added[0]
         samples += n
-    weight = 1 / len(datasets) ** 2
-    return int(samples_needed(weight * seen, weight * unseen, samples, gap))
+    # The variance of a mean over datasets of equal weight.
+    seen /= len(datasets) ** 2
+    unseen /= len(datasets) ** 2
+    needed = samples_needed(seen, unseen, samples, gap)
+    return int(needed)
 
 
 def _largest_drops(evidence: Evidence) -> dict[str, float]:
     """Return for each dataset the most that one sample can lose, in % of the baseline or pp."""
-    largest = {dataset: PERCENT * change for dataset, change in evidence.max_change.items()}
-    if evidence.scale == "points":
-        return largest
+    largest = {}
     rows = rows_of_role(evidence.evaluations, evidence.role)
     baselines = rows.group_by("dataset").agg(pl.first("baseline"))
     for dataset, baseline in baselines.iter_rows():
-        if baseline:
-            largest[dataset] /= abs(baseline)
+        max_change = PERCENT * evidence.max_change[dataset]
+        if evidence.scale == "relative" and baseline:
+            max_change /= abs(baseline)
+        largest[dataset] = max_change
     return largest

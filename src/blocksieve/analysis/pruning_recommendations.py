@@ -1,7 +1,7 @@
 """What to remove: the best of every size, strategies by allowed loss, and a path block by block."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import TypedDict
 
 import numpy as np
@@ -271,28 +271,42 @@ def _stars(evidence: Evidence, combination: Combination, mean: DropInterval | No
 
 def _end(high: float | None) -> float:
     """Return the upper end of an interval; one that is not known keeps no limit."""
-    return np.inf if high is None else high
+    if high is None:
+        return np.inf
+    return high
 
 
 def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
+    on_search = [best["high"] for best in sizes]
     on_holdout = [best["holdout"]["high"] if best["holdout"] else None for best in sizes]
+    num_on_search = _num_kept(on_search, limit)
     num_kept = _num_kept(on_holdout, limit)
-    largest = sizes[num_kept - 1] if num_kept else None
-    num_on_search = _num_kept([best["high"] for best in sizes], limit)
-    return {
+    strategy: Strategy = {
         "max_drop": limit,
-        "size": largest["size"] if largest else 0,
-        "combination": largest["combination"] if largest else str(NONE),
-        "holdout": largest["holdout"] if largest else None,
+        "size": 0,
+        "combination": str(NONE),
+        "holdout": None,
         "end": _why_no_larger(on_holdout, num_kept),
-        "size_on_search": sizes[num_on_search - 1]["size"] if num_on_search else 0,
+        "size_on_search": 0,
     }
+    if num_on_search:
+        strategy["size_on_search"] = sizes[num_on_search - 1]["size"]
+    if num_kept:
+        largest = sizes[num_kept - 1]
+        strategy["size"] = largest["size"]
+        strategy["combination"] = largest["combination"]
+        strategy["holdout"] = largest["holdout"]
+    return strategy
 
 
 def _num_kept(highs: Iterable[float | None], limit: float) -> int:
     """Count the sizes, from the smallest, before the first whose upper end is above the limit."""
-    kept = takewhile(lambda high: _end(high) <= limit, highs)
-    return len(list(kept))
+    num_kept = 0
+    for high in highs:
+        if _end(high) > limit:
+            break
+        num_kept += 1
+    return num_kept
 
 
 def _why_no_larger(highs: Sequence[float | None], num_kept: int) -> End:

@@ -264,7 +264,10 @@ def _drop_columns(unit: str) -> list[Column]:
 
 
 def _holdout_columns(unit: str) -> list[Column]:
-    return [signed(f"holdout {unit}", "holdout_drop"), interval("holdout")]
+    return [
+        signed(f"holdout {unit}", "holdout_drop"),
+        interval("holdout"),
+    ]
 
 
 def _given_up_columns(unit: str) -> list[Column]:
