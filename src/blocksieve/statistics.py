@@ -426,13 +426,23 @@ def detectable(se: ArrayLike, power: float = POWER) -> Floats:
     return quantiles * _floats(se)
 
 
-def samples_needed(se: float, n: int, gap: float, power: float = POWER) -> int:
-    """Return how many samples make a drop of `gap` detectable, given the error of `n` samples.
+def samples_needed(
+    seen: ArrayLike, unseen: ArrayLike, n: int, gap: float, power: float = POWER
+) -> Floats:
+    """Return how many samples make a drop of `gap` detectable, from the variances of `n` samples.
 
-    The standard error falls with the root of the number of samples.
+    `seen` and `unseen`: the two parts of the variance of a mean, in squared units of `gap`: what
+    samples showed, which falls with their number, and what was added for changes that they may not
+    have shown. These are two samples however many there are (see `_unseen`; Bonett and Price 2012),
+    so that this part falls with the square of the number. With r = n / samples it solves
+    seen r + unseen r^2 = (gap / quantiles)^2, where `detectable` multiplies by the quantiles.
     """
-    ratio = float(detectable(se, power)) / gap
-    return int(np.ceil(n * ratio**2))
+    allowed = (gap / detectable(1.0, power)) ** 2
+    root = np.sqrt(_floats(seen) ** 2 + 4 * _floats(unseen) * allowed)
+    # The solution in the form that also holds without an unseen part.
+    ratio = 2 * allowed / (_floats(seen) + root)
+    samples: Floats = np.ceil(n / ratio)
+    return samples
 
 
 def none_if_nan(number: float) -> float | None:

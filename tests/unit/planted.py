@@ -16,6 +16,7 @@ from blocksieve.evidence import Evidence
 from blocksieve.search.plan import all_combinations
 from blocksieve.shards import by_cluster
 from blocksieve.specs import AnalysisSpec, DatasetSpec, MaxDrop
+from blocksieve.statistics import paired_drops
 from blocksieve.units import Scale
 
 LIMITS = MaxDrop(conservative=1.5, balanced=3, aggressive=10)
@@ -96,6 +97,30 @@ def planted_evaluations(
                     }
                 )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def drawn_evaluations(
+    losses: Mapping[str, Mapping[tuple[int, ...], float]], n: int, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Draw the evaluations of a run in which removing blocks turns right answers wrong.
+
+    `losses`: the probability for each dataset and combination, which is the true relative drop.
+    Right at first: 8 in 10. Both roles have n samples, each a cluster of its own.
+    """
+    baselines = dict.fromkeys(losses, 0.8)
+    table = planted_evaluations(losses, baselines, n=n)
+    drawn: dict[str, list[float]] = {"relative": [], "relative_se": [], "drop": [], "se": []}
+    for of_dataset in losses.values():
+        probabilities = np.array([0.0, *of_dataset.values()])[:, None]  # (combinations, 1)
+        for _ in ("search", "holdout"):
+            right = rng.random(n) < 0.8
+            lost = right & (rng.random((len(probabilities), n)) < probabilities)
+            for relative, prefix in ((True, "relative"), (False, "drop")):
+                drops = paired_drops(lost, right, np.ones(n), relative, max_change=1)
+                errors = np.sqrt((drops.influences**2).sum(axis=1) + drops.added**2)
+                drawn[prefix] += drops.means.tolist()
+                drawn["relative_se" if relative else "se"] += errors.tolist()
+    return table.with_columns(pl.Series(name, values) for name, values in drawn.items())
 
 
 def planted_definition(

@@ -138,7 +138,11 @@ def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
     scrambled = replace(apart, sums=sums)
     assert held_out.analyse(scrambled) != held_out.analyse(apart)
     for module in (task_specific_vs_generic, pruning_recommendations, stability):
-        assert chosen(module.analyse(scrambled)) == chosen(module.analyse(apart))
+        before, after = module.analyse(apart), module.analyse(scrambled)
+        # How far a strategy goes is what holdout samples decide.
+        for document in (before, after):
+            document.pop("strategies", None)
+        assert chosen(after) == chosen(before)
 
 
 def chosen(content):

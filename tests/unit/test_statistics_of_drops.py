@@ -223,5 +223,29 @@ def test_power_is_what_a_simulation_finds():
     drop = float(detectable(se))
     z = rng.normal(drop, se, 100_000) / se
     assert np.mean(np.abs(z) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
-    n = samples_needed(se, 500, drop / 2)
+    n = samples_needed(se**2, 0, 500, drop / 2)
     assert n == pytest.approx(2000, abs=1)
+
+
+@pytest.mark.parametrize("rates", [(0.03, 0.01), (0.06, 0.04)])
+def test_so_many_samples_as_asked_for_find_the_drop(rates):
+    """A few samples, of which few change, ask for how many the drop is found with."""
+    rng = np.random.default_rng(9)
+    drop = rates[0] - rates[1]
+
+    def drawn(n: int):
+        changes = rng.choice([1.0, -1.0, 0.0], n, p=[*rates, 1 - sum(rates)])
+        return paired_drops(changes[None], np.ones(n), np.ones(n), False, max_change=1)
+
+    asked = []
+    for _ in range(400):
+        few = drawn(96)
+        seen = (few.influences**2).sum()
+        asked.append(samples_needed(max(seen, drop * (1 - drop) / 96), few.added**2, 96, drop))
+    n = int(np.median(asked))
+    significant = []
+    for _ in range(2000):
+        many = drawn(n)
+        _, variances = many.contrasts(np.eye(1))
+        significant.append(many.means[0] > stats.norm.ppf(0.975) * np.sqrt(variances[0]))
+    assert 0.7 <= np.mean(significant) <= 0.9

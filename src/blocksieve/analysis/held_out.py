@@ -112,11 +112,14 @@ def analyse(evidence: Evidence) -> HeldOutDocument:
 
 
 def _finalists(evidence: Evidence, holdout: Evidence) -> list[Finalist]:
-    in_holdout = set(holdout.with_full_coverage())
+    datasets = evidence.datasets
+    in_holdout = set(holdout.measured_on(datasets))
     combinations = [each for each in evidence.with_full_coverage() if each in in_holdout]
+    if not combinations:
+        return []
     contrasts = [{combination: 1.0} for combination in combinations]
-    search_means = evidence.average(contrasts)
-    holdout_means = holdout.average(contrasts)
+    search_means = evidence.average(contrasts, datasets)
+    holdout_means = holdout.average(contrasts, datasets)
     finalists: list[Finalist] = []
     means = zip(combinations, search_means, holdout_means, strict=True)
     for combination, search_mean, holdout_mean in means:

@@ -28,8 +28,8 @@ TITLE = "One list for all, or one a dataset?"
 LISTS = {
     Scope.TASK_TYPE: "task type's list",
     Scope.GENERIC: "generic list",
-    Scope.LEAVE_ONE_OUT: "generic list without the dataset",
-    Scope.SAME_TYPE: "list of the type's other datasets",
+    Scope.LEFT_OUT_OF_CHOICE: "generic list, dataset not in the choice",
+    Scope.SAME_TYPE: "type's list, dataset not in the choice",
 }
 VERDICT_SHAPES = {
     Verdict.COSTS_MORE: "triangle-right",

@@ -9,6 +9,7 @@ import polars as pl
 from blocksieve.analysis import SECTIONS
 from blocksieve.report import evaluations
 from blocksieve.report.findings import findings
+from blocksieve.report.pruning_recommendations import what_samples_can_tell
 from blocksieve.report.run_facts import RunFacts, settings_section
 from blocksieve.report.section import Section
 from blocksieve.units import UNITS
@@ -45,7 +46,9 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     `table`: the evaluations. `results`: every analysis' table or document, by its name.
     """
     unit = UNITS[facts.scale]
+    can_tell = what_samples_can_tell(results["pruning_recommendations"], unit)
     sections = [
+        Section(title="What these samples can tell", notes=can_tell),
         settings_section(facts),
         *evaluations.sections(table, facts.metrics),
         Section(title="Key findings", notes=findings(results, unit)),

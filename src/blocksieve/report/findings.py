@@ -15,8 +15,8 @@ from scipy import stats
 from blocksieve.choices import Method, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import count_blocks, percent
-from blocksieve.report.pruning_recommendations import Recommendations
+from blocksieve.report.numbers import bracket, count_blocks, percent
+from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
 from blocksieve.statistics import (
@@ -26,13 +26,25 @@ from blocksieve.statistics import (
     false_discovery,
 )
 from blocksieve.units import PERCENT
-from blocksieve.verdicts import AGREEMENT, Verdict
+from blocksieve.verdicts import AGREEMENT, End, Verdict
 
 SHUFFLES = 2000
+MORE = {
+    End.LIMIT: "",
+    End.SEARCH: " This is not the end: every size searched keeps it; raise search.max_removed.",
+    End.NOT_CONFIRMED: " Larger sizes were not measured on such samples.",
+}
+"""What is said of sizes above the one that keeps a limit."""
+THAN_OWN = "than the datasets' own, on samples never used to choose."
 
 
 def findings(results: Mapping[str, Any], unit: str) -> list[str]:
-    """Return all findings that hold; `results`: tables and documents by their analyses' names."""
+    """Return all findings that hold; `results`: tables and documents by their analyses' names.
+
+    None where intervals are wider than the largest limit: such samples support no finding.
+    """
+    if not supports_findings(results["pruning_recommendations"]):
+        return []
     sentences: list[str] = []
     for analysis, find in FINDINGS:
         sentences += find(results[analysis], unit)
@@ -40,25 +52,27 @@ def findings(results: Mapping[str, Any], unit: str) -> list[str]:
 
 
 def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
-    """Yield the largest size within each limit."""
+    """Yield the largest size within each limit, judged on holdout samples alone."""
     for name, strategy in document["strategies"].items():
-        limit = f"{strategy['max_drop']:g} {unit}"
-        if not strategy["size"]:
+        title = name.capitalize()
+        limit = f"the limit of {strategy['max_drop']:g} {unit}"
+        if strategy["size"]:
+            holdout = strategy["holdout"]
             yield (
-                f"{name.capitalize()}: the best combination of no size is shown to lose at most"
-                f" {limit}."
+                f"{title}: remove {strategy['combination']} ({count_blocks(strategy['size'])})."
+                f" The mean drop is {holdout['drop']:+.2f} {unit}"
+                f" {bracket(holdout['low'], holdout['high'])} on samples never used to choose:"
+                f" its 95 % interval keeps {limit}.{MORE[strategy['end']]}"
             )
-            continue
-        on_holdout = ""
-        if strategy["holdout"]:
-            drop = strategy["holdout"]["drop"]
-            on_holdout = f" {drop:+.2f} {unit} on samples never used to choose,"
-        yield (
-            f"{name.capitalize()}: removing {strategy['combination']}"
-            f" ({count_blocks(strategy['size'])}) costs{on_holdout}"
-            f" {strategy['drop']:+.2f} {unit} on those that chose it, there at most"
-            f" {strategy['high']:+.2f} {unit} by its 95 % interval, within the limit of {limit}."
-        )
+        elif strategy["end"] == End.NOT_CONFIRMED:
+            yield (
+                f"{title}: not confirmed, since the best combinations were not measured on holdout"
+                " samples (samples.holdout)."
+            )
+        else:
+            yield (
+                f"{title}: no combination is shown to keep {limit} on samples never used to choose."
+            )
 
 
 def ties(document: Recommendations, unit: str) -> Iterator[str]:
@@ -230,32 +244,43 @@ def _datasets_of(pairs: pl.DataFrame) -> list[str]:
 
 
 def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
-    """Yield whether one list is enough, by the regret of the generic list."""
+    """Yield whether one list is enough for several datasets, by the regret of the generic list."""
     regrets = [
         row
         for row in document["mean_regret"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM and row["datasets"] > 1
     ]
     if not regrets:
         return
     if all(row["verdict"] == Verdict.SAME for row in regrets):
         yield "One list is enough: at every size the generic list is that of every dataset."
         return
-    dearer = [row for row in regrets if row["verdict"] == Verdict.COSTS_MORE]
-    for row in dearer:
-        yield (
-            f"Lists of their own pay: with {count_blocks(row['size'])} removed, the generic list"
-            f" costs {row['regret']:.2f} {unit} [{row['low']:.2f}, {row['high']:.2f}] more than the"
-            " datasets' own, on samples never used to choose."
-        )
-    all_measured = all(row["high"] is not None for row in regrets)
-    if all_measured and not dearer:
-        most = max(regrets, key=lambda row: row["high"])
+    for row in regrets:
+        if row["verdict"] == Verdict.COSTS_MORE:
+            yield (
+                f"Lists of their own pay: {_at_size(row)} {row['regret']:.2f} {unit}"
+                f" [{row['low']:.2f}, {row['high']:.2f}] more {THAN_OWN}"
+            )
+        if row["verdict"] == Verdict.COSTS_LESS:
+            yield (
+                f"One list is better than lists of their own: {_at_size(row)}"
+                f" {-row['regret']:.2f} {unit} [{-row['high']:.2f}, {-row['low']:.2f}] less"
+                f" {THAN_OWN}"
+            )
+    dearer = any(row["verdict"] == Verdict.COSTS_MORE for row in regrets)
+    if dearer or any(row["high"] is None for row in regrets):
+        return
+    most = max(regrets, key=lambda row: row["high"])
+    if most["high"] > 0:
         yield (
             "One list is enough as far as these samples tell: at no size is the generic list shown"
             f" to be worse than the datasets' own; at most it costs {most['high']:.2f} {unit} more"
             f" on average, by the 95 % interval at size {most['size']}."
         )
+
+
+def _at_size(row: Record) -> str:
+    return f"with {count_blocks(row['size'])} removed, the generic list costs"
 
 
 def winners_curse(document: HeldOut, unit: str) -> Iterator[str]:

@@ -86,7 +86,7 @@ def choosers(evidence: Evidence) -> Iterator[Chooser]:
         yield Chooser(Scope.DATASET, dataset, [dataset])
         rest = [name for name in types if name != dataset]
         if rest:
-            yield Chooser(Scope.LEAVE_ONE_OUT, dataset, rest)
+            yield Chooser(Scope.LEFT_OUT_OF_CHOICE, dataset, rest)
         same_type = [name for name in rest if types[name] == task_type]
         if same_type:
             yield Chooser(Scope.SAME_TYPE, dataset, same_type)
