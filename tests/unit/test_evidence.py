@@ -10,9 +10,11 @@ from planted import (
     planted_shard,
 )
 
+from blocksieve.analysis import task_type_comparison
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
+from blocksieve.report.findings import task_types
 from blocksieve.shards import by_cluster, chunks
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
@@ -89,6 +91,37 @@ def test_without_samples_drops_count_as_independent():
     evaluations = planted_evaluations({"vqa": {(0,): 0.1, (1,): 0.2}}, {"vqa": 0.5}, se=0.01)
     mean = planted_evidence(evaluations).average([{ONE: 1.0, ZERO: -1.0}])[0]
     assert (mean.mean, mean.se) == pytest.approx((20, 2 * 2**0.5))
+
+
+def test_without_samples_what_is_added_up_counts_as_fully_correlated():
+    drops = {(0,): 0.1, (1,): 0.2, (0, 1): 0.2}
+    evaluations = planted_evaluations({"vqa": drops, "doc": drops}, {"vqa": 0.5, "doc": 0.5})
+    alone = planted_evidence(evaluations)
+    mean, interaction = alone.average(
+        [{ONE: 0.5, ZERO: 0.5}, {BOTH: 1.0, ONE: -1.0, ZERO: -1.0}], ["vqa"]
+    )
+    # Every drop has an error of 2 %: the mean of two as much, a sum of two twice as much.
+    assert (mean.mean, mean.se) == pytest.approx((30, 2))
+    assert (interaction.mean, interaction.se) == pytest.approx((-20, 20**0.5))
+    # Two datasets have samples of their own.
+    over_both = alone.average([{ONE: 0.5, ZERO: 0.5}])[0]
+    assert over_both.se == pytest.approx(2 / 2**0.5)
+
+
+def test_without_samples_like_task_types_are_told_apart_in_5_percent_at_most():
+    rng = np.random.default_rng(5)
+    blocks = [(block,) for block in range(8)]
+    num_false = 0
+    for _ in range(20):
+        # One set of samples answers all combinations, so that their errors are much the same.
+        drops = {}
+        for dataset in ("a", "b", "c"):
+            shared = rng.normal(0, 0.01)
+            drops[dataset] = {block: 0.1 + shared + rng.normal(0, 0.002) for block in blocks}
+        table = planted_evaluations(drops, dict.fromkeys(drops, 1.0), roles=["search"], se=0.0102)
+        (sentence,) = task_types(task_type_comparison.analyse(planted_evidence(table)), "%")
+        num_false += "loses more than" in sentence
+    assert num_false <= 3
 
 
 def test_combinations_on_other_samples_are_refused(evidence):
