@@ -388,6 +388,8 @@ def _expectation(error: ValidationError) -> str:
             return f"must be {rule!r}"
         case "minimum":
             return f"must be at least {rule}"
+        case "exclusiveMinimum":
+            return f"must be above {rule}"
         case "maximum":
             return f"must be at most {rule}"
         case "maxLength":

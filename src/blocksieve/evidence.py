@@ -363,7 +363,10 @@ class Evidence:
         """Return the interval of the mean drop over datasets of this kind, None if not known."""
         over = self.counted(datasets)
         means = [float(self.values(dataset, [combination])[0]) for dataset in over]
-        low, high = population_interval(means, self.weights_of(over))
+        (mean,) = self.average([{combination: 1.0}], over)
+        low, high = population_interval(
+            means, _number(mean.low), _number(mean.high), self.weights_of(over)
+        )
         return none_if_nan(low), none_if_nan(high)
 
     def subset(self, dataset: str, combinations: Sequence[Combination]) -> Drops:

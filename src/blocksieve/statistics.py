@@ -156,8 +156,8 @@ def macro_mean(estimates: Sequence[Estimate], weights: Sequence[float] | None = 
 
     se = sqrt(sum of (w se)^2) / sum of w. The interval adds up the datasets' half widths in the
     same way: Zou and Donner, "Construction of confidence limits about effect measures", Statistics
-    in Medicine 2008. A lopsided bootstrap interval stays lopsided, and the interval over one dataset
-    is that dataset's.
+    in Medicine 2008. A lopsided bootstrap interval stays lopsided, and the interval over one
+    dataset is that dataset's.
     """
     if not estimates:
         raise DataError("macro-average over datasets: no dataset given; give at least one estimate")
@@ -213,12 +213,14 @@ def spread(means: Sequence[float], variances: Sequence[float]) -> float | None:
 
 
 def population_interval(
-    means: Sequence[float], weights: Sequence[float] | None = None
+    means: Sequence[float], low: float, high: float, weights: Sequence[float] | None = None
 ) -> tuple[float, float]:
     """Return the 95 % interval of the mean over all datasets of this kind, of which some are drawn.
 
-    `means`: of the drawn datasets. Student's t over datasets, clustered by them where weights
-    differ; both ends are nan for one dataset. Sampling noise is a part of how far the means differ.
+    `means`: of the drawn datasets. `low` to `high`: the interval of their mean, taken as fixed; the
+    result is never narrower, so that it is safe where few samples change (see `_unseen`).
+    Student's t over datasets, clustered by them where weights differ; both ends are nan for one
+    dataset. Sampling noise is a part of how far the means differ.
     """
     num_datasets = len(means)
     if num_datasets < 2:
@@ -230,7 +232,8 @@ def population_interval(
     correction = np.sqrt(num_datasets / (num_datasets - 1))
     se = correction * _root_sum_of_squares(of_dataset * (drawn - middle)) / total
     estimate = student_interval(middle, float(se), num_datasets)
-    return estimate.low, estimate.high
+    # An unknown end of the interval for fixed datasets, nan, is passed over.
+    return float(np.fmin(estimate.low, low)), float(np.fmax(estimate.high, high))
 
 
 @dataclass(frozen=True)

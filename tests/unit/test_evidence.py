@@ -1,21 +1,32 @@
 """What analyses are made from: averages of contrasts from sums by cluster of real shards."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
 import pytest
 from planted import (
+    LIMITS,
     planted_definition,
     planted_evaluations,
     planted_evidence,
     planted_shard,
 )
 
-from blocksieve.analysis import task_type_comparison
+from blocksieve.analysis import (
+    pruning_recommendations,
+    rankings_by_num_removed,
+    task_type_comparison,
+)
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
+from blocksieve.evidence import read_evidence
+from blocksieve.importance import importance_scores
+from blocksieve.report.evaluations import sections as evaluation_sections
 from blocksieve.report.findings import task_types
 from blocksieve.shards import by_cluster, chunks
+from blocksieve.specs import AnalysisSpec
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
 RNG = np.random.default_rng(0)
@@ -137,3 +148,76 @@ def test_depth_is_the_models_or_what_the_combinations_show():
     evaluations = planted_evaluations({"vqa": {(0,): 0.1, (11,): 0.2}}, {"vqa": 0.5})
     assert planted_evidence(evaluations).depth == 12
     assert planted_evidence(evaluations, num_blocks=16).depth == 16
+
+
+def seven_datasets_and_a_weak_one() -> pl.DataFrame:
+    drops = {f"dataset {number}": {(0,): 0.01, (1,): 0.02} for number in range(7)}
+    baselines = dict.fromkeys(drops, 0.8)
+    # 2 of 100 samples right: half of that lost is one sample.
+    return planted_evaluations(drops | {"hard": {(0,): 0.01, (1,): -0.01}}, baselines | {"hard": 0.02})
+
+
+def test_a_weak_baseline_is_left_out_of_means_and_named():
+    evidence = planted_evidence(seven_datasets_and_a_weak_one())
+    assert evidence.weak == evidence.left_out == ["hard"]
+    assert evidence.average([{ZERO: 1.0}])[0].mean == pytest.approx(1.25)
+    assert evidence.mean_drops([ZERO, ONE], evidence.datasets) == pytest.approx([1.25, 2.5])
+    assert evidence.spread(ZERO, evidence.datasets) == 0
+    # Alone, and on the other scale, it stands.
+    assert evidence.average([{ZERO: 1.0}], ["hard"])[0].mean == pytest.approx(50)
+    points = planted_evidence(evidence.evaluations, "points")
+    assert points.left_out == []
+    assert points.average([{ZERO: 1.0}])[0].mean == pytest.approx(1)
+    ranking = rankings_by_num_removed.analyse(evidence)
+    assert ranking["relative_mean"].to_list() == pytest.approx([1.25, 2.5])
+    assert ranking["relative_datasets"].to_list() == [7, 7]
+    assert pruning_recommendations.analyse(evidence)["left_out"] == ["hard"]
+    scores = dict(importance_scores(evidence))
+    assert scores["generic"].left_out == ("hard",)
+    assert scores["hard"].left_out == ()
+    (baselines, _) = evaluation_sections(evidence.evaluations, {})
+    (sentence,) = baselines.below
+    assert "Baseline 0.02 on hard has a standard error of 0.014" in sentence
+    assert "means over datasets in % leave it out" in sentence
+
+
+def test_baselines_are_weak_below_5_standard_errors_by_their_samples():
+    table = seven_datasets_and_a_weak_one()
+    for error, is_weak in ((0.0041, True), (0.0039, False)):
+        with_error = table.with_columns(baseline_se=pl.lit(error))
+        assert planted_evidence(with_error).weak == (["hard"] if is_weak else [])
+    only_weak = planted_evidence(table.filter(dataset="hard"))
+    assert only_weak.left_out == []
+    assert only_weak.average([{ZERO: 1.0}])[0].mean == pytest.approx(50)
+
+
+def test_datasets_count_by_their_weights():
+    drops = {"vqa": {(0,): 0.1, (1,): 0.0}, "doc": {(0,): 0.0, (1,): 0.05}}
+    table = planted_evaluations(drops, {"vqa": 1.0, "doc": 1.0}, se=0.002)
+    evidence = planted_evidence(table, weights={"doc": 3})
+    means = evidence.average([{ZERO: 1.0}, {ONE: 1.0}])
+    assert [mean.mean for mean in means] == pytest.approx([2.5, 3.75])
+    assert means[0].se == pytest.approx(0.2 * np.hypot(1, 3) / 4)
+    by_dataset = evidence.average_of({"vqa": {ZERO: 1.0}, "doc": {ONE: 1.0}}, {"vqa": 2, "doc": 0})
+    assert by_dataset.mean == pytest.approx((12 + 3 * 5) / 4)
+    ranking = rankings_by_num_removed.analyse(evidence)
+    assert ranking["combination"].to_list() == ["0", "1"]
+    assert ranking["relative_mean"].to_list() == pytest.approx([2.5, 3.75])
+    assert ranking["tied"].to_list() == [True, False]
+    equal = rankings_by_num_removed.analyse(planted_evidence(table))
+    assert equal["combination"].to_list() == ["1", "0"]
+    assert pruning_recommendations.analyse(evidence)["sizes"][0]["combination"] == "0"
+    scores = dict(importance_scores(evidence))["generic"]
+    assert scores.removal_order == (0, 1)
+    assert dict(zip(scores.datasets, scores.weights, strict=True)) == {"vqa": 1, "doc": 3}
+
+
+def test_a_weight_of_no_dataset_is_refused(tmp_path):
+    path = tmp_path / "evaluations.parquet"
+    planted_evaluations({"vqa": {(0,): 0.1}}, {"vqa": 0.5}).write_parquet(path)
+    files = SimpleNamespace(
+        evaluations=str(path), clusters=[], beams=[], model=[], finalists=[]
+    )
+    settings = AnalysisSpec("relative", LIMITS, {"vqaa": 2})
+    with pytest.raises(DataError, match=r"analysis.weights: no dataset 'vqaa' .* known: vqa"):
+        read_evidence(files, settings)

@@ -159,18 +159,20 @@ def test_spread_is_that_of_the_truth_and_not_of_the_noise():
 
 def test_population_interval_is_students_t_over_datasets_and_covers_their_kind():
     means = [1.0, 2.0, 4.0]
-    low, high = population_interval(means)
+    low, high = population_interval(means, 2, 2.5)
     expected = stats.ttest_1samp(means, 0).confidence_interval()
     assert (low, high) == pytest.approx((expected.low, expected.high))
     # Weights that are all alike change nothing; a dataset of weight 2 is no two datasets.
-    assert population_interval(means, [2, 2, 2]) == pytest.approx((low, high))
-    assert np.isnan(population_interval([1.0])).all()
+    assert population_interval(means, np.nan, np.nan, [2, 2, 2]) == pytest.approx((low, high))
+    assert np.isnan(population_interval([1.0], 0, 2)).all()
+    # No narrower than the interval for these datasets.
+    assert population_interval([1.0, 1.1], -9, 12) == (-9, 12)
     rng = np.random.default_rng(9)
     covered = []
     fixed = []
     for _ in range(500):
         drops = rng.normal(2, 3, 8) + rng.normal(0, 1, 8)
-        low, high = population_interval(drops.tolist())
+        low, high = population_interval(drops.tolist(), drops.mean(), drops.mean())
         covered.append(low <= 2 <= high)
         fixed.append(abs(drops.mean() - 2) <= 1.96 * 1 / np.sqrt(8))
     assert 0.93 <= np.mean(covered) <= 0.97

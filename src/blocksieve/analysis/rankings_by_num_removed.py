@@ -204,7 +204,7 @@ def _across_datasets(
     average = macro_mean(estimates, of_datasets)
     means = [estimate.mean for estimate in estimates]
     variances = [estimate.se**2 for estimate in estimates]
-    kind_low, kind_high = population_interval(means, of_datasets)
+    kind_low, kind_high = population_interval(means, average.low, average.high, of_datasets)
     return {
         f"{scale}_mean": none_if_nan(average.mean),
         f"{scale}_se": none_if_nan(average.se),

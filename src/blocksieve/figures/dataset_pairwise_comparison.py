@@ -128,7 +128,7 @@ def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
         correlations.encode(text=alt.Text("value:Q", format=".2f")),
         counts.encode(text=f"{below}:Q"),
     ]
-    said_below = "the number of blocks" if kind == "spearman" else "a block that dominates it"
+    said_below = "the number of blocks" if kind == "spearman" else "the block that dominates it"
     title = f"{kind.capitalize()}'s correlation; below it {said_below}"
     return panel(layers, title, alt.Step(CELL), alt.Step(CELL - 10))
 

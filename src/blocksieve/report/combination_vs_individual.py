@@ -14,7 +14,7 @@ EXPECTED = (
     "expected: what a combination would cost if each of its blocks spoiled answers independently of"
     " the others. For blocks that alone lose the shares a and b that is 1 - (1 - a) (1 - b) of the"
     " baseline. interaction: measured - expected. summed: the plain sum of what the blocks cost"
-    " alone, which independent blocks stay below."
+    " alone, which independent blocks stay below; above sum: measured - summed."
 )
 
 
@@ -55,8 +55,7 @@ def _strongest(title: str, interactions: pl.DataFrame, unit: str) -> list[Sectio
         unsigned("q", digits=3),
         text("label"),
         signed("summed"),
-        signed("measured - summed", "beyond_sum"),
-        interval("beyond_sum"),
+        signed("above sum", "beyond_sum"),
     ]
     top = interactions.head(TOP)
     section = table_section(
