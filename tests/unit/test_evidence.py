@@ -154,7 +154,9 @@ def seven_datasets_and_a_weak_one() -> pl.DataFrame:
     drops = {f"dataset {number}": {(0,): 0.01, (1,): 0.02} for number in range(7)}
     baselines = dict.fromkeys(drops, 0.8)
     # 2 of 100 samples right: half of that lost is one sample.
-    return planted_evaluations(drops | {"hard": {(0,): 0.01, (1,): -0.01}}, baselines | {"hard": 0.02})
+    return planted_evaluations(
+        drops | {"hard": {(0,): 0.01, (1,): -0.01}}, baselines | {"hard": 0.02}
+    )
 
 
 def test_a_weak_baseline_is_left_out_of_means_and_named():
@@ -215,9 +217,7 @@ def test_datasets_count_by_their_weights():
 def test_a_weight_of_no_dataset_is_refused(tmp_path):
     path = tmp_path / "evaluations.parquet"
     planted_evaluations({"vqa": {(0,): 0.1}}, {"vqa": 0.5}).write_parquet(path)
-    files = SimpleNamespace(
-        evaluations=str(path), clusters=[], beams=[], model=[], finalists=[]
-    )
+    files = SimpleNamespace(evaluations=str(path), clusters=[], beams=[], model=[], finalists=[])
     settings = AnalysisSpec("relative", LIMITS, {"vqaa": 2})
     with pytest.raises(DataError, match=r"analysis.weights: no dataset 'vqaa' .* known: vqa"):
         read_evidence(files, settings)
