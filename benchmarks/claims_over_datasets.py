@@ -181,7 +181,7 @@ def task_types_without_samples(draws: int = 60, n: int = 200) -> list[Row]:
     return [Row("table without samples: like types told apart", "<= 5 %", num_false / draws, draws)]
 
 
-def correlations(draws: int = 300) -> list[Row]:
+def correlations(draws: int = 100) -> list[Row]:
     """Correlate two datasets over 16 blocks whose true costs correlate, with all their pairs."""
     rng = np.random.default_rng(3)
     rows = []

@@ -34,12 +34,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "label": pl.String,
 }
 CHOSEN = "chosen"
+"""Not tested: the samples that measured a combination also chose it or its blocks."""
 OVER_100 = "over 100 %"
-UNTESTED = {
-    CHOSEN: "the samples that measured it also chose it or its blocks",
-    OVER_100: "its blocks' drops sum to more than 100 % of a dataset's baseline",
-}
-"""Why the interaction of a combination is no finding, whatever its size."""
+"""Not tested: its blocks' drops sum to more than 100 % of a dataset's baseline."""
 Row = dict[str, object]
 
 
@@ -51,7 +48,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     lose the shares a and b of the baseline, 1 - (1 - a) (1 - b) of it. `beyond_sum` is the drop
     minus the plain sum of its blocks' drops (`summed`). All are averages over the datasets that
     have the combination and all its single blocks (`coverage`), on the same samples of one `role`.
-    `untested`: a key of UNTESTED where the interaction is not tested. Search samples choose blocks
+    `untested`: CHOSEN or OVER_100 where the interaction is not tested. Search samples choose blocks
     that look good alone, so that they make combinations look bad; so they test only the sizes of
     which they have every combination. Other combinations are measured on holdout samples where
     these have all parts.

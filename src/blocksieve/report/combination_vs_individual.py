@@ -4,12 +4,16 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from blocksieve.analysis.combination_vs_individual import UNTESTED
 from blocksieve.report.columns import interval, signed, table_section, text, unsigned
 from blocksieve.report.section import Section
 from blocksieve.statistics import ROUNDING
 
 TOP = 10
+UNTESTED = {
+    "chosen": "the samples that measured them also chose them or their blocks",
+    "over 100 %": "their blocks' drops sum to more than 100 % of a dataset's baseline",
+}
+"""Why interactions are not tested, by what the table says."""
 EXPECTED = (
     "expected: what a combination would cost if each of its blocks spoiled answers independently of"
     " the others. For blocks that alone lose the shares a and b that is 1 - (1 - a) (1 - b) of the"
