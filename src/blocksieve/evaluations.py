@@ -64,8 +64,10 @@ IS_WEAK = _BASELINE.lt(MIN_BASELINE_ERRORS * pl.col("baseline_se")).fill_null(va
 
 def with_derived(table: pl.DataFrame) -> pl.DataFrame:
     """Return a table of evaluations with those of DERIVED that it lacks."""
-    absent = {name: value for name, value in DERIVED.items() if name not in table.columns}
-    return table.with_columns(**absent)
+    for name, value in DERIVED.items():
+        if name not in table.columns:
+            table = table.with_columns(value.alias(name))
+    return table
 
 
 def merge_shards(

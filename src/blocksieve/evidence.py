@@ -246,15 +246,18 @@ class Evidence:
     @cached_property
     def baselines(self) -> dict[str, float]:
         """For each dataset the baseline score of all its samples."""
-        rows = rows_of_role(self.evaluations, self.role).sort("n")
-        by_dataset = rows.group_by("dataset").agg(pl.last("baseline"))
+        rows = rows_of_role(self.evaluations, self.role)
+        by_samples = rows.sort("n")
+        of_most = pl.last("baseline")
+        by_dataset = by_samples.group_by("dataset").agg(of_most)
         return dict(by_dataset.iter_rows())
 
     @cached_property
     def max_change(self) -> dict[str, float]:
         """For each dataset the largest change of a score: 1 in [0, 1], see DERIVED for others."""
         rows = rows_of_role(self.evaluations, self.role)
-        by_dataset = rows.group_by("dataset").agg(pl.first("max_change"))
+        max_change = pl.first("max_change")
+        by_dataset = rows.group_by("dataset").agg(max_change)
         return dict(by_dataset.iter_rows())
 
     @cached_property
@@ -263,23 +266,33 @@ class Evidence:
 
         Search samples decide for both roles, so that all means are over the same datasets.
         """
-        searched = self.evaluations.filter(role="search")
-        rows = rows_of_role(self.evaluations, self.role if searched.is_empty() else "search")
-        most_samples = rows.filter(pl.col("n") == pl.col("n").max().over("dataset"))
-        return most_samples.filter(IS_WEAK)["dataset"].unique().sort().to_list()
+        role = self.role
+        if "search" in self.evaluations["role"]:
+            role = "search"
+        rows = rows_of_role(self.evaluations, role)
+        most_samples = pl.col("n").max().over("dataset")
+        whole = rows.filter(pl.col("n") == most_samples)
+        weak = whole.filter(IS_WEAK)
+        names: list[str] = weak["dataset"].unique().to_list()
+        return sorted(names)
 
     def counted(self, datasets: Iterable[str]) -> list[str]:
         """Return the datasets that count in a mean over some: not the weak ones, unless all are."""
         over = list(datasets)
         if self.scale != "relative":
             return over
-        return [dataset for dataset in over if dataset not in self.weak] or over
+        strong = [dataset for dataset in over if dataset not in self.weak]
+        return strong or over
 
     @property
     def left_out(self) -> list[str]:
         """The datasets that do not count in means over all."""
         counted = self.counted(self.datasets)
-        return [dataset for dataset in self.datasets if dataset not in counted]
+        left_out = []
+        for dataset in self.datasets:
+            if dataset not in counted:
+                left_out.append(dataset)
+        return left_out
 
     def weights_of(self, datasets: Iterable[str]) -> list[float]:
         """Return the weights of some datasets in their mean."""
@@ -352,9 +365,12 @@ class Evidence:
 
     def spread(self, combination: Combination, datasets: Iterable[str]) -> float | None:
         """Return how different the true drops on the datasets that count are: see `spread`."""
-        drops = [self.subset(dataset, [combination]) for dataset in self.counted(datasets)]
-        means = [float(each.means[0]) for each in drops]
-        variances = [float(each.sampling_variances()[0]) for each in drops]
+        means: list[float] = []
+        variances: list[float] = []
+        for dataset in self.counted(datasets):
+            drops = self.subset(dataset, [combination])
+            means += drops.means.tolist()
+            variances += drops.sampling_variances().tolist()
         return spread(means, variances)
 
     def population_interval(
@@ -362,10 +378,15 @@ class Evidence:
     ) -> tuple[float | None, float | None]:
         """Return the interval of the mean drop over datasets of this kind, None if not known."""
         over = self.counted(datasets)
-        means = [float(self.values(dataset, [combination])[0]) for dataset in over]
         (mean,) = self.average([{combination: 1.0}], over)
+        means: list[float] = []
+        for dataset in over:
+            means += self.values(dataset, [combination]).tolist()
         low, high = population_interval(
-            means, _number(mean.low), _number(mean.high), self.weights_of(over)
+            means,
+            low=_number(mean.low),
+            high=_number(mean.high),
+            weights=self.weights_of(over),
         )
         return none_if_nan(low), none_if_nan(high)
 

@@ -56,11 +56,14 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     expected) or antagonism (it costs more) where q is at most 5 %, else none. Combinations without
     a dataset have no row.
     """
-    exhaustive = [size for size in _sizes(evidence) if _is_exhaustive(evidence, size)]
-    rows = []
+    by_size: dict[int, list[Combination]] = {}
     for combination in evidence.coverage:
-        if combination.size > 1:
-            unbiased = evidence if combination.size in exhaustive else evidence.holdout
+        by_size.setdefault(combination.size, []).append(combination)
+    by_size.pop(1, None)
+    rows = []
+    for size, combinations in by_size.items():
+        unbiased = evidence if _is_exhaustive(evidence, size) else evidence.holdout
+        for combination in combinations:
             rows += _rows(evidence, unbiased, combination)
     table = pl.DataFrame(rows, schema=SCHEMA)
     p = table["p"].fill_null(np.nan).to_numpy()
@@ -68,15 +71,14 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return _labelled(table.with_columns(q=q.fill_nan(None)))
 
 
-def _sizes(evidence: Evidence) -> set[int]:
-    return {combination.size for combination in evidence.coverage}
-
-
 def _is_exhaustive(evidence: Evidence, size: int) -> bool:
     """Tell whether every combination of a size was evaluated or refused, on every dataset."""
-    of_size = evidence.evaluations.filter(pl.col("size") == size, role=evidence.role)
-    counts = of_size.group_by("dataset").agg(pl.col("combination").n_unique())
-    return counts["combination"].min() == comb(evidence.depth, size)
+    rows = evidence.evaluations.filter(role=evidence.role)
+    of_size = rows.filter(pl.col("size") == size)
+    by_dataset = of_size.group_by("dataset")
+    counts = by_dataset.agg(num=pl.col("combination").n_unique())
+    num_possible = comb(evidence.depth, size)
+    return bool((counts["num"] == num_possible).all())
 
 
 def _rows(evidence: Evidence, unbiased: Evidence | None, combination: Combination) -> list[Row]:
@@ -168,9 +170,13 @@ def linearised(drops: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     delta method.
     """
     retained = 1 - drops
-    slopes = np.array([np.delete(retained, place).prod() for place in range(len(drops))])
+    slopes = np.zeros(len(drops))
+    for place in range(len(drops)):
+        others = np.delete(retained, place)
+        slopes[place] = others.prod()
     expected = 1 - retained.prod()
-    return slopes, float(expected - slopes @ drops)
+    linear = slopes @ drops
+    return slopes, float(expected - linear)
 
 
 def _labelled(table: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,7 @@ Importing this package imports no metric; `load_metric` imports the one it is as
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from blocksieve.errors import ConfigError, DataError
 
@@ -53,15 +54,16 @@ def above_chance(scorer: Scorer) -> Scorer:
     never named, and does not count. A wrong answer scores -1 / (choices - 1), and so does one that
     cannot be read. A sample with one choice tells nothing: 0.
     """
+    return partial(_above_chance, scorer)
 
-    def score(prediction: str, target: Target) -> float:
-        num_choices = sum(bool(choice.strip()) for choice in target.choices)
-        if num_choices < 2:
-            return 0.0
-        chance = 1 / num_choices
-        return (scorer(prediction, target) - chance) / (1 - chance)
 
-    return score
+def _above_chance(scorer: Scorer, prediction: str, target: Target) -> float:
+    num_choices = sum(bool(choice.strip()) for choice in target.choices)
+    if num_choices < 2:
+        return 0.0
+    chance = 1 / num_choices
+    score = scorer(prediction, target)
+    return (score - chance) / (1 - chance)
 
 
 def _always_parses(prediction: str, target: Target) -> bool:

@@ -83,8 +83,9 @@ def select_generic_beam(
     counted = evaluable(evaluations).filter(counts)
     if counted.is_empty():
         raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
-    if scale == "relative" and not counted.select(IS_WEAK.all()).item():
-        counted = counted.filter(~IS_WEAK)
+    strong = counted.filter(~IS_WEAK)
+    if scale == "relative" and not strong.is_empty():
+        counted = strong
     weight = pl.col("dataset").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
     means = counted.group_by("combination", "removed").agg(
         mean_drop=(weight * pl.col(drop)).sum() / weight.sum(), coverage=pl.len()
