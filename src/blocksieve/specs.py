@@ -62,6 +62,7 @@ class DatasetSpec:
     prompt: str
     metric: str
     max_new_tokens: int
+    above_chance: bool = False
 
 
 Count = int | Literal["all"]
@@ -126,15 +127,18 @@ class MaxDrop:
 
 @dataclass(frozen=True)
 class AnalysisSpec:
-    """The config's `analysis`: the scale of means over datasets, and the strategies' limits."""
+    """The config's `analysis`: scale and weights of means over datasets, the strategies' limits."""
 
     across_datasets: Scale
     max_drop: MaxDrop
+    weights: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, across_datasets: Scale, max_drop: dict[str, float]) -> "AnalysisSpec":
+    def of(
+        cls, across_datasets: Scale, max_drop: dict[str, float], weights: dict[str, float]
+    ) -> "AnalysisSpec":
         """Build it from the config's `analysis`."""
-        return cls(across_datasets, MaxDrop(**max_drop))
+        return cls(across_datasets, MaxDrop(**max_drop), weights)
 
 
 @dataclass(frozen=True)

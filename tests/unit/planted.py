@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from blocksieve.analysis import ANALYSES
 from blocksieve.combination import Combination, block_sites
@@ -16,7 +16,7 @@ from blocksieve.evidence import Evidence
 from blocksieve.search.plan import all_combinations
 from blocksieve.shards import by_cluster
 from blocksieve.specs import AnalysisSpec, DatasetSpec, MaxDrop
-from blocksieve.statistics import paired_drops
+from blocksieve.statistics import clustered_mean, clustered_relative_drop, paired_drops
 from blocksieve.units import Scale
 
 LIMITS = MaxDrop(conservative=1.5, balanced=3, aggressive=10)
@@ -137,6 +137,75 @@ def planted_evidence(
 ) -> Evidence:
     """Return what analyses are made from, with the demo's limits."""
     return Evidence(evaluations, scale, LIMITS, **fields)
+
+
+def planted_samples(
+    scores: Mapping[str, Mapping[str, ArrayLike]], scale: Scale = "relative", **fields: Any
+) -> Evidence:
+    """Return what analyses are made from, of search samples that are clusters of their own.
+
+    `scores`: by dataset and combination (`none` among them), one in [0, 1] per sample.
+    """
+    rows = []
+    sums = {}
+    for dataset, by_combination in scores.items():
+        values = {name: np.asarray(each, dtype=float) for name, each in by_combination.items()}
+        baseline = values.pop("none")
+        rows.append(_sampled_row(dataset, "none", baseline, baseline))
+        tables = []
+        for name, score in values.items():
+            rows.append(_sampled_row(dataset, name, baseline, score))
+            tables.append(_sums_of_samples(name, baseline, score))
+        sums[dataset] = pl.concat(tables).lazy()
+    return planted_evidence(pl.DataFrame(rows, schema=SCHEMA), scale, sums=sums, **fields)
+
+
+def _sampled_row(
+    dataset: str, name: str, baseline: NDArray[np.float64], score: NDArray[np.float64]
+) -> dict[str, object]:
+    clusters = np.arange(len(score))
+    removed = Combination.parse(name).blocks
+    drops = baseline - score
+    drop = clustered_mean(drops, clusters, 1)
+    relative = clustered_relative_drop(drops, baseline, clusters, 1)
+    return {
+        "dataset": dataset,
+        "task_type": "VQA",
+        "combination": name,
+        "removed": list(removed),
+        "size": len(removed),
+        "role": "search",
+        "n": len(score),
+        "n_clusters": len(score),
+        "baseline": baseline.mean(),
+        "score": score.mean(),
+        "drop": drop.mean,
+        "se": drop.se,
+        "ci_low": drop.low,
+        "ci_high": drop.high,
+        "relative": relative.mean,
+        "relative_se": relative.se,
+        "wins": int((drops < 0).sum()),
+        "losses": int((drops > 0).sum()),
+        "bounded": True,
+    }
+
+
+def _sums_of_samples(
+    name: str, baseline: NDArray[np.float64], score: NDArray[np.float64]
+) -> pl.DataFrame:
+    """Return what `by_cluster` gives for one combination."""
+    columns = {
+        "combination": name,
+        "role": "search",
+        "split": "validation",
+        "cluster": [f"{number:06d}" for number in range(len(score))],
+        "tier": 0,
+        "n": 1,
+        "drop": baseline - score,
+        "baseline": baseline,
+    }
+    return pl.DataFrame(columns)
 
 
 def all_analyses(evidence: Evidence) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from blocksieve.statistics import (
+    Drops,
     cluster_bootstrap,
     clustered_mean,
     correlation,
@@ -142,6 +143,30 @@ def test_datasets_of_equal_weight_and_satterthwaites_freedom_match_welch():
     gap = macro_contrasts(parts, [np.array([[1.0]]), np.array([[-1.0]])])
     expected = stats.ttest_ind(*raw, equal_var=False)
     assert p_values(gap.means, gap.se, gap.freedom)[0] == pytest.approx(expected.pvalue)
+
+
+def test_weights_and_constants_of_datasets_are_those_of_the_closed_form():
+    parts = [
+        Drops(np.array([mean]), np.zeros((1, 0)), np.array([se]), freedom=freedom)
+        for mean, se, freedom in ((1.0, 0.3, 9), (5.0, 0.4, 19))
+    ]
+    alone = [np.ones((1, 1))] * 2
+    average = macro_contrasts(parts, alone, [3, 1], [0.5, -0.5])
+    assert average.means[0] == pytest.approx((3 * 1.5 + 4.5) / 4)
+    variances = np.array([0.9**2, 0.4**2]) / 16
+    assert average.se[0] ** 2 == pytest.approx(variances.sum())
+    freedom = variances.sum() ** 2 / (variances**2 / [9, 19]).sum()
+    assert average.freedom[0] == pytest.approx(freedom)
+    equal = macro_contrasts(parts, alone, [2, 2])
+    assert equal.means == pytest.approx(macro_contrasts(parts, alone).means)
+    assert equal.se == pytest.approx(macro_contrasts(parts, alone).se)
+
+
+def test_weights_of_datasets_decide_which_combination_is_best():
+    means = [np.array([0.0, 2.0]), np.array([1.0, 0.0])]
+    parts = [Drops(each, np.zeros((2, 0)), np.full(2, 0.1), freedom=99) for each in means]
+    assert tied_with_best(parts, [1, 1]).tolist() == [True, False]
+    assert tied_with_best(parts, [1, 5]).tolist() == [False, True]
 
 
 def test_p_without_variance():

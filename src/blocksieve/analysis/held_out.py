@@ -15,7 +15,6 @@ from blocksieve.statistics import (
     independent_difference,
     none_if_nan,
     p_values,
-    tied_with_best,
 )
 from blocksieve.units import Scale
 
@@ -165,7 +164,7 @@ def _winner(
     (search_mean,) = evidence.average([{combination: 1.0}], datasets)
     (holdout_mean,) = holdout.average([{combination: 1.0}], datasets)
     rivals = _rivals(holdout, combination.size, datasets)
-    tied = tied_with_best([holdout.subset(dataset, rivals) for dataset in datasets])
+    tied = holdout.tied_with_best(rivals, datasets)
     best = int(np.argmin(holdout.mean_drops(rivals, datasets)))
     return {
         "method": choice.method,

@@ -157,7 +157,7 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
     if not combinations:
         return None
     judge, judged = _judge(evidence, combinations)
-    datasets = evidence.datasets
+    datasets = evidence.counted(evidence.datasets)
     content: Resolution = {
         "role": judge.role,
         "datasets": len(datasets),
@@ -168,14 +168,14 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
         "samples_for_smaller": None,
     }
     means = judge.average([{combination: 1.0} for combination in judged], datasets)
-    known = []
+    errors = []
     for combination, mean in zip(judged, means, strict=True):
         if mean.se is not None and mean.low is not None and mean.high is not None:
-            known.append((mean.se, mean.high - mean.low, combination))
-    if not known:
+            errors.append((mean.se, mean.high - mean.low, combination))
+    if not errors:
         return content
-    known.sort()
-    se, width, typical = known[(len(known) - 1) // 2]
+    errors.sort()
+    se, width, typical = errors[(len(errors) - 1) // 2]
     detected = float(detectable(se))
     content["width"] = width
     content["detectable"] = detected
@@ -209,22 +209,18 @@ def _samples_for(
 ) -> int:
     """Return how many samples of all datasets make a mean drop of `gap` detectable."""
     largest = _largest_drops(judge)
+    weights = judge.weights_of(datasets)
+    total = sum(weights)
     seen = 0.0
     unseen = 0.0
-    samples = 0
-    for dataset in datasets:
-        n = judge.samples[dataset]
-        drops = judge.subset(dataset, [combination])
-        of_dataset, added = _variances(drops)
-        least = _all_or_nothing(gap, largest[dataset], n)
-        seen += max(of_dataset[0], least)
-        unseen += added[0]
-        samples += n
-    # The variance of a mean over datasets of equal weight.
-    seen /= len(datasets) ** 2
-    unseen /= len(datasets) ** 2
-    needed = samples_needed(seen, unseen, samples, gap)
-    return int(needed)
+    for dataset, weight in zip(datasets, weights, strict=True):
+        of_dataset, added = _variances(judge.subset(dataset, [combination]))
+        all_or_nothing = _all_or_nothing(gap, largest[dataset], judge.samples[dataset])
+        share = (weight / total) ** 2
+        seen += share * max(of_dataset[0], all_or_nothing)
+        unseen += share * added[0]
+    samples = sum(judge.samples[dataset] for dataset in datasets)
+    return int(samples_needed(seen, unseen, samples, gap))
 
 
 def _largest_drops(evidence: Evidence) -> dict[str, float]:

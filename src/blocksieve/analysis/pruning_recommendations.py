@@ -14,7 +14,6 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
 from blocksieve.search.finalists import choices_by_dataset, choices_of
 from blocksieve.specs import Role
-from blocksieve.statistics import spread, tied_with_best
 from blocksieve.units import Scale
 from blocksieve.verdicts import End, Verdict
 
@@ -134,6 +133,7 @@ class RecommendationsDocument(TypedDict):
     unit: str
     paired: bool
     num_datasets: int
+    left_out: list[str]
     samples: int
     robustness_rule: str
     resolution: Resolution | None
@@ -176,6 +176,7 @@ def analyse(
         "unit": evidence.unit,
         "paired": evidence.paired,
         "num_datasets": len(evidence.datasets),
+        "left_out": evidence.left_out,
         "samples": sum(evidence.samples.values()),
         "robustness_rule": STARS_RULE,
         "resolution": resolution(evidence, best_of_sizes),
@@ -197,8 +198,7 @@ def analyse(
 def _best(evidence: Evidence, size: int) -> BestOfSize:
     combinations = evidence.with_full_coverage(size)
     means = evidence.average([{combination: 1.0} for combination in combinations])
-    drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
-    tied = tied_with_best(drops)  # (combinations,)
+    tied = evidence.tied_with_best(combinations, evidence.datasets)  # (combinations,)
     mean_drops = np.array([mean.mean for mean in means])
     # Equal drops keep the combinations' order.
     order = np.argsort(mean_drops, kind="stable")
@@ -216,12 +216,11 @@ def _best(evidence: Evidence, size: int) -> BestOfSize:
 def _measured_drop(
     evidence: Evidence, combination: Combination, mean: MeanDrop, datasets: Sequence[str]
 ) -> MeasuredDrop:
-    drops = [float(evidence.values(dataset, [combination])[0]) for dataset in datasets]
     return {
         "combination": str(combination),
         "removed": list(combination.blocks),
         **_interval(mean),
-        "spread": spread(drops),
+        "spread": evidence.spread(combination, datasets),
         "coverage": len(evidence.coverage[combination]),
         "holdout": _holdout_drop(evidence, combination, datasets),
     }

@@ -19,14 +19,20 @@ NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."
     " A negative drop is a gain.",
-    "drop %: the share of the baseline score that is lost, averaged over the datasets with equal"
-    " weight.",
+    "drop %: the share of the baseline score that is lost, averaged over the datasets without those"
+    " whose baseline is too close to 0.",
     "drop pp: the drop in percentage points (100 x score), averaged over the datasets whose metric"
     " lies in [0, 1].",
+    "All datasets weigh the same in a mean, except for those that the setting analysis.weights"
+    " names.",
     "95 % interval: how sure we are of that average, for these datasets."
     " Samples of one image count as one cluster.",
-    "spread: the standard deviation of the drop over the datasets, so how differently they respond."
-    " It does not shrink with more samples, and it is no interval.",
+    "datasets of this kind: the 95 % interval of the average over all such datasets, if those of"
+    " the run are a fair choice of them. It counts how differently they respond, and how few they"
+    " are.",
+    "spread: the standard deviation of the true drops over the datasets, so how differently they"
+    " respond. Sampling noise is taken out of it, so that it does not shrink with more samples, and"
+    " it is no interval.",
     "coverage: the number of datasets evaluated, of all in the run."
     " Only combinations with every dataset are ranked.",
     "=: tied with the first: not shown to be worse on the same samples, allowing for the first"

@@ -25,7 +25,6 @@ from blocksieve.statistics import (
     ROUNDING,
     false_discovery,
 )
-from blocksieve.units import PERCENT
 from blocksieve.verdicts import AGREEMENT, End, Verdict
 
 SHUFFLES = 2000
@@ -158,25 +157,20 @@ def positions(table: pl.DataFrame, unit: str) -> Iterator[str]:
 
 
 def interactions(table: pl.DataFrame, unit: str) -> Iterator[str]:
-    """Yield how many combinations cost less or more than the sum of their blocks."""
-    if table.is_empty():
+    """Yield how many combinations cost less or more than independent blocks would."""
+    tested = table.filter(pl.col("untested").is_null())
+    if tested.is_empty():
         return
     synergies = table.filter(label="synergy")
     antagonisms = table.filter(label="antagonism")
     if synergies.is_empty() and antagonisms.is_empty():
-        yield f"No interaction between blocks is shown in {len(table):,} combinations."
+        yield f"No interaction between blocks is shown in {len(tested):,} combinations."
         return
     yield (
-        f"Of {len(table):,} combinations, {len(synergies)} cost less than the sum of their blocks"
-        f" (synergy) and {len(antagonisms)} cost more (antagonism), at a 5 % false discovery rate."
+        f"Of {len(tested):,} combinations, {len(synergies)} cost less than they would if their"
+        f" blocks spoiled answers independently (synergy) and {len(antagonisms)} cost more"
+        " (antagonism), at a 5 % false discovery rate, on samples that did not choose them."
     )
-    if unit != "%":
-        return
-    num_beyond = len(synergies.filter(pl.col("summed") > PERCENT))
-    if num_beyond:
-        yield (
-            f"Of these synergies {num_beyond} have sums above 100 %, more than anything can cost."
-        )
 
 
 def pairs_of_datasets(table: pl.DataFrame, unit: str) -> Iterator[str]:
@@ -184,9 +178,9 @@ def pairs_of_datasets(table: pl.DataFrame, unit: str) -> Iterator[str]:
 
     The test shuffles the task types of the datasets.
     """
-    pairs = table.drop_nulls("pearson")
+    pairs = table.drop_nulls("spearman")
     datasets, types = _types_of_datasets(pairs)
-    correlations = pairs["pearson"].to_numpy()
+    correlations = pairs["spearman"].to_numpy()
     first = np.array([datasets.index(name) for name in pairs["dataset_a"]], dtype=int)
     second = np.array([datasets.index(name) for name in pairs["dataset_b"]], dtype=int)
 
