@@ -9,7 +9,7 @@ import polars as pl
 
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
-from blocksieve.choices import GENERIC, Method, Scope
+from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
 from blocksieve.search.finalists import choices_by_dataset, choices_of
@@ -336,7 +336,7 @@ def _by_size_and_name(evidence: Evidence, scope: Scope) -> dict[tuple[int, str],
     groups: dict[tuple[int, str], ChosenByDataset] = {}
     for choices in choices_by_dataset(evidence):
         complete = {Scope.DATASET, Scope.GENERIC, scope} <= choices.combinations.keys()
-        if choices.method == Method.BEAM and complete:
+        if choices.method == RECOMMENDED and complete:
             task_type = evidence.task_types[choices.dataset]
             name = task_type if scope == Scope.TASK_TYPE else GENERIC
             by_dataset = groups.setdefault((choices.size, name), {})

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
 from blocksieve.report.numbers import count_blocks, percent
@@ -234,7 +234,7 @@ def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
     regrets = [
         row
         for row in document["mean_regret"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == RECOMMENDED
     ]
     if not regrets:
         return
@@ -261,7 +261,7 @@ def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
 def winners_curse(document: HeldOut, unit: str) -> Iterator[str]:
     """Yield the sizes at which winners lose more on samples that did not choose them."""
     for row in document["by_size"]:
-        if row["scope"] != "dataset" or row["method"] != Method.BEAM:
+        if row["scope"] != "dataset" or row["method"] != RECOMMENDED:
             continue
         if row["optimism"] > 0 and _is_significant(row["q"]):
             yield (

@@ -1,6 +1,5 @@
 """The finalists: what every way of choosing removes, from the search samples alone."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,12 +10,7 @@ from blocksieve.choices import GENERIC, Choice, FinalistsDocument, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.importance import removal_order
-from blocksieve.pooling import sampling_noise, shrunken_drops
-from blocksieve.statistics import Floats
-
-
-# Drops in % or pp that agree so far are equal: the rest is rounding.
-DECIMALS = 9
+from blocksieve.pooling import DropsOfSize
 
 
 class Chooser(NamedTuple):
@@ -78,7 +72,7 @@ def choose(evidence: Evidence) -> list[Choice]:
     all_drops = [DropsOfSize.of(evidence, combinations) for combinations in by_size.values()]
     for chooser in choosers(evidence):
         for drops in all_drops:
-            pooled = drops.least(chooser)
+            pooled = _least_pooled(drops, chooser)
             if pooled is not None:
                 choices.append(_choice(Method.POOLED, chooser, pooled))
         for combination in _least_drops(evidence, chooser):
@@ -89,65 +83,9 @@ def choose(evidence: Evidence) -> list[Choice]:
     return choices + [_choice(Method.PATH, everyone, each) for each in path(evidence)]
 
 
-@dataclass(frozen=True)
-class DropsOfSize:
-    """The drops of all combinations of a size, and how to choose by pooling them.
-
-    `task_types`: of each dataset, in the order of rows. `drops`: (datasets, combinations), nan
-    where not measured. `noise`: (datasets,), see `pooling.sampling_noise`.
-    """
-
-    combinations: Sequence[Combination]
-    task_types: dict[str, str]
-    drops: Floats
-    noise: Floats
-
-    @classmethod
-    def of(cls, evidence: Evidence, combinations: Sequence[Combination]) -> "DropsOfSize":
-        """Gather the drops of combinations of one size."""
-        drops = np.full((len(evidence.task_types), len(combinations)), np.nan)
-        noise = np.full(len(evidence.task_types), np.nan)
-        for row, dataset in enumerate(evidence.task_types):
-            index = evidence.row_index[dataset]
-            columns = [
-                column for column, combination in enumerate(combinations) if combination in index
-            ]
-            if columns:
-                measured = evidence.subset(dataset, [combinations[column] for column in columns])
-                drops[row, columns] = measured.means
-                noise[row] = sampling_noise(measured)
-        return cls(combinations, evidence.task_types, drops, noise)
-
-    def least(self, chooser: Chooser) -> Combination | None:
-        """Return the combination to remove for a scope; None where none was measured there.
-
-        A scope that may see the dataset it chooses for borrows from all datasets, any other from
-        all but that dataset. One that takes the mean over all it may see has nothing to borrow.
-        """
-        is_seen = np.array([self._may_see(chooser, dataset) for dataset in self.task_types])
-        is_chosen_on = np.array([dataset in chooser.datasets for dataset in self.task_types])
-        drops = self.drops[is_seen]
-        if (is_seen != is_chosen_on).any():
-            task_types = np.array(list(self.task_types.values()))[is_seen]
-            drops = shrunken_drops(drops, self.noise[is_seen], task_types.tolist())
-        means = drops[is_chosen_on[is_seen]].mean(axis=0)  # nan where not measured on all
-        generic_means = self.drops[is_seen].mean(axis=0)
-        candidates = np.flatnonzero(~np.isnan(means))
-        if not len(candidates):
-            return None
-
-        def key(column: int) -> tuple[float, float, bytes]:
-            generic_mean = np.nan_to_num(generic_means[column], nan=np.inf)
-            combination = str(self.combinations[column])
-            digest = hashlib.sha256(combination.encode()).digest()
-            return round(means[column], DECIMALS), round(generic_mean, DECIMALS), digest
-
-        return self.combinations[min(candidates, key=key)]
-
-    @staticmethod
-    def _may_see(chooser: Chooser, dataset: str) -> bool:
-        unseen = chooser.scope in (Scope.LEAVE_ONE_OUT, Scope.SAME_TYPE)
-        return not (unseen and dataset == chooser.name)
+def _least_pooled(drops: DropsOfSize, chooser: Chooser) -> Combination | None:
+    is_unseen = chooser.scope in (Scope.LEAVE_ONE_OUT, Scope.SAME_TYPE)
+    return drops.least(chooser.datasets, chooser.name if is_unseen else None)
 
 
 def _choice(method: Method, chooser: Chooser, combination: Combination) -> Choice:
