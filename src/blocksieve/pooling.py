@@ -140,9 +140,8 @@ def shrunken_drops(drops: Floats, expected: Floats, noise: Floats, task_types: A
     is_measured = ~np.isnan(drops)
     filled, filled_noise = _filled(drops, expected)
     centred = filled - filled.mean(axis=1, keepdims=True)
-    variances = (centred**2).mean(axis=1)
-    # A dataset whose errors are not known decides nothing.
-    known_noise = np.where(np.isnan(noise), variances, noise)
+    # A dataset whose errors are not known keeps its own drops.
+    known_noise = np.nan_to_num(noise, nan=0.0)
     signal = signal_covariance(centred, known_noise, task_types)
 
     shrunken = np.full_like(drops, np.nan)

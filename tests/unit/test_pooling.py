@@ -97,6 +97,13 @@ def test_own_choices_without_noise_are_what_each_measured():
         assert drops.least([dataset]) == drops.combinations[drops.drops[row].argmin()]
 
 
+def test_own_choices_with_unknown_errors_are_what_each_measured():
+    rng = np.random.default_rng(5)
+    drops = of_size(rng.normal(size=(4, 30)), TYPES, noise=UNKNOWN)
+    for row, dataset in enumerate("0123"):
+        assert drops.least([dataset]) == drops.combinations[drops.drops[row].argmin()]
+
+
 def test_an_unseen_dataset_has_no_part_in_the_choice():
     rng = np.random.default_rng(6)
     drops = of_size(rng.normal(size=(4, 30)), TYPES)

@@ -135,6 +135,7 @@ class RecommendationsDocument(TypedDict):
     strategies: dict[str, Strategy]
     path: list[Step]
     scenarios: Scenarios
+    verified: dict[str, DropInterval] | None
 
 
 def analyse(
@@ -146,6 +147,7 @@ def analyse(
     all that are tied with it.
     `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best
     combination loses at most that much, by the upper end of its interval.
+    `verified`: the strategies' combinations on verify samples, which no choice and no limit saw.
     `path`: from the best single block, each step adds the block that costs least; `increment` is
     what it adds, on the same samples.
     Search samples chose and measured these, so that drops of winners are on average too small;
@@ -158,6 +160,11 @@ def analyse(
     """
     sizes = [_best(evidence, size) for size in evidence.sizes]
     limits = evidence.limits
+    strategies: dict[str, Strategy] = {
+        "conservative": _strategy(sizes, limits.conservative),
+        "balanced": _strategy(sizes, limits.balanced),
+        "aggressive": _strategy(sizes, limits.aggressive),
+    }
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
@@ -167,18 +174,30 @@ def analyse(
         "samples": sum(evidence.samples.values()),
         "robustness_rule": STARS_RULE,
         "sizes": sizes,
-        "strategies": {
-            "conservative": _strategy(sizes, limits.conservative),
-            "balanced": _strategy(sizes, limits.balanced),
-            "aggressive": _strategy(sizes, limits.aggressive),
-        },
+        "strategies": strategies,
         "path": _path(evidence),
         "scenarios": {
             "known_task": _known_task(evidence),
             "unknown_task": _unknown_task(evidence),
             "mixed": _mixed(routing) if routing else [],
         },
+        "verified": _verified(evidence, strategies),
     }
+
+
+def _verified(
+    evidence: Evidence, strategies: Mapping[str, Strategy]
+) -> dict[str, DropInterval] | None:
+    """Measure the strategies' combinations once more; None without verify samples."""
+    if evidence.verify is None:
+        return None
+    drops = {}
+    for name, strategy in strategies.items():
+        combination = Combination.parse(strategy["combination"])
+        if combination in evidence.verify.with_full_coverage():
+            (mean,) = evidence.verify.average([{combination: 1.0}])
+            drops[name] = _interval(mean)
+    return drops
 
 
 def _best(evidence: Evidence, size: int) -> BestOfSize:

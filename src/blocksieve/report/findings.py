@@ -15,7 +15,7 @@ from scipy import stats
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import count_blocks, percent
+from blocksieve.report.numbers import bracket, count_blocks, percent
 from blocksieve.report.pruning_recommendations import Recommendations
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
@@ -37,6 +37,19 @@ def findings(results: Mapping[str, Any], unit: str) -> list[str]:
     for analysis, find in FINDINGS:
         sentences += find(results[analysis], unit)
     return sentences
+
+
+def verified(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield what the strategies' combinations cost on samples kept for this alone."""
+    drops = document["verified"] or {}
+    for name, drop in drops.items():
+        strategy = document["strategies"][name]
+        yield (
+            f"Verified: removing {strategy['combination']} ({name},"
+            f" {count_blocks(strategy['size'])}) costs {drop['drop']:+.2f} {unit}"
+            f" {bracket(drop['low'], drop['high'])} on samples that neither search nor choice has"
+            " seen."
+        )
 
 
 def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
@@ -300,6 +313,7 @@ def _is_significant(q: float | None) -> bool:
 
 
 FINDINGS: tuple[tuple[str, Callable[[Any, str], Iterable[str]]], ...] = (
+    ("pruning_recommendations", verified),
     ("pruning_recommendations", within_limits),
     ("pruning_recommendations", ties),
     ("block_position_analysis", single_blocks),
