@@ -9,17 +9,21 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from blocksieve.analysis import combination_vs_individual, pruning_recommendations
+from blocksieve.analysis import task_specific_vs_generic as own_lists
+from blocksieve.choices import Choice
 from blocksieve.combination import NONE, Combination, Site, block_sites
 from blocksieve.evaluations import SCHEMA
 from blocksieve.evidence import Evidence
 from blocksieve.pooling import DropsOfSize, sampling_noise
-from blocksieve.search.finalists import choose
+from blocksieve.search.finalists import finalists
 from blocksieve.search.plan import children_of
 from blocksieve.specs import MaxDrop
 from blocksieve.statistics import (
@@ -28,12 +32,14 @@ from blocksieve.statistics import (
     paired_drops,
     student_interval,
 )
+from blocksieve.verdicts import Verdict
 
 OUT = Path("build/benchmarks/planted_truth.json")
 NUM_BLOCKS = 16
 LARGEST_SIZE = 4
 BEAM_WIDTH = 4
 BASELINE = 0.7
+PER_DRAW = 4
 TYPES = (
     "VQA",
     "VQA",
@@ -160,10 +166,11 @@ class Search:
             simulated[role] = dict(zip(DATASETS, drawn, strict=True))
         searched = beam_search(simulated["search"])
         chosen = cls._evidence({"search": searched}, simulated)
-        choices = choose(chosen)
-        finalists = {choice.combination for choice in choices}
-        everywhere = {dataset: searched[dataset] | finalists for dataset in DATASETS}
-        judged = dict.fromkeys(DATASETS, finalists)
+        document = finalists(chosen, ())
+        choices = [Choice.of_row(row) for row in document["choices"]]
+        measured = set(map(Combination.parse, document["combinations"]))
+        everywhere = {dataset: searched[dataset] | measured for dataset in DATASETS}
+        judged = dict.fromkeys(DATASETS, measured)
         evidence = cls._evidence({"search": everywhere, "holdout": judged}, simulated)
         return cls(losses, replace(evidence, choices=choices))
 
@@ -181,6 +188,12 @@ class Search:
         return SimulatedEvidence(
             table, "relative", LIMITS, num_blocks=NUM_BLOCKS, simulated=simulated
         )
+
+
+@cache
+def searched(world: World, n: int, draw: int) -> Search:
+    """Return a search that all claims share."""
+    return Search.of(world, n, np.random.default_rng([n, draw]))
 
 
 def beam_search(samples: Mapping[str, Samples]) -> dict[str, set[Combination]]:
@@ -265,7 +278,7 @@ def coverage_of_intervals(draws: int) -> Iterator[Row]:
     for n in (96, 200, 1000):
         rng = np.random.default_rng(n)
         held = []
-        for _ in range(draws):
+        for _ in range(PER_DRAW * draws):
             losses = WORLDS[3].losses(rng)
             for of_dataset in losses:
                 (combination,) = rng.choice(COMBINATIONS, 1)
@@ -289,15 +302,75 @@ def pooled_choices(draws: int) -> Iterator[Row]:
     """
     for world, n in itertools.product(WORLDS, (96, 200, 1000)):
         rng = np.random.default_rng(n)
-        regrets = [_regrets(world, n, rng) for _ in range(draws)]
+        # Without holdout samples and analyses a draw is cheap.
+        regrets = [_regrets(world, n, rng) for _ in range(PER_DRAW * draws)]
         own, task_type, generic, pooled, pooled_type = np.mean(regrets, axis=0)
         yield Row(
             claim=f"pooled lists, {world.name}, n = {n}",
             goal="at most 0.05 above own, generic",
             seen=f"{own:.2f} {task_type:.2f} {generic:.2f} {pooled:.2f} ({pooled_type:.2f})",
-            draws=draws,
+            draws=PER_DRAW * draws,
             ok=bool(pooled <= min(own, generic) + 0.05),
         )
+
+
+def strategies(draws: int) -> Iterator[Row]:
+    """Yield how often the list of a strategy truly loses more than its limit."""
+    for world, n in itertools.product(WORLDS, (200, 1000)):
+        above: list[bool] = []
+        for draw in range(draws):
+            search = searched(world, n, draw)
+            document = pruning_recommendations.analyse(search.evidence)
+            for strategy in document["strategies"].values():
+                combination = Combination.parse(strategy["combination"])
+                truth = true_drop(search.losses, combination).mean()
+                above.append(bool(truth > strategy["max_drop"]))
+        yield _share(f"strategies above their limit, {world.name}, n = {n}", above, 2.5)
+
+
+def own_lists_pay(draws: int) -> Iterator[Row]:
+    """Yield how often it is falsely said that another list costs more, or less, than the own one.
+
+    A search counts once, whatever the number of its false verdicts.
+    """
+    for world, n in itertools.product(WORLDS, (200, 1000)):
+        wrong: list[bool] = []
+        for draw in range(draws):
+            search = searched(world, n, draw)
+            rows = own_lists.analyse(search.evidence)["rows"]
+            wrong.append(any(_is_false(search.losses, row) for row in rows))
+        yield _share(f"own lists pay, {world.name}, n = {n}", wrong, 5)
+
+
+def _is_false(losses: Floats, row: own_lists.ComparedLists) -> bool:
+    of_dataset = losses[[DATASETS.index(row["dataset"])]]
+    combination = Combination.parse(row["combination"])
+    regret = true_drop(of_dataset, combination) - true_drop(
+        of_dataset, Combination.parse(row["own"])
+    )
+    if row["verdict"] == Verdict.COSTS_MORE:
+        return bool(regret[0] <= 0)
+    return bool(row["verdict"] == Verdict.COSTS_LESS and regret[0] >= 0)
+
+
+def interactions(draws: int) -> Iterator[Row]:
+    """Yield how often blocks that spoil answers independently are said to interact.
+
+    A search counts once, whatever the number of its labels.
+    """
+    for world in WORLDS:
+        labelled: list[bool] = []
+        for draw in range(draws):
+            table = combination_vs_individual.analyse(searched(world, 1000, draw).evidence)
+            labelled.append(bool((table["label"].drop_nulls() != "none").any()))
+        yield _share(f"interactions without any, {world.name}, n = 1000", labelled, 5)
+
+
+def _share(claim: str, wrong: Sequence[bool], most: float) -> Row:
+    """Return a row about a share of false statements that is to be small."""
+    share = 100 * float(np.mean(wrong))
+    seen = f"{sum(wrong)} of {len(wrong)} ({share:.1f} %)"
+    return Row(claim, f"at most {most:g} %", seen, len(wrong), share <= most)
 
 
 def _regrets(world: World, n: int, rng: np.random.Generator) -> list[float]:
@@ -350,13 +423,19 @@ def largest_drops(samples: Mapping[str, Samples]) -> DropsOfSize:
     return DropsOfSize(combinations, task_types, drops, expected, noise)
 
 
-CLAIMS: tuple[Claim, ...] = (coverage_of_intervals, pooled_choices)
+CLAIMS: tuple[Claim, ...] = (
+    coverage_of_intervals,
+    pooled_choices,
+    strategies,
+    own_lists_pay,
+    interactions,
+)
 
 
 def main() -> None:
     """Print and write what every claim shows."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=20, help="simulated searches per row")
+    parser.add_argument("--draws", type=int, default=5, help="simulated searches per row")
     parser.add_argument("--claims", nargs="*", default=[claim.__name__ for claim in CLAIMS])
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
