@@ -18,6 +18,12 @@ class Method(StrEnum):
     """The blocks that cost least alone, taken together."""
     PATH = "path"
     """One block after the other, each the one that then costs least."""
+    POOLED = "pooled"
+    """The least drop where each dataset's drops borrow from those of others that agree."""
+
+
+RECOMMENDED = Method.POOLED
+"""The method whose combinations are recommended, routed to, and reported first."""
 
 
 class Scope(StrEnum):

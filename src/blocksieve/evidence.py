@@ -142,10 +142,18 @@ class Evidence:
     @cached_property
     def holdout(self) -> "Evidence | None":
         """The same from holdout samples, never used to choose; None where none were evaluated."""
+        return self._of_role("holdout")
+
+    @cached_property
+    def verify(self) -> "Evidence | None":
+        """The same from samples that neither chose nor judged; None where none were evaluated."""
+        return self._of_role("verify")
+
+    def _of_role(self, role: Role) -> "Evidence | None":
         measured = self.evaluations.filter(
-            pl.col("role") == "holdout", pl.col("size") > 0, pl.col("not_evaluable").is_null()
+            pl.col("role") == role, pl.col("size") > 0, pl.col("not_evaluable").is_null()
         )
-        return None if measured.is_empty() else replace(self, role="holdout")
+        return None if measured.is_empty() else replace(self, role=role)
 
     @cached_property
     def table(self) -> pl.DataFrame:

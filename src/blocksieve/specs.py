@@ -13,8 +13,10 @@ from blocksieve.units import Scale
 Content = dict[str, Any]
 """A part of the config as YAML and JSON hold it."""
 
-Role = Literal["search", "holdout"]
-"""Search samples choose combinations, holdout samples judge what was chosen."""
+Role = Literal["search", "holdout", "verify"]
+"""Search samples choose combinations, holdout samples judge what was chosen.
+
+Verify samples measure once what holdout samples let pass."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,20 @@ class SampleSpec:
     search: Count
     holdout: Count
     max_bad_samples: float
+    verify: int = 0
     datasets: dict[str, dict[Role, Count]] = field(default_factory=dict)
 
     def counts(self, dataset: str) -> dict[Role, Count]:
-        """Return how many samples each role gets of a dataset."""
-        counts: dict[Role, Count] = {"search": self.search, "holdout": self.holdout}
-        return counts | self.datasets.get(dataset, {})
+        """Return how many samples each role gets of a dataset; verify only where it gets some."""
+        counts: dict[Role, Count] = {
+            "search": self.search,
+            "holdout": self.holdout,
+            "verify": self.verify,
+        }
+        counts |= self.datasets.get(dataset, {})
+        if counts["verify"] == 0:
+            del counts["verify"]
+        return counts
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A cluster holds the samples of one image. Samples of different clusters count as
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -43,9 +44,13 @@ def student_interval(mean: float, se: float, num_clusters: int) -> Estimate:
     """
     if num_clusters < 2:
         return Estimate(mean, np.nan, np.nan, np.nan)
-    quantile = float(stats.t.ppf(UPPER_QUANTILE, num_clusters - 1))
-    half_width = quantile * se
+    half_width = _student_quantile(num_clusters - 1) * se
     return Estimate(mean, se, mean - half_width, mean + half_width)
+
+
+@cache  # scipy takes a millisecond, and tables have thousands of rows of few sample numbers
+def _student_quantile(freedom: int) -> float:
+    return float(stats.t.ppf(UPPER_QUANTILE, freedom))
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike, max_change: float = 0) -> Estimate:

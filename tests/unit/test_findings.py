@@ -145,7 +145,7 @@ def test_untested_interactions_are_no_finding():
 def test_winners_curse_is_said_up_to_a_false_discovery_rate_of_5_percent(q, expected):
     row = {
         "scope": "dataset",
-        "method": "beam",
+        "method": "pooled",
         "size": 2,
         "optimism": 1.5,
         "optimism_low": 1.0,

@@ -9,7 +9,7 @@ import numpy as np
 from blocksieve.analysis.power import Resolution, resolution
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
-from blocksieve.choices import GENERIC, Method, Scope
+from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
 from blocksieve.search.finalists import choices_by_dataset, choices_of
@@ -141,6 +141,7 @@ class RecommendationsDocument(TypedDict):
     strategies: dict[str, Strategy]
     path: list[Step]
     scenarios: Scenarios
+    verified: dict[str, DropInterval] | None
 
 
 def analyse(
@@ -157,6 +158,7 @@ def analyse(
     correction for their number (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug
     clinical trials and preclinical assays: a-priori ordered hypotheses", 1995).
     Without holdout samples no limit counts as kept.
+    `verified`: the strategies' combinations on verify samples, which no choice and no limit saw.
     `path`: from the best single block, each step adds the block that costs least; `increment` is
     what it adds, on the same samples.
     Search samples chose and measured these, so that drops of winners are on average too small;
@@ -170,6 +172,11 @@ def analyse(
     sizes = [_best(evidence, size) for size in evidence.sizes]
     best_of_sizes = [Combination.parse(best["combination"]) for best in sizes]
     limits = evidence.limits
+    strategies: dict[str, Strategy] = {
+        "conservative": _strategy(sizes, limits.conservative),
+        "balanced": _strategy(sizes, limits.balanced),
+        "aggressive": _strategy(sizes, limits.aggressive),
+    }
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
@@ -181,18 +188,30 @@ def analyse(
         "robustness_rule": STARS_RULE,
         "resolution": resolution(evidence, best_of_sizes),
         "sizes": sizes,
-        "strategies": {
-            "conservative": _strategy(sizes, limits.conservative),
-            "balanced": _strategy(sizes, limits.balanced),
-            "aggressive": _strategy(sizes, limits.aggressive),
-        },
+        "strategies": strategies,
         "path": _path(evidence),
         "scenarios": {
             "known_task": _known_task(evidence),
             "unknown_task": _unknown_task(evidence),
             "mixed": _mixed(routing) if routing else [],
         },
+        "verified": _verified(evidence, strategies),
     }
+
+
+def _verified(
+    evidence: Evidence, strategies: Mapping[str, Strategy]
+) -> dict[str, DropInterval] | None:
+    """Measure the strategies' combinations once more; None without verify samples."""
+    if evidence.verify is None:
+        return None
+    drops = {}
+    for name, strategy in strategies.items():
+        combination = Combination.parse(strategy["combination"])
+        if combination in evidence.verify.with_full_coverage():
+            (mean,) = evidence.verify.average([{combination: 1.0}])
+            drops[name] = _interval(mean)
+    return drops
 
 
 def _best(evidence: Evidence, size: int) -> BestOfSize:
@@ -381,7 +400,7 @@ def _by_size_and_name(evidence: Evidence, scope: Scope) -> dict[tuple[int, str],
     groups: dict[tuple[int, str], ChosenByDataset] = {}
     for choices in choices_by_dataset(evidence):
         complete = {Scope.DATASET, Scope.GENERIC, scope} <= choices.combinations.keys()
-        if choices.method == Method.BEAM and complete:
+        if choices.method == RECOMMENDED and complete:
             task_type = evidence.task_types[choices.dataset]
             name = task_type if scope == Scope.TASK_TYPE else GENERIC
             by_dataset = groups.setdefault((choices.size, name), {})

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
 from blocksieve.report.numbers import bracket, count_blocks, percent
@@ -48,6 +48,19 @@ def findings(results: Mapping[str, Any], unit: str) -> list[str]:
     for analysis, find in FINDINGS:
         sentences += find(results[analysis], unit)
     return sentences
+
+
+def verified(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield what the strategies' combinations cost on samples kept for this alone."""
+    drops = document["verified"] or {}
+    for name, drop in drops.items():
+        strategy = document["strategies"][name]
+        yield (
+            f"Verified: removing {strategy['combination']} ({name},"
+            f" {count_blocks(strategy['size'])}) costs {drop['drop']:+.2f} {unit}"
+            f" {bracket(drop['low'], drop['high'])} on samples that neither search nor choice has"
+            " seen."
+        )
 
 
 def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
@@ -242,7 +255,7 @@ def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
     regrets = [
         row
         for row in document["mean_regret"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM and row["datasets"] > 1
+        if row["list"] == Scope.GENERIC and row["method"] == RECOMMENDED and row["datasets"] > 1
     ]
     if not regrets:
         return
@@ -280,7 +293,7 @@ def _at_size(row: Record) -> str:
 def winners_curse(document: HeldOut, unit: str) -> Iterator[str]:
     """Yield the sizes at which winners lose more on samples that did not choose them."""
     for row in document["by_size"]:
-        if row["scope"] != "dataset" or row["method"] != Method.BEAM:
+        if row["scope"] != "dataset" or row["method"] != RECOMMENDED:
             continue
         if row["optimism"] > 0 and _is_significant(row["q"]):
             yield (
@@ -319,6 +332,7 @@ def _is_significant(q: float | None) -> bool:
 
 
 FINDINGS: tuple[tuple[str, Callable[[Any, str], Iterable[str]]], ...] = (
+    ("pruning_recommendations", verified),
     ("pruning_recommendations", within_limits),
     ("pruning_recommendations", ties),
     ("block_position_analysis", single_blocks),

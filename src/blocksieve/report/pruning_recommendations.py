@@ -44,6 +44,7 @@ class Recommendations(TypedDict):
     strategies: dict[str, Record]
     path: list[Record]
     scenarios: Scenarios
+    verified: dict[str, Record] | None
 
 
 def sections(document: Recommendations, unit: str) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import (
     Column,
     Record,
@@ -41,7 +41,7 @@ def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
     generic = [
         row
         for row in document["rows"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == RECOMMENDED
     ]
     return with_rows(
         [
