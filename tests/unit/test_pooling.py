@@ -1,5 +1,7 @@
 """Shrunken drops: datasets that agree decide together, others for themselves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,8 @@ def of_size(drops, task_types, noise=1.0):
     combinations = [Combination.parse(f"{number}-{number + 1}") for number in range(drops.shape[1])]
     expected = np.full_like(drops, UNKNOWN)
     types = {str(row): task_type for row, task_type in enumerate(task_types)}
-    return DropsOfSize(combinations, types, drops, expected, np.full(len(drops), noise))
+    noises = np.full(len(drops), noise)
+    return DropsOfSize(combinations, types, drops, expected, noises, weights=np.ones(len(drops)))
 
 
 def test_own_choices_of_noise_are_the_generic_choice():
@@ -117,9 +120,19 @@ def test_ties_do_not_favour_early_blocks():
     for start in range(40):
         combinations = [Combination.parse(f"{start + number}") for number in range(10)]
         drops = np.zeros((2, 10))
-        size = DropsOfSize(combinations, {"a": "t", "b": "t"}, drops, drops, np.zeros(2))
+        types = {"a": "t", "b": "t"}
+        size = DropsOfSize(combinations, types, drops, drops, np.zeros(2), np.ones(2))
         firsts.append(combinations.index(size.least(["a"])))
     assert 2 < np.mean(firsts) < 7
+
+
+def test_a_generic_choice_weighs_datasets():
+    drops = of_size(np.array([[0.0, 3], [1, 0]]), ["a", "b"])
+    first, second = drops.combinations
+    assert drops.least(["0", "1"]) == first
+    assert replace(drops, weights=np.array([1.0, 9])).least(["0", "1"]) == second
+    assert replace(drops, weights=np.array([0.0, 1])).least(["0", "1"]) == second
+    assert replace(drops, weights=np.array([0.0, 1])).least(["0"]) == first  # it has no other
 
 
 def test_what_was_not_measured_on_a_dataset_is_not_chosen_there():
