@@ -149,7 +149,8 @@ def _resampled_means(
     # How often each cluster was drawn is all that a resampled mean needs: (resamples, clusters).
     equal = np.full(num_clusters, 1 / num_clusters)
     counts = rng.multinomial(num_clusters, equal, resamples)
-    means: Floats = (counts @ sums) / (counts @ sizes)
+    totals = counts @ sums
+    means: Floats = totals / (counts @ sizes)
     return means
 
 

@@ -190,12 +190,14 @@ def _judge(
     evidence: Evidence, combinations: Sequence[Combination]
 ) -> tuple[Evidence, Sequence[Combination]]:
     """Return the evidence of the role that judges, and the combinations it measured."""
-    if evidence.holdout is not None:
-        on_holdout = set(evidence.holdout.measured_on(evidence.datasets))
-        measured = [combination for combination in combinations if combination in on_holdout]
-        if measured:
-            return evidence.holdout, measured
-    return evidence, combinations
+    holdout = evidence.holdout
+    if holdout is None:
+        return evidence, combinations
+    on_holdout = set(holdout.measured_on(evidence.datasets))
+    measured = [combination for combination in combinations if combination in on_holdout]
+    if not measured:
+        return evidence, combinations
+    return holdout, measured
 
 
 def _smaller(detected: float, limit: float) -> float:

@@ -58,7 +58,8 @@ def above_chance(scorer: Scorer) -> Scorer:
 
 
 def _above_chance(scorer: Scorer, prediction: str, target: Target) -> float:
-    num_choices = sum(bool(choice.strip()) for choice in target.choices)
+    choices = [choice for choice in target.choices if choice.strip()]
+    num_choices = len(choices)
     if num_choices < 2:
         return 0.0
     chance = 1 / num_choices

@@ -73,7 +73,8 @@ def _not_evaluable(evaluations: pl.DataFrame) -> Iterator[str]:
 def _not_finite(evaluations: pl.DataFrame) -> Iterator[str]:
     """Name the combinations that gave no numbers."""
     broken = evaluations.filter(pl.col("non_finite") > 0)
-    for row in broken.sort("size", "removed", "dataset", "role").to_dicts():
+    in_order = broken.sort("size", "removed", "dataset", "role")
+    for row in in_order.to_dicts():
         yield (
             f"Combination {row['combination']} gave NaN or infinite logits on {row['non_finite']}"
             f" of {row['n']} samples of {row['dataset']} ({row['role']});"

@@ -97,8 +97,10 @@ def supports_findings(document: Recommendations) -> bool:
     resolution = document["resolution"]
     if resolution is None:
         return True
-    limit: float = document["strategies"]["aggressive"]["max_drop"]
-    return resolution["width"] is not None and resolution["width"] <= limit
+    width = resolution["width"]
+    aggressive = document["strategies"]["aggressive"]
+    limit: float = aggressive["max_drop"]
+    return width is not None and width <= limit
 
 
 def _strategies(document: Recommendations, unit: str) -> Section:
