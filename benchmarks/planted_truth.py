@@ -420,7 +420,8 @@ def largest_drops(samples: Mapping[str, Samples]) -> DropsOfSize:
         drops[row, is_measured] = of_dataset.means
         noise[row] = sampling_noise(of_dataset)
     task_types = dict(zip(DATASETS, TYPES, strict=True))
-    return DropsOfSize(combinations, task_types, drops, expected, noise)
+    weights = np.ones(len(DATASETS))
+    return DropsOfSize(combinations, task_types, drops, expected, noise, weights)
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -161,7 +161,7 @@ def test_winners_curse_is_said_up_to_a_false_discovery_rate_of_5_percent(q, expe
 def generic_list(datasets: int, regret: float, verdict: str) -> dict:
     """Return a document in which the generic list costs so much more at one size."""
     row = {
-        "method": "beam",
+        "method": "pooled",
         "list": "generic",
         "size": 2,
         "datasets": datasets,

@@ -156,18 +156,18 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
     """
     if not combinations:
         return None
-    judge, judged = _judge(evidence, combinations)
+    judging, judged = _judging(evidence, combinations)
     datasets = evidence.counted(evidence.datasets)
     content: Resolution = {
-        "role": judge.role,
+        "role": judging.role,
         "datasets": len(datasets),
-        "samples": sum(judge.samples[dataset] for dataset in datasets),
+        "samples": sum(judging.samples[dataset] for dataset in datasets),
         "width": None,
         "detectable": None,
         "smaller": None,
         "samples_for_smaller": None,
     }
-    means = judge.average([{combination: 1.0} for combination in judged], datasets)
+    means = judging.average([{combination: 1.0} for combination in judged], datasets)
     errors = []
     for combination, mean in zip(judged, means, strict=True):
         if mean.se is not None and mean.low is not None and mean.high is not None:
@@ -182,11 +182,11 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
     if se > 0:
         smaller = _smaller(detected, evidence.limits.conservative)
         content["smaller"] = smaller
-        content["samples_for_smaller"] = _samples_for(judge, datasets, typical, smaller)
+        content["samples_for_smaller"] = _samples_for(judging, datasets, typical, smaller)
     return content
 
 
-def _judge(
+def _judging(
     evidence: Evidence, combinations: Sequence[Combination]
 ) -> tuple[Evidence, Sequence[Combination]]:
     """Return the evidence of the role that judges, and the combinations it measured."""
@@ -207,21 +207,21 @@ def _smaller(detected: float, limit: float) -> float:
 
 
 def _samples_for(
-    judge: Evidence, datasets: Sequence[str], combination: Combination, gap: float
+    judging: Evidence, datasets: Sequence[str], combination: Combination, gap: float
 ) -> int:
     """Return how many samples of all datasets make a mean drop of `gap` detectable."""
-    largest = _largest_drops(judge)
-    weights = judge.weights_of(datasets)
+    largest = _largest_drops(judging)
+    weights = judging.weights_of(datasets)
     total = sum(weights)
     seen = 0.0
     unseen = 0.0
     for dataset, weight in zip(datasets, weights, strict=True):
-        of_dataset, added = _variances(judge.subset(dataset, [combination]))
-        all_or_nothing = _all_or_nothing(gap, largest[dataset], judge.samples[dataset])
+        of_dataset, added = _variances(judging.subset(dataset, [combination]))
+        all_or_nothing = _all_or_nothing(gap, largest[dataset], judging.samples[dataset])
         share = (weight / total) ** 2
         seen += share * max(of_dataset[0], all_or_nothing)
         unseen += share * added[0]
-    samples = sum(judge.samples[dataset] for dataset in datasets)
+    samples = sum(judging.samples[dataset] for dataset in datasets)
     return int(samples_needed(seen, unseen, samples, gap))
 
 
