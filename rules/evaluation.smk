@@ -141,6 +141,7 @@ rule check_baseline:
         runtime=lambda w, attempt: attempt * 10,
     params:
         metric=lambda w: RUN.datasets[w.dataset].metric,
+        above_chance=lambda w: RUN.datasets[w.dataset].above_chance,
         weak_baseline=RUN.search.weak_baseline,
     script:
         "../workflow/scripts/check_baseline.py"

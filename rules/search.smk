@@ -28,6 +28,7 @@ rule select_own_beam:
         definitions=lambda w: definitions([w.dataset])(w),
         beam_width=RUN.search.beam_width,
         across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
         seed=RUN.seed,
     script:
         "../workflow/scripts/select_beam.py"
@@ -59,6 +60,7 @@ rule select_generic_beam:
         definitions=definitions(),
         beam_width=RUN.search.beam_width,
         across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
         seed=RUN.seed,
     script:
         "../workflow/scripts/select_beam.py"
@@ -83,6 +85,7 @@ rule select_finalists:
         definitions=definitions(),
         seed=RUN.seed,
         across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
         named=[str(combination) for combination in RUN.finalists],
     script:
         "../workflow/scripts/select_finalists.py"

@@ -78,8 +78,11 @@ def _field(name: str, text: str) -> list[str]:
     return [f"{name}:", "", *indented, ""]
 
 
-def weakness(rows: pl.DataFrame, metric: str) -> str | None:
-    """Say why no drop can be measured from a baseline: it is 0, or no better than guessing."""
+def weakness(rows: pl.DataFrame, metric: str, above_chance: bool = False) -> str | None:
+    """Say why no drop can be measured from a baseline: it is 0, or no better than guessing.
+
+    `above_chance`: whether the scores of multiple choice are, so that guessing gives 0.
+    """
     mean = _mean_score(rows)
     if mean == 0:
         return "every baseline score is 0"
@@ -91,15 +94,17 @@ def weakness(rows: pl.DataFrame, metric: str) -> str | None:
         chances.append(1 / max(num_choices, 1))
     chance = sum(chances) / len(chances)
     variance = sum(each * (1 - each) for each in chances)
+    if above_chance:
+        chance = 0.0
+        variance = sum(each / (1 - each) for each in chances if each < 1)
     error = math.sqrt(variance) / len(chances)  # standard error of the score of pure guessing
     if mean <= chance + error:
         return f"the baseline score {mean:.3g} is what guessing gives ({chance:.3g} +- {error:.2g})"
     return None
 
 
-def check_baseline(dataset: str, rows: pl.DataFrame, metric: str, page_path: Path) -> None:
-    """DataError, pointing to the page of answers, if no drop can be measured from a baseline."""
-    reason = weakness(rows, metric)
+def check_baseline(dataset: str, reason: str | None, page_path: Path) -> None:
+    """DataError, pointing to the page of answers, if a baseline has a weakness."""
     if reason is not None:
         raise DataError(
             f"dataset {dataset}: {reason}; look at its answers in {page_path}, then correct the"

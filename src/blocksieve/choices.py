@@ -18,6 +18,12 @@ class Method(StrEnum):
     """The blocks that cost least alone, taken together."""
     PATH = "path"
     """One block after the other, each the one that then costs least."""
+    POOLED = "pooled"
+    """The least drop where each dataset's drops borrow from those of others that agree."""
+
+
+RECOMMENDED = Method.POOLED
+"""The method whose combinations are recommended, routed to, and reported first."""
 
 
 class Scope(StrEnum):
@@ -29,10 +35,10 @@ class Scope(StrEnum):
     """On all datasets of the task type."""
     GENERIC = "generic"
     """On all datasets."""
-    LEAVE_ONE_OUT = "leave_one_out"
-    """On all datasets but the dataset."""
+    LEFT_OUT_OF_CHOICE = "left_out_of_choice"
+    """On all datasets but the dataset, among combinations that a search with it proposed."""
     SAME_TYPE = "same_type"
-    """On the datasets of its task type without the dataset."""
+    """On the datasets of its task type without the dataset, among the same combinations."""
 
 
 class ChoiceRow(TypedDict):

@@ -97,6 +97,8 @@ def resolve(config: Content, root: Path) -> RunSpec:
     datasets = {name: read_dataset(name, root, schema) for name in content["datasets"]}
     samples = _samples_by_dataset(content["samples"], datasets, root)
     run_spec = RunSpec.of({**content, "datasets": datasets, "samples": samples})
+    if run_spec.evaluations is None:  # a given table has datasets of its own
+        _check_weights(run_spec)
     _check_limits(run_spec.analysis.max_drop)
     _check_sizes(run_spec.search)
     return run_spec
@@ -144,6 +146,16 @@ def _check_limits(max_drop: MaxDrop) -> None:
             f"config: analysis.max_drop: {asdict(max_drop)} must not fall from conservative over"
             " balanced to aggressive"
         )
+
+
+def _check_weights(run_spec: RunSpec) -> None:
+    names = list(run_spec.datasets)
+    for name in run_spec.analysis.weights:
+        if name not in names:
+            raise ConfigError(
+                f"config: analysis.weights: no dataset {name!r} in this run{_hint(name, names)};"
+                f" known: {', '.join(names)}"
+            )
 
 
 def _check_sizes(search: SearchSpec) -> None:
@@ -376,6 +388,8 @@ def _expectation(error: ValidationError) -> str:
             return f"must be {rule!r}"
         case "minimum":
             return f"must be at least {rule}"
+        case "exclusiveMinimum":
+            return f"must be above {rule}"
         case "maximum":
             return f"must be at most {rule}"
         case "maxLength":

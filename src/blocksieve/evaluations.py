@@ -25,6 +25,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "n": pl.UInt32(),
     "n_clusters": pl.UInt32(),
     "baseline": pl.Float64(),
+    "baseline_se": pl.Float64(),
+    "max_change": pl.Float64(),
     "score": pl.Float64(),
     "drop": pl.Float64(),
     "se": pl.Float64(),
@@ -44,6 +46,29 @@ ORDER = ["dataset", "size", "removed", "role"]
 COUNTS = ("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable")
 Row = dict[str, object]
 
+_BASELINE = pl.col("baseline")
+# The variance of a score in [0, 1] is at most mean x (1 - mean).
+_MAX_VARIANCE = (_BASELINE * (1 - _BASELINE)).clip(lower_bound=0)
+DERIVED = {
+    "baseline_se": pl.when("bounded").then((_MAX_VARIANCE / pl.col("n_clusters")).sqrt()),
+    "max_change": pl.when("bounded").then(1.0).otherwise(_BASELINE),
+}
+"""What stands for columns that a table from elsewhere may lack."""
+
+MIN_BASELINE_ERRORS = 5
+"""The standard errors by which a baseline must lie above 0, so that a share of it is a measure."""
+
+IS_WEAK = _BASELINE.lt(MIN_BASELINE_ERRORS * pl.col("baseline_se")).fill_null(value=False)
+"""Whether a dataset's baseline is too close to 0 for the share of it that is lost."""
+
+
+def with_derived(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table of evaluations with those of DERIVED that it lacks."""
+    for name, value in DERIVED.items():
+        if name not in table.columns:
+            table = table.with_columns(value.alias(name))
+    return table
+
 
 def merge_shards(
     definitions: Mapping[str, DatasetSpec], shards: Iterable[Path], seed: int
@@ -58,17 +83,29 @@ def merge_shards(
     paths = list(shards)
     rows: list[Row] = []
     for name, definition in definitions.items():
-        bounded = load_metric(definition.metric).bounded
-        dataset = {"dataset": name, "task_type": definition.task_type, "bounded": bounded}
+        bound = _largest_change(definition)
+        dataset = {
+            "dataset": name,
+            "task_type": definition.task_type,
+            "bounded": bound is not None,
+        }
         for pairs in chunks(paths, name):
             ordered = pairs.sort("combination", "role", "sample_id")
             for group in ordered.partition_by("combination", "role", maintain_order=True):
-                rows.append({**dataset, **_evaluation(group, bounded, seed)})
+                rows.append({**dataset, **_evaluation(group, bound, seed)})
     return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None).sort(ORDER)
 
 
-def _evaluation(pairs: pl.DataFrame, bounded: bool, seed: int) -> Row:
-    """Evaluate one combination on the samples of one role."""
+def _largest_change(definition: DatasetSpec) -> float | None:
+    """Return by how much one sample's score can change; None where the metric has no bound."""
+    if not load_metric(definition.metric).bounded:
+        return None
+    # Above chance, a score lies from -1 (the wrong one of two choices) to 1.
+    return 2.0 if definition.above_chance else 1.0
+
+
+def _evaluation(pairs: pl.DataFrame, bound: float | None, seed: int) -> Row:
+    """Evaluate one combination on the samples of one role; `bound`: see `_largest_change`."""
     key = pairs.select("combination", "removed", "size", "role").row(0, named=True)
     refusal = pairs["refused"][0]
     if refusal is not None:
@@ -77,10 +114,11 @@ def _evaluation(pairs: pl.DataFrame, bounded: bool, seed: int) -> Row:
     scores = pairs["score"].to_numpy()
     drops = baselines - scores
     clusters = pairs["cluster"].to_numpy()
-    max_change = 1 if bounded else float(baselines.mean())
-    if bounded:
+    if bound is not None:
+        max_change = bound
         drop = clustered_mean(drops, clusters, max_change)
     else:
+        max_change = float(baselines.mean())
         drop = cluster_bootstrap(drops, clusters, seed, max_change)
     relative = clustered_relative_drop(drops, baselines, clusters, max_change)
     return {
@@ -88,6 +126,8 @@ def _evaluation(pairs: pl.DataFrame, bounded: bool, seed: int) -> Row:
         "n": len(pairs),
         "n_clusters": len(np.unique(clusters)),
         "baseline": baselines.mean(),
+        "baseline_se": clustered_mean(baselines, clusters).se,
+        "max_change": max_change,
         "score": scores.mean(),
         "drop": drop.mean,
         "se": drop.se,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
+from blocksieve.evaluations import IS_WEAK, with_derived
 from blocksieve.model_description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
@@ -23,7 +24,10 @@ from blocksieve.statistics import (
     none_if_nan,
     p_values,
     paired_drops,
+    population_interval,
+    spread,
     student_interval,
+    tied_with_best,
 )
 from blocksieve.units import PERCENT, UNITS, Scale
 
@@ -39,6 +43,7 @@ REQUIRED_COLUMNS = (
     "role",
     "n",
     "n_clusters",
+    "baseline",
     "drop",
     "se",
     "ci_low",
@@ -92,10 +97,11 @@ class Evidence:
     `evaluations`: as merged, all roles.
     `max_drop`: what the strategies may lose; None where no strategy is asked for.
     `sums`: for each dataset `shards.by_cluster`, read when needed. Without any (a table from
-    elsewhere) drops count as independent in every comparison of two.
+    elsewhere) drops count as independent where two are compared, as fully correlated in a mean.
     `beams`: kept combinations, the best first, by scope (a dataset, or generic) and size.
     `num_blocks`: of the model, None if unknown.
     `choices`: what the run chose, empty if it made none.
+    `weights`: of datasets in means over several, 1 where not given.
     """
 
     evaluations: pl.DataFrame
@@ -106,6 +112,7 @@ class Evidence:
     num_blocks: int | None = None
     choices: Sequence[Choice] = ()
     role: Role = "search"
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def limits(self) -> MaxDrop:
@@ -135,17 +142,25 @@ class Evidence:
     @cached_property
     def holdout(self) -> "Evidence | None":
         """The same from holdout samples, never used to choose; None where none were evaluated."""
+        return self._of_role("holdout")
+
+    @cached_property
+    def verify(self) -> "Evidence | None":
+        """The same from samples that neither chose nor judged; None where none were evaluated."""
+        return self._of_role("verify")
+
+    def _of_role(self, role: Role) -> "Evidence | None":
         measured = self.evaluations.filter(
-            pl.col("role") == "holdout", pl.col("size") > 0, pl.col("not_evaluable").is_null()
+            pl.col("role") == role, pl.col("size") > 0, pl.col("not_evaluable").is_null()
         )
-        return None if measured.is_empty() else replace(self, role="holdout")
+        return None if measured.is_empty() else replace(self, role=role)
 
     @cached_property
     def table(self) -> pl.DataFrame:
         """One row per dataset and combination of size 1 or more: drop, se, low, high in % or pp.
 
-        Datasets without this scale (baseline 0; metric not in [0, 1]) have no rows. Ordered by
-        dataset, size, removed.
+        Datasets without this scale (baseline 0 or less; metric not in [0, 1]) have no rows. Ordered
+        by dataset, size, removed.
         """
         rows = rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
         relative = self.scale == "relative"
@@ -153,7 +168,7 @@ class Evidence:
         if scaled.is_empty() and not rows.is_empty():
             raise DataError(
                 f"{self.role} samples: no dataset has a drop on the scale across_datasets:"
-                f" {self.scale} (relative needs a baseline other than 0, points a metric in"
+                f" {self.scale} (relative needs a baseline above 0, points a metric in"
                 " [0, 1]); choose the other scale"
             )
         in_unit = scaled.with_columns(pl.col("drop", "se", "low", "high") * PERCENT)
@@ -213,7 +228,7 @@ class Evidence:
         errors = np.array([_number(se) for se in rows["se"]])
         no_influences = np.zeros((len(rows), 0))
         freedom = min(rows["n_clusters"]) - 1
-        return Drops(rows["drop"].to_numpy(), no_influences, errors, freedom)
+        return Drops(rows["drop"].to_numpy(), no_influences, errors, freedom, paired=False)
 
     def _clustered(
         self, sums: pl.DataFrame, dataset: str, combinations: Sequence[Combination]
@@ -237,14 +252,59 @@ class Evidence:
         return dict(largest.iter_rows())
 
     @cached_property
-    def max_change(self) -> dict[str, float]:
-        """For each dataset the largest change of a score: 1 in [0, 1], else the mean baseline."""
-        bounded = pl.first("bounded")
-        baseline = pl.first("baseline")
-        max_change = pl.when(bounded).then(1.0).otherwise(baseline)
+    def baselines(self) -> dict[str, float]:
+        """For each dataset the baseline score of all its samples."""
         rows = rows_of_role(self.evaluations, self.role)
+        by_samples = rows.sort("n")
+        of_most = pl.last("baseline")
+        by_dataset = by_samples.group_by("dataset").agg(of_most)
+        return dict(by_dataset.iter_rows())
+
+    @cached_property
+    def max_change(self) -> dict[str, float]:
+        """For each dataset the largest change of a score: 1 in [0, 1], see DERIVED for others."""
+        rows = rows_of_role(self.evaluations, self.role)
+        max_change = pl.first("max_change")
         by_dataset = rows.group_by("dataset").agg(max_change)
         return dict(by_dataset.iter_rows())
+
+    @cached_property
+    def weak(self) -> list[str]:
+        """The datasets by name whose baseline is too close to 0 for relative means: see IS_WEAK.
+
+        Search samples decide for both roles, so that all means are over the same datasets.
+        """
+        role = self.role
+        if "search" in self.evaluations["role"]:
+            role = "search"
+        rows = rows_of_role(self.evaluations, role)
+        most_samples = pl.col("n").max().over("dataset")
+        whole = rows.filter(pl.col("n") == most_samples)
+        weak = whole.filter(IS_WEAK)
+        names: list[str] = weak["dataset"].unique().to_list()
+        return sorted(names)
+
+    def counted(self, datasets: Iterable[str]) -> list[str]:
+        """Return the datasets that count in a mean over some: not the weak ones, unless all are."""
+        over = list(datasets)
+        if self.scale != "relative":
+            return over
+        strong = [dataset for dataset in over if dataset not in self.weak]
+        return strong or over
+
+    @property
+    def left_out(self) -> list[str]:
+        """The datasets that do not count in means over all."""
+        counted = self.counted(self.datasets)
+        left_out = []
+        for dataset in self.datasets:
+            if dataset not in counted:
+                left_out.append(dataset)
+        return left_out
+
+    def weights_of(self, datasets: Iterable[str]) -> list[float]:
+        """Return the weights of some datasets in their mean."""
+        return [self.weights.get(dataset, 1.0) for dataset in datasets]
 
     def measured_on(self, datasets: Iterable[str]) -> list[Combination]:
         """Return the combinations that all samples of all these datasets answered."""
@@ -267,13 +327,13 @@ class Evidence:
     def average(
         self, contrasts: Sequence[Weights], datasets: Iterable[str] | None = None
     ) -> list[MeanDrop]:
-        """Average weighted sums of combinations' drops over datasets of equal weight.
+        """Average weighted sums of combinations' drops over the datasets that count.
 
         Over all datasets if none are named; one result per contrast. All combinations must have
         been evaluated on all the datasets. A contrast is taken on the samples that all of its
         combinations answered.
         """
-        over = self.datasets if datasets is None else list(datasets)
+        over = self.counted(self.datasets if datasets is None else datasets)
         combinations = list(dict.fromkeys(_all_keys(contrasts)))
         if len(contrasts) > 1 and not self._all_complete(combinations, over):
             return [self.average([contrast], over)[0] for contrast in contrasts]
@@ -283,17 +343,60 @@ class Evidence:
             for combination, weight in contrast.items():
                 weights[row, column_of[combination]] = weight
         drops = [self.subset(dataset, combinations) for dataset in over]
-        return _mean_drops(macro_contrasts(drops, [weights] * len(over)))
+        return _mean_drops(macro_contrasts(drops, [weights] * len(over), self.weights_of(over)))
 
-    def average_of(self, contrasts: Mapping[str, Weights]) -> MeanDrop:
-        """Average a weighted sum over datasets, each of which has one of its own."""
+    def average_of(
+        self, contrasts: Mapping[str, Weights], constants: Mapping[str, float] | None = None
+    ) -> MeanDrop:
+        """Average a weighted sum over the datasets that count, each of which has one of its own.
+
+        `constants`: what is added to each dataset's sum.
+        """
+        over = self.counted(contrasts)
         drops = []
         weights = []  # for each dataset (1, its combinations)
-        for dataset, contrast in contrasts.items():
+        for dataset in over:
+            contrast = contrasts[dataset]
             drops.append(self.subset(dataset, list(contrast)))
             weights.append(np.array([list(contrast.values())]))
-        (mean_drop,) = _mean_drops(macro_contrasts(drops, weights))
+        added = [constants[dataset] for dataset in over] if constants else None
+        (mean_drop,) = _mean_drops(macro_contrasts(drops, weights, self.weights_of(over), added))
         return mean_drop
+
+    def tied_with_best(
+        self, combinations: Sequence[Combination], datasets: Iterable[str]
+    ) -> NDArray[np.bool_]:
+        """Return which combinations may have the least mean drop: see the function of this name."""
+        over = self.counted(datasets)
+        drops = [self.subset(dataset, combinations) for dataset in over]
+        return tied_with_best(drops, self.weights_of(over))
+
+    def spread(self, combination: Combination, datasets: Iterable[str]) -> float | None:
+        """Return how different the true drops on the datasets that count are: see `spread`."""
+        means: list[float] = []
+        variances: list[float] = []
+        for dataset in self.counted(datasets):
+            drops = self.subset(dataset, [combination])
+            means += drops.means.tolist()
+            variances += drops.sampling_variances().tolist()
+        return spread(means, variances)
+
+    def population_interval(
+        self, combination: Combination, datasets: Iterable[str]
+    ) -> tuple[float | None, float | None]:
+        """Return the interval of the mean drop over datasets of this kind, None if not known."""
+        over = self.counted(datasets)
+        (mean,) = self.average([{combination: 1.0}], over)
+        means: list[float] = []
+        for dataset in over:
+            means += self.values(dataset, [combination]).tolist()
+        low, high = population_interval(
+            means,
+            low=_number(mean.low),
+            high=_number(mean.high),
+            weights=self.weights_of(over),
+        )
+        return none_if_nan(low), none_if_nan(high)
 
     def subset(self, dataset: str, combinations: Sequence[Combination]) -> Drops:
         """Return some combinations' drops on the samples of a dataset that all of them answered."""
@@ -314,9 +417,11 @@ class Evidence:
     def mean_drops(
         self, combinations: Sequence[Combination], datasets: Iterable[str]
     ) -> NDArray[np.float64]:
-        """Return their macro-average over datasets, without an interval."""
-        by_dataset = [self.values(dataset, combinations) for dataset in datasets]
-        mean: NDArray[np.float64] = np.mean(by_dataset, axis=0)
+        """Return their macro-average over the datasets that count, without an interval."""
+        over = self.counted(datasets)
+        by_dataset = [self.values(dataset, combinations) for dataset in over]
+        weights = self.weights_of(over)
+        mean: NDArray[np.float64] = np.average(by_dataset, axis=0, weights=weights)
         return mean
 
 
@@ -401,7 +506,15 @@ class EvidenceFiles(Protocol):
 
 
 def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
-    """Read what a run left."""
+    """Read what a run left; DataError for a weight of a dataset that it does not have."""
+    evaluations = pl.read_parquet(files.evaluations)
+    datasets = evaluations["dataset"].unique().sort().to_list()
+    for dataset in settings.weights:
+        if dataset not in datasets:
+            raise DataError(
+                f"config: analysis.weights: no dataset {dataset!r} among the evaluations;"
+                f" known: {', '.join(datasets)}"
+            )
     num_blocks = None
     for model in files.model:
         num_blocks = read_description(model)["num_blocks"]
@@ -409,13 +522,14 @@ def read_evidence(files: EvidenceFiles, settings: AnalysisSpec) -> Evidence:
     for finalists in files.finalists:
         choices = read_choices(Path(finalists))
     return Evidence(
-        evaluations=pl.read_parquet(files.evaluations),
+        evaluations=evaluations,
         scale=settings.across_datasets,
         max_drop=settings.max_drop,
         sums={path.stem: pl.scan_parquet(path) for path in map(Path, files.clusters)},
         beams=read_beams(map(Path, files.beams)),
         num_blocks=num_blocks,
         choices=choices,
+        weights=settings.weights,
     )
 
 
@@ -436,7 +550,7 @@ def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
             f"evaluations table: columns missing: {', '.join(missing)}; add them to the table"
         )
     of_role = evaluations.filter(pl.col("role") == role, pl.col("not_evaluable").is_null())
-    rows = of_role.fill_nan(None)
+    rows = with_derived(of_role).fill_nan(None)
     if rows.is_empty():
         raise DataError(
             f"evaluations table: no row has role {role}; evaluate samples of this role first"
@@ -458,7 +572,7 @@ def rows_of_role(evaluations: pl.DataFrame, role: Role) -> pl.DataFrame:
 
 def _with_relative_drops(rows: pl.DataFrame) -> pl.DataFrame:
     """Put the share of the baseline lost, with its interval, in place of the drop."""
-    scaled = rows.filter(pl.col("relative").is_not_null())
+    scaled = rows.filter(pl.col("relative").is_not_null(), pl.col("baseline") > 0)
     numbers = scaled.select("relative", "relative_se", "n_clusters").iter_rows()
     ends = [student_interval(mean, _number(se), num_clusters) for mean, se, num_clusters in numbers]
     return scaled.with_columns(

@@ -25,9 +25,10 @@ class BlockScore:
 
 @dataclass(frozen=True)
 class ImportanceScores:
-    """The scores of all blocks for `name`, over `datasets` of equal weight.
+    """The scores of all blocks for `name`: means over `datasets`, whose weights are `weights`.
 
-    `samples`: of all datasets together. `role`: the samples that measured.
+    `left_out`: the datasets whose baseline is too close to 0 for a mean of relative drops.
+    `samples`: of `datasets` together. `role`: the samples that measured.
     `unit`: % of the baseline, or pp.
     `removal_order`: the blocks, the least important first; equal drops in order of the block.
     """
@@ -35,6 +36,8 @@ class ImportanceScores:
     scope: Scope
     name: str
     datasets: tuple[str, ...]
+    weights: tuple[float, ...]
+    left_out: tuple[str, ...]
     samples: int
     role: str
     unit: str
@@ -64,6 +67,7 @@ def _scores(
     singles = _measured_singles(evidence, datasets)
     if not singles:
         return
+    counted = evidence.counted(datasets)
     means = evidence.average([{single: 1.0} for single in singles], datasets)
     blocks = []
     for single, mean in zip(singles, means, strict=True):
@@ -74,8 +78,10 @@ def _scores(
         ImportanceScores(
             scope=scope,
             name=name,
-            datasets=tuple(datasets),
-            samples=sum(evidence.samples[dataset] for dataset in datasets),
+            datasets=tuple(counted),
+            weights=tuple(evidence.weights_of(counted)),
+            left_out=tuple(dataset for dataset in datasets if dataset not in counted),
+            samples=sum(evidence.samples[dataset] for dataset in counted),
             role=evidence.role,
             unit=evidence.unit,
             blocks=tuple(blocks),
@@ -87,7 +93,7 @@ def _scores(
 def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:
     """Return the blocks by their mean drop alone, the least important first.
 
-    Over datasets of equal weight; equal drops in order of the block.
+    On average over the datasets that count; equal drops in order of the block.
     """
     over = list(datasets)
     singles = _measured_singles(evidence, over)
@@ -113,6 +119,8 @@ def load_scores(path: Path | str) -> ImportanceScores:
             "blocks": blocks,
             "removal_order": tuple(document["removal_order"]),
             "datasets": tuple(document["datasets"]),
+            "weights": tuple(document["weights"]),
+            "left_out": tuple(document["left_out"]),
         }
         scores = ImportanceScores(**document | typed)
     except (OSError, ValueError, KeyError, TypeError) as error:

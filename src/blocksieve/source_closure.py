@@ -20,7 +20,8 @@ def source_closure(*files: Path) -> list[Path]:
     closure: set[Path] = {file for file in files if file.is_relative_to(PACKAGE)}
     waiting = list(files)
     while waiting:
-        new = set(_imports(waiting.pop())) - closure
+        imported = _imports(waiting.pop())
+        new = set(imported) - closure
         closure |= new
         waiting += new
     return sorted(closure)
@@ -53,6 +54,7 @@ def _files(name: str) -> Iterator[Path]:
         return
     for end in range(1, len(parts) + 1):
         base = PACKAGE.joinpath(*parts[1:end])
-        for path in (base / "__init__.py", base.with_suffix(".py")):
+        candidates = (base / "__init__.py", base.with_suffix(".py"))
+        for path in candidates:
             if path.is_file():
                 yield path

@@ -13,8 +13,10 @@ from blocksieve.units import Scale
 Content = dict[str, Any]
 """A part of the config as YAML and JSON hold it."""
 
-Role = Literal["search", "holdout"]
-"""Search samples choose combinations, holdout samples judge what was chosen."""
+Role = Literal["search", "holdout", "verify"]
+"""Search samples choose combinations, holdout samples judge what was chosen.
+
+Verify samples measure once what holdout samples let pass."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class DatasetSpec:
     prompt: str
     metric: str
     max_new_tokens: int
+    above_chance: bool = False
 
 
 Count = int | Literal["all"]
@@ -78,12 +81,20 @@ class SampleSpec:
     search: Count
     holdout: Count
     max_bad_samples: float
+    verify: int = 0
     datasets: dict[str, dict[Role, Count]] = field(default_factory=dict)
 
     def counts(self, dataset: str) -> dict[Role, Count]:
-        """Return how many samples each role gets of a dataset."""
-        counts: dict[Role, Count] = {"search": self.search, "holdout": self.holdout}
-        return counts | self.datasets.get(dataset, {})
+        """Return how many samples each role gets of a dataset; verify only where it gets some."""
+        counts: dict[Role, Count] = {
+            "search": self.search,
+            "holdout": self.holdout,
+            "verify": self.verify,
+        }
+        counts |= self.datasets.get(dataset, {})
+        if counts["verify"] == 0:
+            del counts["verify"]
+        return counts
 
 
 @dataclass(frozen=True)
@@ -126,15 +137,18 @@ class MaxDrop:
 
 @dataclass(frozen=True)
 class AnalysisSpec:
-    """The config's `analysis`: the scale of means over datasets, and the strategies' limits."""
+    """The config's `analysis`: scale and weights of means over datasets, the strategies' limits."""
 
     across_datasets: Scale
     max_drop: MaxDrop
+    weights: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, across_datasets: Scale, max_drop: dict[str, float]) -> "AnalysisSpec":
+    def of(
+        cls, across_datasets: Scale, max_drop: dict[str, float], weights: dict[str, float]
+    ) -> "AnalysisSpec":
         """Build it from the config's `analysis`."""
-        return cls(across_datasets, MaxDrop(**max_drop))
+        return cls(across_datasets, MaxDrop(**max_drop), weights)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ A cluster holds the samples of one image. Samples of different clusters count as
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -43,9 +44,13 @@ def student_interval(mean: float, se: float, num_clusters: int) -> Estimate:
     """
     if num_clusters < 2:
         return Estimate(mean, np.nan, np.nan, np.nan)
-    quantile = float(stats.t.ppf(UPPER_QUANTILE, num_clusters - 1))
-    half_width = quantile * se
+    half_width = _student_quantile(num_clusters - 1) * se
     return Estimate(mean, se, mean - half_width, mean + half_width)
+
+
+@cache  # scipy takes a millisecond, and tables have thousands of rows of few sample numbers
+def _student_quantile(freedom: int) -> float:
+    return float(stats.t.ppf(UPPER_QUANTILE, freedom))
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike, max_change: float = 0) -> Estimate:
@@ -75,8 +80,8 @@ def clustered_relative_drop(
 ) -> Estimate:
     """Estimate the lost share of the baseline, mean(drops) / mean(baselines), as a fraction.
 
-    Shapes: all (n,), paired by sample. A mean baseline of 0 has no relative drop: every field is
-    nan. `max_change` and DataError as in `clustered_mean`.
+    Shapes: all (n,), paired by sample. A mean baseline of 0 or less (above chance) has no relative
+    drop: every field is nan. `max_change` and DataError as in `clustered_mean`.
 
     The standard error of a ratio of means is that of the mean influence by the delta method,
     (drop_i - ratio * baseline_i) / mean(baselines): Cochran, "Sampling Techniques", 1977, 6.3.
@@ -84,11 +89,11 @@ def clustered_relative_drop(
     checked_drops, labels = _checked(drops, clusters)
     checked_baselines, _ = _checked(baselines, clusters)
     mean_baseline = float(checked_baselines.mean())
-    if mean_baseline == 0:
+    if mean_baseline <= 0:
         return Estimate(np.nan, np.nan, np.nan, np.nan)
     ratio = float(checked_drops.mean()) / mean_baseline
     expected = ratio * checked_baselines
-    se = _standard_error(checked_drops, expected, labels, max_change) / abs(mean_baseline)
+    se = _standard_error(checked_drops, expected, labels, max_change) / mean_baseline
     return student_interval(ratio, se, _num_clusters(labels))
 
 
@@ -144,30 +149,40 @@ def _resampled_means(
     # How often each cluster was drawn is all that a resampled mean needs: (resamples, clusters).
     equal = np.full(num_clusters, 1 / num_clusters)
     counts = rng.multinomial(num_clusters, equal, resamples)
-    means: Floats = (counts @ sums) / (counts @ sizes)
+    totals = counts @ sums
+    means: Floats = totals / (counts @ sizes)
     return means
 
 
-def macro_mean(estimates: Sequence[Estimate]) -> Estimate:
-    """Average over datasets of equal weight, taken as fixed: how sure the mean is, not its spread.
+def macro_mean(estimates: Sequence[Estimate], weights: Sequence[float] | None = None) -> Estimate:
+    """Average over datasets, taken as fixed: how sure the mean is, not its spread.
 
-    Units: those of the estimates. Fields are nan where one of the datasets has no standard error.
-    Raises DataError where there is no estimate.
+    `weights`: of the datasets, equal by default. Units: those of the estimates. Fields are nan
+    where one of the datasets has no standard error. Raises DataError where there is no estimate.
 
-    se = sqrt(sum of se^2) / K. The interval adds up the datasets' half widths in the same way:
-    Zou and Donner, "Construction of confidence limits about effect measures", Statistics in
-    Medicine 2008. A lopsided bootstrap interval stays lopsided, and the interval over one dataset
-    is that dataset's.
+    se = sqrt(sum of (w se)^2) / sum of w. The interval adds up the datasets' half widths in the
+    same way: Zou and Donner, "Construction of confidence limits about effect measures", Statistics
+    in Medicine 2008. A lopsided bootstrap interval stays lopsided, and the interval over one
+    dataset is that dataset's.
     """
     if not estimates:
         raise DataError("macro-average over datasets: no dataset given; give at least one estimate")
     rows = [(each.mean, each.se, each.low, each.high) for each in estimates]
     means, errors, lows, highs = np.array(rows).T  # (datasets,) each
-    middle = float(means.mean())
-    se = _root_sum_of_squares(errors) / len(estimates)
-    half_below = _root_sum_of_squares(means - lows) / len(estimates)
-    half_above = _root_sum_of_squares(highs - means) / len(estimates)
+    of_dataset = _dataset_weights(weights, len(estimates))
+    total = of_dataset.sum()
+    middle = float((of_dataset * means).sum() / total)
+    se = _root_sum_of_squares(of_dataset * errors) / total
+    half_below = _root_sum_of_squares(of_dataset * (means - lows)) / total
+    half_above = _root_sum_of_squares(of_dataset * (highs - means)) / total
     return Estimate(middle, se, middle - half_below, middle + half_above)
+
+
+def _dataset_weights(weights: Sequence[float] | None, num_datasets: int) -> Floats:
+    """Return the datasets' weights in a mean, (datasets,): equal ones by default."""
+    if weights is None:
+        return np.ones(num_datasets)
+    return _floats(weights)
 
 
 def _root_sum_of_squares(values: Floats) -> float:
@@ -188,11 +203,43 @@ def independent_difference(minuend: Estimate, subtrahend: Estimate) -> Estimate:
     return Estimate(mean, se, low, high)
 
 
-def spread(means: Sequence[float]) -> float | None:
-    """Return the datasets' standard deviation (ddof 1), None for fewer than two datasets."""
-    if len(means) < 2:
+def spread(means: Sequence[float], variances: Sequence[float]) -> float | None:
+    """Return the standard deviation of the datasets' true drops, without sampling noise.
+
+    `means`: of the datasets. `variances`: their sampling variances, whose mean is taken from the
+    variance of the means (floor 0): the method of moments for random effects, Hedges and Olkin,
+    "Statistical Methods for Meta-Analysis", 1985, chapter 9. None for fewer than two datasets, and
+    where a sampling variance is unknown.
+    """
+    if len(means) < 2 or np.isnan(variances).any():
         return None
-    return float(np.std(means, ddof=1))
+    observed = float(np.var(means, ddof=1))
+    noise = float(np.mean(variances))
+    return float(np.sqrt(max(0.0, observed - noise)))
+
+
+def population_interval(
+    means: Sequence[float], low: float, high: float, weights: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """Return the 95 % interval of the mean over all datasets of this kind, of which some are drawn.
+
+    `means`: of the drawn datasets. `low` to `high`: the interval of their mean, taken as fixed; the
+    result is never narrower, so that it is safe where few samples change (see `_unseen`).
+    Student's t over datasets, clustered by them where weights differ; both ends are nan for one
+    dataset. Sampling noise is a part of how far the means differ.
+    """
+    num_datasets = len(means)
+    if num_datasets < 2:
+        return np.nan, np.nan
+    drawn = _floats(means)
+    of_dataset = _dataset_weights(weights, num_datasets)
+    total = of_dataset.sum()
+    middle = float((of_dataset * drawn).sum() / total)
+    correction = np.sqrt(num_datasets / (num_datasets - 1))
+    se = correction * _root_sum_of_squares(of_dataset * (drawn - middle)) / total
+    estimate = student_interval(middle, float(se), num_datasets)
+    # An unknown end of the interval for fixed datasets, nan, is passed over.
+    return float(np.fmin(estimate.low, low)), float(np.fmax(estimate.high, high))
 
 
 @dataclass(frozen=True)
@@ -203,14 +250,18 @@ class Drops:
     `influences`: (combinations, clusters), each cluster's share in the error of each mean, so that
     `influences @ influences.T` is the means' CR1 covariance.
     `added`: (combinations,), a standard error of each mean by itself (see `_unseen`). Where only
-    standard errors are known it is all of the error, and drops count as independent.
+    standard errors are known it is all of the error.
     `freedom`: degrees of freedom, clusters - 1.
+    `paired`: whether influences are known. Without them nothing shows how the drops of one dataset
+    vary together: they count as independent where they are compared, and as fully correlated where
+    they are added up. If no two of them vary against each other, no error is then too small.
     """
 
     means: Floats
     influences: Floats
     added: Floats
     freedom: int
+    paired: bool = True
 
     def contrasts(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return means and variances (sums,) of weighted sums; `weights` (sums, combinations).
@@ -222,7 +273,11 @@ class Drops:
         added = np.nan_to_num(self.added)
         # (sums, combinations) @ (combinations, clusters) -> (sums, clusters) -> (sums,)
         variances = ((weights @ influences) ** 2).sum(axis=1)
-        variances += weights**2 @ added**2
+        if self.paired:
+            variances += weights**2 @ added**2
+        else:
+            variances += (np.maximum(weights, 0) @ added) ** 2
+            variances += (np.minimum(weights, 0) @ added) ** 2
         uses_unknown = (weights[:, unknown] != 0).any(axis=1)
         variances[uses_unknown] = np.nan
         return weights @ self.means, variances
@@ -234,22 +289,29 @@ class Drops:
         variances[reference] = 0
         return self.means - self.means[reference], variances
 
+    def sampling_variances(self) -> Floats:
+        """Return the means' variances (combinations,) without what `_unseen` adds to be safe."""
+        if not self.paired:
+            return self.added**2
+        variances: Floats = (self.influences**2).sum(axis=1)
+        return variances
+
     def subset(self, rows: Sequence[int]) -> "Drops":
         """Return the drops of the combinations at these indices."""
-        return Drops(
+        return replace(
+            self,
             means=self.means[rows],
             influences=self.influences[rows],
             added=self.added[rows],
-            freedom=self.freedom,
         )
 
     def scaled(self, factor: float) -> "Drops":
         """Return the drops in other units."""
-        return Drops(
+        return replace(
+            self,
             means=factor * self.means,
             influences=factor * self.influences,
             added=factor * self.added,
-            freedom=self.freedom,
         )
 
 
@@ -299,22 +361,38 @@ class Contrasts:
     high: Floats
 
 
-def macro_contrasts(drops: Sequence[Drops], weights: Sequence[Floats]) -> Contrasts:
-    """Average weighted sums of drops over datasets of equal weight, independent and taken as fixed.
+def macro_contrasts(
+    drops: Sequence[Drops],
+    weights: Sequence[Floats],
+    dataset_weights: Sequence[float] | None = None,
+    constants: Sequence[float] | None = None,
+) -> Contrasts:
+    """Average weighted sums of drops over datasets, independent and taken as fixed.
 
-    `weights`: for each dataset (sums, combinations of that dataset). Intervals add up the datasets'
-    half widths as `macro_mean` does; the degrees of freedom for tests are Satterthwaite's
-    (Biometrics Bulletin 1946).
+    `weights`: for each dataset (sums, combinations of that dataset). `dataset_weights`: of the
+    datasets in the average, equal by default. `constants`: what is added to each dataset's sums,
+    without an error. Intervals add up the datasets' half widths as `macro_mean` does; the degrees
+    of freedom for tests are Satterthwaite's (Biometrics Bulletin 1946).
     """
-    parts = [dataset.contrasts(sums) for dataset, sums in zip(drops, weights, strict=True)]
-    return _averaged(parts, [dataset.freedom for dataset in drops])
+    added = constants or [0.0] * len(drops)
+    parts = []
+    for dataset, sums, constant in zip(drops, weights, added, strict=True):
+        means, variances = dataset.contrasts(sums)
+        parts.append((means + constant, variances))
+    return _averaged(parts, [dataset.freedom for dataset in drops], dataset_weights)
 
 
-def _averaged(parts: Sequence[tuple[Floats, Floats]], freedoms: Sequence[int]) -> Contrasts:
+def _averaged(
+    parts: Sequence[tuple[Floats, Floats]],
+    freedoms: Sequence[int],
+    dataset_weights: Sequence[float] | None,
+) -> Contrasts:
     """Average the datasets' means and variances, both (sums,) in each of `parts`."""
-    means: Floats = np.mean([mean for mean, _ in parts], axis=0)
+    of_dataset = _dataset_weights(dataset_weights, len(parts))
+    means: Floats = np.average([mean for mean, _ in parts], axis=0, weights=of_dataset)
     # Each dataset's share in the variance of the average: (datasets, sums).
-    variances = np.array([variance for _, variance in parts]) / len(parts) ** 2
+    squares = (of_dataset**2)[:, None]  # (datasets, 1)
+    variances = squares * np.array([variance for _, variance in parts]) / of_dataset.sum() ** 2
     total = variances.sum(axis=0)  # (sums,)
     dataset_freedoms = np.maximum(freedoms, 1)[:, None]  # (datasets, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -358,20 +436,24 @@ def false_discovery(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def tied_with_best(drops: Sequence[Drops]) -> NDArray[np.bool_]:
+def tied_with_best(
+    drops: Sequence[Drops], dataset_weights: Sequence[float] | None = None
+) -> NDArray[np.bool_]:
     """Return which combinations, all evaluated on all the datasets, may have the least mean drop.
 
-    Each is compared with the observed best on the same samples. It is not tied where a one-sided
-    test at 5 % / (combinations - 1) shows it to be worse. The truly best combination is then in
-    the set with 95 % probability, whichever was picked for looking best: the union bound behind
-    Hsu's comparisons with the best, "Multiple Comparisons", 1996, chapter 4. Where an error is
-    unknown all are tied.
+    `dataset_weights`: of the datasets in the mean, equal by default. Each is compared with the
+    observed best on the same samples. It is not tied where a one-sided test at 5 % / (combinations
+    - 1) shows it to be worse. The truly best combination is then in the set with 95 % probability,
+    whichever was picked for looking best: the union bound behind Hsu's comparisons with the best,
+    "Multiple Comparisons", 1996, chapter 4. Where an error is unknown all are tied.
     """
-    means = np.mean([dataset.means for dataset in drops], axis=0)  # (combinations,)
+    of_dataset = _dataset_weights(dataset_weights, len(drops))
+    by_dataset = [dataset.means for dataset in drops]
+    means = np.average(by_dataset, axis=0, weights=of_dataset)  # (combinations,)
     best = int(np.argmin(means))
     num_comparisons = max(1, len(means) - 1)
     parts = [dataset.against(best) for dataset in drops]
-    gaps = _averaged(parts, [dataset.freedom for dataset in drops])
+    gaps = _averaged(parts, [dataset.freedom for dataset in drops], dataset_weights)
     quantiles = stats.t.isf((1 - CONFIDENCE) / num_comparisons, gaps.freedom)
     limits = quantiles * gaps.se
     # A gap or limit of nan compares as false, and so counts as tied.
@@ -426,13 +508,23 @@ def detectable(se: ArrayLike, power: float = POWER) -> Floats:
     return quantiles * _floats(se)
 
 
-def samples_needed(se: float, n: int, gap: float, power: float = POWER) -> int:
-    """Return how many samples make a drop of `gap` detectable, given the error of `n` samples.
+def samples_needed(
+    seen: ArrayLike, unseen: ArrayLike, n: int, gap: float, power: float = POWER
+) -> Floats:
+    """Return how many samples make a drop of `gap` detectable, from the variances of `n` samples.
 
-    The standard error falls with the root of the number of samples.
+    `seen` and `unseen`: the two parts of the variance of a mean, in squared units of `gap`: what
+    samples showed, which falls with their number, and what was added for changes that they may not
+    have shown. These are two samples however many there are (see `_unseen`; Bonett and Price 2012),
+    so that this part falls with the square of the number. With r = n / samples it solves
+    seen r + unseen r^2 = (gap / quantiles)^2, where `detectable` multiplies by the quantiles.
     """
-    ratio = float(detectable(se, power)) / gap
-    return int(np.ceil(n * ratio**2))
+    allowed = (gap / detectable(1.0, power)) ** 2
+    root = np.sqrt(_floats(seen) ** 2 + 4 * _floats(unseen) * allowed)
+    # The solution in the form that also holds without an unseen part.
+    ratio = 2 * allowed / (_floats(seen) + root)
+    samples: Floats = np.ceil(n / ratio)
+    return samples
 
 
 def none_if_nan(number: float) -> float | None:

@@ -8,7 +8,7 @@ import polars as pl
 from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import ORDER, SCHEMA
+from blocksieve.evaluations import DERIVED, ORDER, SCHEMA
 
 # Columns that may be left out, and what then stands there.
 DEFAULTS = {
@@ -30,7 +30,18 @@ REQUIRED = [
     "n",
     "n_clusters",
 ]
-NUMBERS = ["baseline", "score", "drop", "se", "ci_low", "ci_high", "relative", "relative_se"]
+NUMBERS = [
+    "baseline",
+    "baseline_se",
+    "max_change",
+    "score",
+    "drop",
+    "se",
+    "ci_low",
+    "ci_high",
+    "relative",
+    "relative_se",
+]
 KEY = ["dataset", "combination", "role"]
 DATASET_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\z"
 TASK_TYPE_NAME = r"\A\w[\w -]*\z"
@@ -75,6 +86,9 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         absent = {name: value for name, value in DEFAULTS.items() if name not in table.columns}
         table = table.with_columns(**absent)
     for name, dtype in SCHEMA.items():
+        if name in DERIVED and name not in table.columns:
+            # The columns that it derives from come before, and have their types by now.
+            table = table.with_columns(DERIVED[name].alias(name))
         if name not in table.columns:
             raise DataError(
                 f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}"
@@ -164,7 +178,7 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
     changes = column("wins") + column("losses")
     drop = column("baseline") - column("score")
     relative = column("drop") / column("baseline")
-    both_scores_bounded = column("score").is_between(0, 1) & column("baseline").is_between(0, 1)
+    scores_bounded = column("score").is_between(-1, 1) & column("baseline").is_between(-1, 1)
     yield "n must be at least 1", measured & (column("n") < 1)
     yield (
         "n_clusters must be from 1 to n",
@@ -179,7 +193,10 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
         "baseline, score and drop must be numbers",
         measured & pl.any_horizontal(column("baseline", "score", "drop").is_null()),
     )
-    yield "a bounded metric lies from 0 to 1", column("bounded") & ~both_scores_bounded
+    yield (
+        "a bounded metric lies from 0 to 1, above chance from -1 to 1",
+        column("bounded") & ~scores_bounded,
+    )
     yield (
         "drop is not baseline - score (score units, not points)",
         _differs(column("drop"), drop),
@@ -188,7 +205,10 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
         "relative is not drop / baseline (a share, not %)",
         (column("baseline") != 0) & _differs(column("relative"), relative),
     )
-    yield "a standard error is below 0", pl.min_horizontal("se", "relative_se") < 0
+    yield (
+        "a standard error is below 0",
+        pl.min_horizontal("se", "relative_se", "baseline_se") < 0,
+    )
     yield (
         "drop lies outside ci_low to ci_high",
         (column("ci_low") > column("drop") + TOLERANCE)

@@ -13,5 +13,16 @@ class Verdict(StrEnum):
     COSTS_LESS = "costs less"
 
 
+class End(StrEnum):
+    """Why a strategy claims no larger size; results hold the values."""
+
+    LIMIT = "limit"
+    """The next size is not shown to keep the limit."""
+    SEARCH = "search"
+    """Every size that was searched keeps the limit: larger ones may too."""
+    NOT_CONFIRMED = "not confirmed"
+    """The next size was not measured on holdout samples."""
+
+
 AGREEMENT = 0.9
 """Spearman's correlation from which two splits agree on the order of blocks."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from blocksieve.analysis import ANALYSES
 from blocksieve.combination import Combination, block_sites
@@ -16,6 +16,7 @@ from blocksieve.evidence import Evidence
 from blocksieve.search.plan import all_combinations
 from blocksieve.shards import by_cluster
 from blocksieve.specs import AnalysisSpec, DatasetSpec, MaxDrop
+from blocksieve.statistics import clustered_mean, clustered_relative_drop, paired_drops
 from blocksieve.units import Scale
 
 LIMITS = MaxDrop(conservative=1.5, balanced=3, aggressive=10)
@@ -98,6 +99,30 @@ def planted_evaluations(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
+def drawn_evaluations(
+    losses: Mapping[str, Mapping[tuple[int, ...], float]], n: int, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Draw the evaluations of a run in which removing blocks turns right answers wrong.
+
+    `losses`: the probability for each dataset and combination, which is the true relative drop.
+    Right at first: 8 in 10. Both roles have n samples, each a cluster of its own.
+    """
+    baselines = dict.fromkeys(losses, 0.8)
+    table = planted_evaluations(losses, baselines, n=n)
+    drawn: dict[str, list[float]] = {"relative": [], "relative_se": [], "drop": [], "se": []}
+    for of_dataset in losses.values():
+        probabilities = np.array([0.0, *of_dataset.values()])[:, None]  # (combinations, 1)
+        for _ in ("search", "holdout"):
+            right = rng.random(n) < 0.8
+            lost = right & (rng.random((len(probabilities), n)) < probabilities)
+            for relative, prefix in ((True, "relative"), (False, "drop")):
+                drops = paired_drops(lost, right, np.ones(n), relative, max_change=1)
+                errors = np.sqrt((drops.influences**2).sum(axis=1) + drops.added**2)
+                drawn[prefix] += drops.means.tolist()
+                drawn["relative_se" if relative else "se"] += errors.tolist()
+    return table.with_columns(pl.Series(name, values) for name, values in drawn.items())
+
+
 def planted_definition(
     task_type: str = "VQA", metric: str = "exact_match", prompt: str = "{question}"
 ) -> DatasetSpec:
@@ -112,6 +137,75 @@ def planted_evidence(
 ) -> Evidence:
     """Return what analyses are made from, with the demo's limits."""
     return Evidence(evaluations, scale, LIMITS, **fields)
+
+
+def planted_samples(
+    scores: Mapping[str, Mapping[str, ArrayLike]], scale: Scale = "relative", **fields: Any
+) -> Evidence:
+    """Return what analyses are made from, of search samples that are clusters of their own.
+
+    `scores`: by dataset and combination (`none` among them), one in [0, 1] per sample.
+    """
+    rows = []
+    sums = {}
+    for dataset, by_combination in scores.items():
+        values = {name: np.asarray(each, dtype=float) for name, each in by_combination.items()}
+        baseline = values.pop("none")
+        rows.append(_sampled_row(dataset, "none", baseline, baseline))
+        tables = []
+        for name, score in values.items():
+            rows.append(_sampled_row(dataset, name, baseline, score))
+            tables.append(_sums_of_samples(name, baseline, score))
+        sums[dataset] = pl.concat(tables).lazy()
+    return planted_evidence(pl.DataFrame(rows, schema=SCHEMA), scale, sums=sums, **fields)
+
+
+def _sampled_row(
+    dataset: str, name: str, baseline: NDArray[np.float64], score: NDArray[np.float64]
+) -> dict[str, object]:
+    clusters = np.arange(len(score))
+    removed = Combination.parse(name).blocks
+    drops = baseline - score
+    drop = clustered_mean(drops, clusters, 1)
+    relative = clustered_relative_drop(drops, baseline, clusters, 1)
+    return {
+        "dataset": dataset,
+        "task_type": "VQA",
+        "combination": name,
+        "removed": list(removed),
+        "size": len(removed),
+        "role": "search",
+        "n": len(score),
+        "n_clusters": len(score),
+        "baseline": baseline.mean(),
+        "score": score.mean(),
+        "drop": drop.mean,
+        "se": drop.se,
+        "ci_low": drop.low,
+        "ci_high": drop.high,
+        "relative": relative.mean,
+        "relative_se": relative.se,
+        "wins": int((drops < 0).sum()),
+        "losses": int((drops > 0).sum()),
+        "bounded": True,
+    }
+
+
+def _sums_of_samples(
+    name: str, baseline: NDArray[np.float64], score: NDArray[np.float64]
+) -> pl.DataFrame:
+    """Return what `by_cluster` gives for one combination."""
+    columns = {
+        "combination": name,
+        "role": "search",
+        "split": "validation",
+        "cluster": [f"{number:06d}" for number in range(len(score))],
+        "tier": 0,
+        "n": 1,
+        "drop": baseline - score,
+        "baseline": baseline,
+    }
+    return pl.DataFrame(columns)
 
 
 def all_analyses(evidence: Evidence) -> dict[str, Any]:

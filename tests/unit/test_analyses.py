@@ -1,5 +1,6 @@
 """The analyses on planted truth: what was put in comes back."""
 
+import itertools
 import json
 from importlib import resources
 
@@ -7,7 +8,13 @@ import jsonschema
 import numpy as np
 import polars as pl
 import pytest
-from planted import all_analyses, planted_evaluations, planted_evidence, planted_shard
+from planted import (
+    all_analyses,
+    planted_evaluations,
+    planted_evidence,
+    planted_samples,
+    planted_shard,
+)
 from scipy import stats
 
 from blocksieve.analysis import (
@@ -19,6 +26,7 @@ from blocksieve.analysis import (
     dataset_responses,
     drop_distributions,
     importance_heatmap,
+    pairwise_dataset_stats,
     power,
     pruning_recommendations,
     rankings_by_num_removed,
@@ -44,6 +52,8 @@ DROPS = {
     (2, 3): 0.04,
     (0, 3): 0.4,
 }
+DROPS_ALIKE = {"a": {(block,): 0.01 * block for block in range(9)}}
+DROPS_ALIKE["b"] = DROPS_ALIKE["a"]
 TWICE = {blocks: 2 * drop for blocks, drop in DROPS.items()}
 EVALUATIONS = planted_evaluations({"a": DROPS, "b": TWICE}, {"a": 1.0, "b": 1.0}, se=0.002)
 EVIDENCE = planted_evidence(EVALUATIONS, num_blocks=6)
@@ -68,9 +78,99 @@ def test_interactions_have_the_planted_size_sign_and_label():
     labels = dict(table.select("combination", "label").iter_rows())
     assert labels == {"0-3": "none", "1-2": "synergy", "1-3": "antagonism", "2-3": "none"}
     pair = row(table, combination="1-2")
+    # Blocks that spoil answers independently: 1 - 0.95 x 0.96 on a, 1 - 0.9 x 0.92 on b.
     assert pair["measured"] == pytest.approx(3)
+    assert pair["expected"] == pytest.approx((8.8 + 17.2) / 2)
+    assert pair["interaction"] == pytest.approx(-10)
     assert pair["summed"] == pytest.approx(13.5)
-    assert pair["interaction"] == pytest.approx(-10.5)
+    assert pair["beyond_sum"] == pytest.approx(-10.5)
+    # By the delta method, all errors 0.2 %: on a 1, 0.96, 0.95; on b 1, 0.92, 0.9.
+    variance = 0.2**2 * (1 + 0.96**2 + 0.95**2 + 1 + 0.92**2 + 0.9**2) / 4
+    # Without samples, what is added up counts as fully correlated.
+    added_up = 0.2**2 * (2 * 0.96 * 0.95 + 2 * 0.92 * 0.9) / 4
+    assert pair["se"] ** 2 == pytest.approx(variance + added_up)
+
+
+def test_interactions_in_points_are_shares_of_the_baseline_too():
+    drops = {"a": {(0,): 0.2, (1,): 0.1, (0, 1): 0.25}}
+    evidence = planted_evidence(planted_evaluations(drops, {"a": 0.5}), "points")
+    pair = combination_vs_individual.analyse(evidence).row(0, named=True)
+    assert pair["expected"] == pytest.approx(50 * (1 - 0.6 * 0.8))
+    assert pair["interaction"] == pytest.approx(25 - 26)
+    assert pair["beyond_sum"] == pytest.approx(25 - 30)
+
+
+def test_no_interaction_is_found_on_samples_that_chose_the_blocks():
+    searched = EVALUATIONS.filter(role="search")
+    table = combination_vs_individual.analyse(planted_evidence(searched, num_blocks=6))
+    assert table["untested"].to_list() == ["chosen"] * 4
+    assert table["role"].unique().to_list() == ["search"]
+    assert table["interaction"].null_count() == 0
+    assert (table["p"].null_count(), table["label"].to_list()) == (4, ["none"] * 4)
+    # All three pairs of three blocks: none was chosen.
+    pairs = {(0,): 0.05, (1,): 0.05, (2,): 0.05, (0, 1): 0.01, (0, 2): 0.1, (1, 2): 0.1}
+    exhaustive = planted_evaluations({"a": pairs}, {"a": 1.0}, roles=["search"], se=0.002)
+    table = combination_vs_individual.analyse(planted_evidence(exhaustive, num_blocks=3))
+    assert table["untested"].null_count() == 3
+    assert table["label"].to_list() == ["synergy", "none", "none"]
+    lacking = exhaustive.filter(pl.col("combination") != "1-2")
+    table = combination_vs_individual.analyse(planted_evidence(lacking, num_blocks=3))
+    assert table["untested"].to_list() == ["chosen"] * 2
+
+
+def test_no_interaction_is_found_where_the_blocks_alone_lose_more_than_everything():
+    drops = {(0,): 0.7, (1,): 0.4, (0, 1): 0.2}
+    other = {(0,): 0.1, (1,): 0.1, (0, 1): 0.1}
+    evaluations = planted_evaluations({"a": drops, "b": other}, {"a": 1.0, "b": 1.0}, se=0.002)
+    pair = combination_vs_individual.analyse(planted_evidence(evaluations)).row(0, named=True)
+    assert (pair["untested"], pair["p"], pair["label"]) == ("over 100 %", None, "none")
+    assert pair["summed"] == pytest.approx(65)
+
+
+def independent_world(rng, num_samples: int, planted: dict, num_datasets: int = 8):
+    """Return the scores of datasets whose six blocks spoil answers independently, but for pairs.
+
+    `planted`: the share of answers that a pair spoils besides, or below 0 saves.
+    """
+    costs = rng.uniform(0.05, 0.25, 6)
+    blocks = range(6)
+    world = {}
+    for number in range(num_datasets):
+        right = rng.random(num_samples) < 0.8
+        spoiled = rng.random((6, num_samples)) < costs[:, None]
+        scores = {"none": right}
+        for block in blocks:
+            scores[str(block)] = right & ~spoiled[block]
+        for first, second in itertools.combinations(blocks, 2):
+            lost = spoiled[first] | spoiled[second]
+            share = planted.get((first, second), 0.0)
+            more = rng.random(num_samples) < abs(share)
+            # Saved answers are drawn among the spoiled ones.
+            lost = lost | more if share > 0 else lost & ~more
+            scores[f"{first}-{second}"] = right & ~lost
+        world[f"dataset {number}"] = scores
+    return world
+
+
+def test_independent_blocks_have_no_synergy_and_planted_interactions_are_found():
+    rng = np.random.default_rng(11)
+    planted = {(0, 1): 0.05, (2, 3): 0.05, (0, 4): -0.3, (1, 5): -0.3}
+    found, false = 0, 0
+    z = []
+    world = independent_world(rng, 1000, planted)
+    table = combination_vs_individual.analyse(planted_samples(world))
+    columns = ("combination", "label", "interaction", "se")
+    for name, label, interaction, se in table.select(columns).iter_rows():
+        pair = tuple(map(int, name.split("-")))
+        if pair in planted:
+            found += label == ("antagonism" if planted[pair] > 0 else "synergy")
+        else:
+            false += label != "none"
+            z.append(interaction / se)
+    assert found / len(planted) >= 0.7
+    assert false <= 1
+    assert abs(np.mean(z)) <= 3 / np.sqrt(len(z))
+    assert 0.6 <= np.std(z) <= 1.4
 
 
 def test_interaction_uses_only_datasets_that_have_all_its_parts():
@@ -78,7 +178,7 @@ def test_interaction_uses_only_datasets_that_have_all_its_parts():
     table = combination_vs_individual.analyse(planted_evidence(partly))
     pair = row(table, combination="1-2")
     assert (pair["coverage"], pair["full"]) == (1, False)
-    assert pair["interaction"] == pytest.approx(-7)
+    assert pair["interaction"] == pytest.approx(-6.8)
     assert row(table, combination="1-3")["coverage"] == 2
 
 
@@ -134,7 +234,14 @@ def test_position_means_are_those_of_their_blocks():
 
 def test_variation_is_the_planted_one_and_null_where_the_mean_is_not_above_0():
     table = consistency_analysis.analyse(EVIDENCE)
-    assert row(table, combination="0")["cv"] == pytest.approx(np.std([40, 80], ddof=1) / 60)
+    # Without the noise, of a standard error of 0.2 %.
+    spread = np.sqrt(np.var([40, 80], ddof=1) - 0.2**2)
+    vital = row(table, combination="0")
+    assert vital["spread"] == pytest.approx(spread)
+    assert vital["cv"] == pytest.approx(spread / 60)
+    assert (vital["kind_low"], vital["kind_high"]) == pytest.approx(
+        (60 - 20 * stats.t.ppf(0.975, 1), 60 + 20 * stats.t.ppf(0.975, 1))
+    )
     assert row(table, combination="3")["cv"] is None
     assert table["cv"].is_finite().sum() == len(table) - 1
 
@@ -161,11 +268,56 @@ def test_correlations_are_those_of_scipy_over_the_common_combinations():
     y = [second[block,] for block in range(5, 40)]
     expected = stats.pearsonr(x, y)
     low, high = expected.confidence_interval()
-    assert pair["combinations"] == 35
+    assert pair["blocks"] == 35
     assert pair["pearson"] == pytest.approx(expected.statistic)
     assert (pair["pearson_low"], pair["pearson_high"]) == pytest.approx((low, high))
     assert pair["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)
     assert pair["mean_difference"] == pytest.approx(100 * np.abs(np.subtract(x, y)).mean())
+
+
+def test_correlations_take_single_blocks_and_cover_the_truth():
+    rng = np.random.default_rng(2)
+    truth = 0.5
+    covered = []
+    for _ in range(25):
+        costs = rng.multivariate_normal(
+            [0.1, 0.1], 0.02**2 * np.array([[1, truth], [truth, 1]]), 16
+        )
+        singles = {(block,): costs[block] for block in range(16)}
+        pairs = {
+            pair: costs[list(pair)].sum(axis=0) for pair in itertools.combinations(range(16), 2)
+        }
+        drops = singles | pairs
+        first = {blocks: drop[0] for blocks, drop in drops.items()}
+        second = {blocks: drop[1] for blocks, drop in drops.items()}
+        both = {"a": first, "b": second}
+        table = planted_evaluations(both, {"a": 1.0, "b": 1.0}, roles=["search"])
+        pair = dataset_pairwise_comparison.analyse(planted_evidence(table)).row(0, named=True)
+        assert pair["blocks"] == 16
+        covered.append(pair["pearson_low"] <= truth <= pair["pearson_high"])
+    # 120 pairs that share 16 blocks, taken as 120, cover about half.
+    assert np.mean(covered) >= 0.84
+
+
+def test_a_block_that_dominates_pearson_is_named_and_spearman_leads():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(0.02, 0.01, (2, 16))
+    first[4], second[4] = 0.9, 0.8
+    drops = {
+        "a": {(block,): first[block] for block in range(16)},
+        "b": {(block,): second[block] for block in range(16)},
+        "c": {(block,): -first[block] for block in range(16)},
+    }
+    evidence = planted_evidence(planted_evaluations(drops, dict.fromkeys(drops, 1.0)))
+    pair = dataset_pairwise_comparison.analyse(evidence).row(0, named=True)
+    assert pair["pearson"] > 0.99
+    assert pair["dominant_block"] == 4
+    assert pair["spearman"] == pytest.approx(stats.spearmanr(first, second).statistic)
+    document = pairwise_dataset_stats.analyse(evidence)
+    assert document["least_correlated"][0] == ["a", "c"]
+    quiet = planted_evaluations(DROPS_ALIKE, dict.fromkeys(DROPS_ALIKE, 1.0))
+    (pair,) = dataset_pairwise_comparison.analyse(planted_evidence(quiet)).to_dicts()
+    assert pair["dominant_block"] is None
 
 
 def test_heatmap_marks_the_drops_that_are_there():
@@ -269,12 +421,32 @@ def test_search_tree_knows_parents_and_kept():
     assert "1-2" not in generic["combination"]
 
 
+def test_the_resolution_is_that_of_the_mean_over_datasets():
+    document = pruning_recommendations.analyse(EVIDENCE)
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    se = 0.2 / np.sqrt(2)
+    expected = {
+        "role": "holdout",
+        "datasets": 2,
+        "samples": 200,
+        "width": 2 * stats.t.ppf(0.975, 99) * se,
+        "detectable": z * se,
+        "smaller": z * se / 2,
+        # Each dataset changes few enough that losing so little decides: 100 % or nothing a sample.
+        "samples_for_smaller": np.ceil(
+            200 * (100 * z * se / 2 - (z * se / 2) ** 2) / 200 / se**2 * 4
+        ),
+    }
+    assert document["resolution"] == pytest.approx(expected)
+
+
 def test_power_is_the_closed_form():
     first = power.analyse(EVIDENCE).row(0, named=True)
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     assert first["se"] == pytest.approx(0.2)
     assert first["detectable"] == pytest.approx(z * 0.2)
-    assert first["n_for_1_pp"] == np.ceil(100 * (z * 0.2) ** 2)
+    # A drop of 1 point changes at least 1 % of the samples, more than this error says.
+    assert first["n_for_1_pp"] == np.ceil(z**2 * (100 - 1))
 
 
 def test_recommendations_follow_their_rules():
@@ -283,12 +455,13 @@ def test_recommendations_follow_their_rules():
     assert (best[1]["combination"], best[2]["combination"]) == ("3", "1-2")
     assert best[1]["tied"] == ["3"]
     assert best[2]["drop"] == pytest.approx(3)
-    assert best[1]["robustness"] == 4  # two datasets only
+    assert (best[1]["robustness"], best[2]["robustness"]) == (5, 2)
     strategies = document["strategies"]
     assert strategies["conservative"]["combination"] == "3"
     # 1-2 costs 3 %, but its interval reaches further.
     assert strategies["balanced"]["combination"] == "3"
     assert strategies["aggressive"]["combination"] == "1-2"
+    assert [strategy["end"] for strategy in strategies.values()] == ["limit", "limit", "search"]
     assert [step["combination"] for step in document["path"]] == ["3", "2-3"]
     assert [step["increment"] for step in document["path"]] == pytest.approx([0, 6])
 
@@ -311,7 +484,7 @@ def test_recommendations_quote_the_holdout_and_never_choose_by_it():
 def without_measurements(content):
     """Return a document without what was measured on holdout samples."""
     if isinstance(content, dict):
-        measured = ("holdout", "given_up", "costs")
+        measured = ("holdout", "given_up", "costs", "robustness", "resolution", "strategies")
         kept = {key: value for key, value in content.items() if key not in measured}
         return {key: without_measurements(value) for key, value in kept.items()}
     if isinstance(content, list):

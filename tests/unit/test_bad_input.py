@@ -100,6 +100,12 @@ CONFIGS: list[tuple[str, Any, str]] = [
         "analysis.max_drop.balanced: must be a finite number",
     ),
     ("analysis.max_drop.conservative", 50, "analysis.max_drop: "),
+    (
+        "analysis.weights",
+        {"demo_vqaa": 2},
+        "analysis.weights: no dataset 'demo_vqaa' in this run (did you mean 'demo_vqa'?)",
+    ),
+    ("analysis.weights", {"demo_vqa": 0}, "analysis.weights.demo_vqa: 0 must be above 0"),
     ("evaluations", "nowhere.parquet", "evaluations: there is no file 'nowhere.parquet'"),
     ("evaluations", "{x}.parquet", "evaluations: '{x}.parquet' must not hold braces"),
 ]
@@ -133,6 +139,11 @@ DATASETS: list[tuple[str, str, str]] = [
         "bad",
         yaml.safe_dump(VQA | {"task_type": "Chess"}),
         "config/datasets/bad.yaml: task_type: 'Chess' must be one of",
+    ),
+    (
+        "bad",
+        yaml.safe_dump(VQA | {"above_chance": True}),
+        "config/datasets/bad.yaml: metric: 'vqa' must be 'multiple_choice'",
     ),
     ("bad", yaml.safe_dump(VQA | {"promt": "x"}), "unknown key 'promt' (did you mean 'prompt'?)"),
     ("bad", "\ud800", "config/datasets/bad.yaml: not UTF-8 text"),

@@ -95,13 +95,20 @@ def test_a_baseline_of_zero_or_of_guessing_stops_the_dataset_in_one_line(
     rows = rows_of(scores, CHOICES)
     if message is None:
         assert weakness(rows, metric) is None
-        check_baseline("mine", rows, metric, Path("answers/mine.md"))
+        check_baseline("mine", None, Path("answers/mine.md"))
         return
     with pytest.raises(DataError) as raised:
-        check_baseline("mine", rows, metric, Path("answers/mine.md"))
+        check_baseline("mine", weakness(rows, metric), Path("answers/mine.md"))
     told = str(raised.value)
     assert told.startswith("dataset mine: ")
     assert message in told
     assert "look at its answers in answers/mine.md" in told
     assert "search.weak_baseline to go_on" in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(("right", "is_weak"), [(25, True), (28, True), (30, False)])
+def test_guessing_is_0_where_scores_are_above_chance(right: int, is_weak: bool) -> None:
+    scores: list[float | None] = [1.0] * right + [-1 / 3] * (100 - right)
+    reason = weakness(rows_of(scores, CHOICES), "multiple_choice", above_chance=True)
+    assert (reason is not None) == is_weak

@@ -3,10 +3,14 @@
 How fast it was is nobody's business here.
 """
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/engine.py"
 
@@ -35,3 +39,19 @@ def test_the_engine_benchmark_compares_all_ways(tmp_path: Path) -> None:
     assert all(row["same_tokens"] and row["bound"] > 1 for row in found["rows"])
     flops = found["datasets"]["demo_vqa"]["flops"]
     assert flops["bound"] <= flops["done"] < flops["plain"]
+
+
+def test_pooled_lists_are_near_the_better_of_own_and_generic_in_either_world(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
+    planted_truth = importlib.import_module("planted_truth")
+    worlds = {world.name: world for world in planted_truth.WORLDS}
+    regrets = {}
+    for name in ("all alike", "datasets differ"):
+        rng = np.random.default_rng(0)
+        draws = [planted_truth._regrets(worlds[name], 200, rng) for _ in range(5)]
+        own, _, generic, pooled, _ = np.mean(draws, axis=0)
+        regrets[name] = {"own": own, "generic": generic, "pooled": pooled}
+    assert regrets["all alike"]["pooled"] < regrets["all alike"]["own"] / 2
+    assert regrets["datasets differ"]["pooled"] < regrets["datasets differ"]["generic"] / 2

@@ -39,7 +39,7 @@ def test_each_scope_takes_the_least_of_its_own_datasets():
     }
     assert best["task_type", "Document QA", 2] == "1-2"
     assert best["generic", "generic", 2] == "0-2"
-    assert best["leave_one_out", "c", 2] == best["task_type", "Document QA", 2]
+    assert best["left_out_of_choice", "c", 2] == best["task_type", "Document QA", 2]
     assert best["same_type", "a", 2] == best["dataset", "b", 2]
     assert ("same_type", "c", 2) not in best
     assert {scope for scope, _, _ in best} == set(Scope)

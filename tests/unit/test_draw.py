@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocksieve.datasets.draw import ROLES, Repeats, draw_samples, role_of
+from blocksieve.datasets.draw import Repeats, draw_samples, role_of
 from blocksieve.datasets.sample import Role, Sample
 from blocksieve.errors import DataError
 
@@ -75,7 +75,7 @@ def test_what_is_kept_while_reading_is_the_beginning_of_everything_in_order(
     ]
     counts = {"search": 2 * wanted, "holdout": 2 * wanted}
     pools: dict[tuple[Role, str], dict[str, Sample]] = {
-        (role, split): {} for role in ROLES for split in SPLITS
+        (role, split): {} for role in counts for split in SPLITS
     }
     for sample in samples:
         pools[role_of(sample.cluster, seed), sample.split].setdefault(sample.sample_id, sample)
@@ -219,6 +219,37 @@ def test_rows_of_one_picture_and_question_become_one_sample() -> None:
     assert len(answers) == len(drawn) == 12
     assert answers[rows[3].sample_id] == ("x", "y", "z", "w")
     assert repeats == Repeats(duplicates={"train": 1}, joined={"train": 2, "validation": 1})
+
+
+@given(st.integers(2, 30), st.integers(0, 15), st.integers(1, 15), st.integers(0, 10))
+def test_verify_samples_share_no_image_and_leave_the_search_samples(
+    search: int, holdout: int, verify: int, more: int
+) -> None:
+    def with_verify(*numbers: int) -> list[tuple[Role, Sample]]:
+        roles: list[Role] = ["search", "holdout", "verify"]
+        return draw_samples(POOL, dict(zip(roles, numbers, strict=True)), SPLITS, 0)
+
+    drawn = with_verify(search, holdout, verify)
+    roles_of_cluster: dict[str, set[str]] = {}
+    for role, sample in drawn:
+        roles_of_cluster.setdefault(sample.cluster, set()).add(role)
+    assert all(len(roles) == 1 for roles in roles_of_cluster.values())
+    assert sum(role == "verify" for role, _ in drawn) == verify
+    assert set(drawn) <= set(with_verify(search + more, holdout + more, verify + more))
+    without = [sample for role, sample in draw(search, holdout) if role == "search"]
+    assert without == [sample for role, sample in drawn if role == "search"]
+
+
+def test_too_few_samples_for_verify_are_refused_with_numbers_that_work() -> None:
+    samples = small_dataset([1] * 20)
+    counts: dict[Role, int] = {"search": 20, "holdout": 10, "verify": 10}
+    with pytest.raises(DataError, match=r"for verify; samples\.search: ") as error:
+        draw_samples(samples, counts, ["train"], 0)
+    advised = re.findall(r"samples\.(\w+): (\d+)", str(error.value))
+    working: dict[Role, int] = {role: int(number) for role, number in advised}  # type: ignore[misc]
+    assert sum(working.values()) == 20
+    assert working["verify"] == working["holdout"] == 5
+    assert len(draw_samples(samples, working, ["train"], 0)) == 20
 
 
 def test_roles_are_about_even() -> None:

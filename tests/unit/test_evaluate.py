@@ -142,3 +142,8 @@ def test_answers_that_name_no_choice_are_counted_and_score_nothing(
     scored = with_scores(task, samples, rows)
     assert scored["unparsable"].to_list() == [False, True, True, None]
     assert scored["score"].to_list() == [1, 0, 0, None]
+    # Of four choices; an answer that cannot be read is as wrong as any.
+    above = with_scores(
+        replace(task, definition=replace(definition, above_chance=True)), samples, rows
+    )
+    assert above["score"].to_list() == pytest.approx([1, -1 / 3, -1 / 3, None])

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
-from blocksieve.report.findings import findings, winners_curse
+from blocksieve.report.findings import findings, lists, winners_curse
+from blocksieve.report.pruning_recommendations import what_samples_can_tell
 
 DATASETS = ("a", "b", "c", "d")
 BLOCKS = [(block,) for block in range(6)]
@@ -69,7 +70,7 @@ POSITIVE = {
     "type 1 loses more than type 0": {
         "task_type_comparison": tables_of(flat(shift={"c": 0.1, "d": 0.1}))["task_type_comparison"]
     },
-    "1 cost less than the sum": {
+    "1 cost less than they would": {
         "combination_vs_individual": tables_of(flat({(0,): 0.2, (1,): 0.2, (0, 1): 0.1}))[
             "combination_vs_individual"
         ]
@@ -103,8 +104,18 @@ def test_nothing_is_found_where_no_error_is_known():
         pl.lit(None, pl.Float64).alias(name) for name in ("se", "ci_low", "ci_high", "relative_se")
     ]
     rows = rows.with_columns(unknown, n_clusters=pl.lit(1, pl.UInt32))
-    for sentence in findings(all_analyses(planted_evidence(rows)), "%"):
-        assert "shown to lose at most" in sentence or "No interaction" in sentence
+    results = all_analyses(planted_evidence(rows))
+    assert findings(results, "%") == []
+    (sentence,) = what_samples_can_tell(results["pruning_recommendations"], "%")
+    assert sentence.endswith("have no intervals: they support no finding.")
+
+
+@pytest.mark.parametrize(("se", "expected"), [(0.01, False), (0.2, True)])
+def test_a_run_with_intervals_wider_than_its_largest_limit_has_that_sentence_alone(se, expected):
+    results = tables_of(flat({(1,): 0.4}), se=se)
+    (sentence,) = what_samples_can_tell(results["pruning_recommendations"], "%")
+    assert ("support no finding" in sentence) == expected
+    assert (findings(results, "%") == []) == expected
 
 
 def test_three_samples_find_no_difference_of_task_types():
@@ -124,20 +135,17 @@ def test_a_block_is_most_important_only_if_its_interval_lies_above_all_others():
     assert "most important" not in text
 
 
-@pytest.mark.parametrize(("unit", "expected"), [("%", True), ("pp", False)])
-def test_sums_above_all_that_can_be_lost_are_said(unit, expected):
-    pairs = QUIET["combination_vs_individual"].with_columns(
-        label=pl.lit("synergy"), summed=pl.lit(120.0)
-    )
-    text = " ".join(findings(QUIET | {"combination_vs_individual": pairs}, unit))
-    assert (f"Of these synergies {len(pairs)} have sums above 100 %" in text) == expected
+def test_untested_interactions_are_no_finding():
+    pairs = QUIET["combination_vs_individual"].with_columns(untested=pl.lit("chosen"))
+    text = " ".join(findings(QUIET | {"combination_vs_individual": pairs}, "%"))
+    assert "nteraction" not in text
 
 
 @pytest.mark.parametrize(("q", "expected"), [(0.0, True), (0.05, True), (0.06, False)])
 def test_winners_curse_is_said_up_to_a_false_discovery_rate_of_5_percent(q, expected):
     row = {
         "scope": "dataset",
-        "method": "beam",
+        "method": "pooled",
         "size": 2,
         "optimism": 1.5,
         "optimism_low": 1.0,
@@ -148,3 +156,29 @@ def test_winners_curse_is_said_up_to_a_false_discovery_rate_of_5_percent(q, expe
     assert ["lose 1.50 % [1.00, 2.00] more" in sentence for sentence in sentences] == (
         [True] if expected else []
     )
+
+
+def generic_list(datasets: int, regret: float, verdict: str) -> dict:
+    """Return a document in which the generic list costs so much more at one size."""
+    row = {
+        "method": "pooled",
+        "list": "generic",
+        "size": 2,
+        "datasets": datasets,
+        "regret": regret,
+        "low": regret - 0.5,
+        "high": regret + 0.5,
+        "verdict": verdict,
+    }
+    return {"measured": True, "match_rates": [], "mean_regret": [row], "rows": []}
+
+
+def test_lists_of_their_own_that_lose_more_are_said_to():
+    (sentence,) = lists(generic_list(3, -1.0, "costs less"), "%")
+    assert sentence.startswith("One list is better than lists of their own: with 2 blocks")
+    assert "1.00 % [0.50, 1.50] less" in sentence
+
+
+@pytest.mark.parametrize("verdict", ["same list", "not shown to differ", "costs more"])
+def test_one_dataset_says_nothing_of_one_list_for_all(verdict):
+    assert list(lists(generic_list(1, 1.0, verdict), "%")) == []

@@ -58,7 +58,7 @@ def noise(tmp_path_factory):
 def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
     document = task_specific_vs_generic.analyse(apart)
     means = {(row["method"], row["list"], row["size"]): row for row in document["mean_regret"]}
-    for method in (Method.BEAM, Method.SCORES):
+    for method in (Method.POOLED, Method.BEAM, Method.SCORES):
         for size in (1, 2):
             assert means[method, "generic", size]["verdict"] == "costs more"
     assert means["beam", "task_type", 2]["verdict"] == "same list"
@@ -70,7 +70,7 @@ def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
         too_dear = set(Combination.parse(row["combination"]).blocks) - free
         truth = 100 * DEAR * len(too_dear)
         covered.append(row["regret_low"] <= truth <= row["regret_high"])
-    assert len(covered) == 64
+    assert len(covered) == 96
     assert np.mean(covered) > 0.9
 
 
@@ -138,7 +138,11 @@ def test_every_choice_stays_where_all_holdout_scores_are_scrambled(apart):
     scrambled = replace(apart, sums=sums)
     assert held_out.analyse(scrambled) != held_out.analyse(apart)
     for module in (task_specific_vs_generic, pruning_recommendations, stability):
-        assert chosen(module.analyse(scrambled)) == chosen(module.analyse(apart))
+        before, after = module.analyse(apart), module.analyse(scrambled)
+        # How far a strategy goes is what holdout samples decide.
+        for document in (before, after):
+            document.pop("strategies", None)
+        assert chosen(after) == chosen(before)
 
 
 def chosen(content):

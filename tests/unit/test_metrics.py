@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.metrics import METRICS, Metric, Target, load_metric
+from blocksieve.metrics import METRICS, Metric, Target, above_chance, load_metric
 
 CHOICES = ("red", "blue")
 README = Path(__file__).parents[2] / "config/README.md"
@@ -25,6 +25,22 @@ def test_every_metric_scores_a_perfect_and_a_wrong_answer(name: str) -> None:
     # One word has no n-grams of the orders 2 to 4, which leaves CIDEr a quarter of its full 10.
     assert scorer("red", targets[0]) == (1.0 if metric.bounded else pytest.approx(2.5))
     assert scorer("xxxx", targets[0]) == 0.0
+
+
+def test_above_chance_guessing_scores_0_and_all_lost_is_100_percent() -> None:
+    """The number of choices differs by sample; what cannot be read scores as a wrong answer."""
+    letters = "ABCDE"
+    for num_choices in (2, 4, 5):
+        # An empty choice is never named.
+        choices = tuple(f"thing {letter}" for letter in letters[:num_choices])
+        target = Target(("A",), (*choices, " "))
+        scorer = above_chance(load_metric("multiple_choice").prepare([target]))
+        guesses = [scorer(letter, target) for letter in letters[:num_choices]]
+        assert guesses[0] == 1
+        assert sum(guesses) == pytest.approx(0)
+        assert scorer("neither of these", target) == pytest.approx(-1 / (num_choices - 1))
+    single = Target(("A",), ("thing A",))
+    assert above_chance(load_metric("multiple_choice").prepare([single]))("A", single) == 0
 
 
 def test_unknown_metric_names_what_is_allowed() -> None:

@@ -83,7 +83,7 @@ def test_finalists_ask_for_both_roles_and_the_baseline(tmp_path: Path) -> None:
     path = tmp_path / "finalists.json"
     path.write_text(json.dumps({"combinations": ["1", "0-2"]}))
     plan = propose("finalists", block_sites(4), [], [], [path])
-    assert plan.roles == ("search", "holdout")
+    assert plan.roles == ("search", "holdout", "verify")
     assert names(plan.part(0, 1)) == ["none", "0-2", "1"]
 
 

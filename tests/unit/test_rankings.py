@@ -1,10 +1,12 @@
 """The rankings on planted drops: order, coverage, scales, intervals."""
 
+import numpy as np
 import polars as pl
 import pytest
-from planted import planted_evaluations
+from planted import planted_evaluations, planted_samples
 from scipy import stats
 
+from blocksieve.analysis import consistency_analysis, rankings_by_num_removed
 from blocksieve.analysis.rankings_by_num_removed import SCHEMA, rank
 from blocksieve.errors import DataError
 
@@ -39,7 +41,37 @@ def test_interval_of_the_mean_and_spread_are_two_things():
     pair = row(rank(EVALUATIONS, "points"), "1-2")
     assert pair["points_se"] == pytest.approx(2**0.5 / 2)
     assert pair["points_ci_high"] - 13 == pytest.approx(2**0.5)
-    assert pair["points_spread"] == pytest.approx(18**0.5)
+    # Standard errors of 1 point are part of how far the drops differ.
+    assert pair["points_spread"] == pytest.approx((18 - 1) ** 0.5)
+
+
+def test_datasets_of_this_kind_have_an_interval_of_their_own():
+    pair = row(rank(EVALUATIONS, "relative"), "0")
+    assert pair["relative_mean"] == 50
+    assert (pair["relative_kind_low"], pair["relative_kind_high"]) == pytest.approx(
+        (pair["relative_ci_low"], pair["relative_ci_high"])
+    )
+    pair = row(rank(EVALUATIONS, "relative"), "1")
+    expected = stats.ttest_1samp([10, 10, 0], 0).confidence_interval()
+    assert (pair["relative_kind_low"], pair["relative_kind_high"]) == pytest.approx(
+        (expected.low, expected.high)
+    )
+
+
+def test_where_samples_are_known_rankings_and_consistency_give_one_spread():
+    rng = np.random.default_rng(1)
+    world = {}
+    for dataset, cost in (("vqa", 0.1), ("count", 0.3), ("doc", 0.5)):
+        right = rng.random(200) < 0.8
+        scores = {name: right & (rng.random(200) > cost) for name in ("0", "1")}
+        world[dataset] = scores | {"none": right}
+    for scale in ("relative", "points"):
+        evidence = planted_samples(world, scale)
+        ranking = rankings_by_num_removed.analyse(evidence).sort("combination")
+        spreads = consistency_analysis.analyse(evidence).sort("combination")["spread"]
+        assert ranking[f"{scale}_spread"].to_list() == pytest.approx(spreads.to_list())
+        other = "points" if scale == "relative" else "relative"
+        assert ranking[f"{other}_spread"].null_count() == 0
 
 
 def test_relative_interval_takes_student_t_over_the_clusters():

@@ -66,6 +66,13 @@ def test_says_what_was_run_and_leaves_out_what_is_not_known():
     assert "What was run" not in without
 
 
+def test_what_these_samples_can_tell_comes_first():
+    first = sections()[0]
+    assert first.title == "What these samples can tell"
+    assert "200 holdout samples of 2 datasets, a mean drop below" in first.notes[0]
+    assert "cannot be seen" in first.notes[0]
+
+
 def test_given_table_claims_no_model():
     text = report(facts=RunFacts.from_config(CONFIG | {"evaluations": "study.parquet"}))
     assert "study.parquet" in text
@@ -74,7 +81,8 @@ def test_given_table_claims_no_model():
 
 def test_long_setting_goes_on_below_where_it_begins():
     facts = RunFacts(scale="relative", settings={"model": {"path": "words " * 40}})
-    first, second = report(facts=facts).splitlines()[6:8]
+    settings = report(facts=facts).split("What was run")[1]
+    first, second = settings.splitlines()[3:5]
     assert first.startswith("model    path words")
     assert second.startswith(" " * 9 + "words")
 

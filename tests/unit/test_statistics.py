@@ -13,6 +13,7 @@ from blocksieve.statistics import (
     clustered_mean,
     clustered_relative_drop,
     macro_mean,
+    population_interval,
     spread,
 )
 
@@ -125,7 +126,10 @@ def test_macro_mean_matches_the_closed_form_and_keeps_the_spread_apart():
     average = macro_mean([Estimate(1, 0.3, 0.4, 1.6), Estimate(5, 0.4, 4.2, 5.8)])
     assert (average.mean, average.se) == pytest.approx((3, 0.25))
     assert (average.low, average.high) == pytest.approx((2.5, 3.5))
-    assert spread([1, 5]) == pytest.approx(np.sqrt(8))
+    assert spread([1, 5], [0, 0]) == pytest.approx(np.sqrt(8))
+    weighted = macro_mean([Estimate(1, 0.3, 0.4, 1.6), Estimate(5, 0.4, 4.2, 5.8)], [3, 1])
+    assert (weighted.mean, weighted.se) == pytest.approx((2, np.hypot(0.9, 0.4) / 4))
+    assert weighted.low == pytest.approx(2 - np.hypot(3 * 0.6, 0.8) / 4)
 
 
 def test_macro_mean_of_one_dataset_is_that_dataset_and_has_no_spread():
@@ -134,7 +138,46 @@ def test_macro_mean_of_one_dataset_is_that_dataset_and_has_no_spread():
     assert (average.mean, average.se, average.low, average.high) == pytest.approx(
         (1, 0.3, 0.7, 2.0)
     )
-    assert spread([1]) is None
+    assert spread([1], [0]) is None
+
+
+def test_spread_is_that_of_the_truth_and_not_of_the_noise():
+    assert spread([1, 5], [2, 4]) == pytest.approx(np.sqrt(8 - 3))
+    assert spread([1, 2], [2, 4]) == 0
+    assert spread([1, 5], [2, np.nan]) is None
+    rng = np.random.default_rng(8)
+    for truth in (0.0, 3.0):
+        noise = rng.uniform(0.5, 3, 8)
+        squares = []
+        for _ in range(500):
+            means = rng.normal(0, truth, 8) + rng.normal(0, noise)
+            squares.append(np.var(means, ddof=1) - (noise**2).mean())
+            estimate = spread(means.tolist(), (noise**2).tolist())
+            assert estimate == pytest.approx(np.sqrt(max(0, squares[-1])))
+        assert np.mean(squares) == pytest.approx(truth**2, abs=0.8)
+
+
+def test_population_interval_is_students_t_over_datasets_and_covers_their_kind():
+    means = [1.0, 2.0, 4.0]
+    low, high = population_interval(means, 2, 2.5)
+    expected = stats.ttest_1samp(means, 0).confidence_interval()
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    # Weights that are all alike change nothing; a dataset of weight 2 is no two datasets.
+    assert population_interval(means, np.nan, np.nan, [2, 2, 2]) == pytest.approx((low, high))
+    assert np.isnan(population_interval([1.0], 0, 2)).all()
+    # No narrower than the interval for these datasets.
+    assert population_interval([1.0, 1.1], -9, 12) == (-9, 12)
+    rng = np.random.default_rng(9)
+    covered = []
+    fixed = []
+    for _ in range(500):
+        drops = rng.normal(2, 3, 8) + rng.normal(0, 1, 8)
+        low, high = population_interval(drops.tolist(), drops.mean(), drops.mean())
+        covered.append(low <= 2 <= high)
+        fixed.append(abs(drops.mean() - 2) <= 1.96 * 1 / np.sqrt(8))
+    assert 0.93 <= np.mean(covered) <= 0.97
+    # What the interval for these very datasets covers of the mean over all of their kind.
+    assert np.mean(fixed) < 0.6
 
 
 def test_macro_mean_without_datasets_is_refused():

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from blocksieve.statistics import (
+    Drops,
     cluster_bootstrap,
     clustered_mean,
     correlation,
@@ -144,6 +145,30 @@ def test_datasets_of_equal_weight_and_satterthwaites_freedom_match_welch():
     assert p_values(gap.means, gap.se, gap.freedom)[0] == pytest.approx(expected.pvalue)
 
 
+def test_weights_and_constants_of_datasets_are_those_of_the_closed_form():
+    parts = [
+        Drops(np.array([mean]), np.zeros((1, 0)), np.array([se]), freedom=freedom)
+        for mean, se, freedom in ((1.0, 0.3, 9), (5.0, 0.4, 19))
+    ]
+    alone = [np.ones((1, 1))] * 2
+    average = macro_contrasts(parts, alone, [3, 1], [0.5, -0.5])
+    assert average.means[0] == pytest.approx((3 * 1.5 + 4.5) / 4)
+    variances = np.array([0.9**2, 0.4**2]) / 16
+    assert average.se[0] ** 2 == pytest.approx(variances.sum())
+    freedom = variances.sum() ** 2 / (variances**2 / [9, 19]).sum()
+    assert average.freedom[0] == pytest.approx(freedom)
+    equal = macro_contrasts(parts, alone, [2, 2])
+    assert equal.means == pytest.approx(macro_contrasts(parts, alone).means)
+    assert equal.se == pytest.approx(macro_contrasts(parts, alone).se)
+
+
+def test_weights_of_datasets_decide_which_combination_is_best():
+    means = [np.array([0.0, 2.0]), np.array([1.0, 0.0])]
+    parts = [Drops(each, np.zeros((2, 0)), np.full(2, 0.1), freedom=99) for each in means]
+    assert tied_with_best(parts, [1, 1]).tolist() == [True, False]
+    assert tied_with_best(parts, [1, 5]).tolist() == [False, True]
+
+
 def test_p_without_variance():
     assert p_values([0.0, 0.2, np.nan], [0.0, 0.0, np.nan], [9, 9, 0])[:2].tolist() == [1.0, 0.0]
 
@@ -223,5 +248,29 @@ def test_power_is_what_a_simulation_finds():
     drop = float(detectable(se))
     z = rng.normal(drop, se, 100_000) / se
     assert np.mean(np.abs(z) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
-    n = samples_needed(se, 500, drop / 2)
+    n = samples_needed(se**2, 0, 500, drop / 2)
     assert n == pytest.approx(2000, abs=1)
+
+
+@pytest.mark.parametrize("rates", [(0.03, 0.01), (0.06, 0.04)])
+def test_so_many_samples_as_asked_for_find_the_drop(rates):
+    """A few samples, of which few change, ask for how many the drop is found with."""
+    rng = np.random.default_rng(9)
+    drop = rates[0] - rates[1]
+
+    def drawn(n: int):
+        changes = rng.choice([1.0, -1.0, 0.0], n, p=[*rates, 1 - sum(rates)])
+        return paired_drops(changes[None], np.ones(n), np.ones(n), False, max_change=1)
+
+    asked = []
+    for _ in range(400):
+        few = drawn(96)
+        seen = (few.influences**2).sum()
+        asked.append(samples_needed(max(seen, drop * (1 - drop) / 96), few.added**2, 96, drop))
+    n = int(np.median(asked))
+    significant = []
+    for _ in range(2000):
+        many = drawn(n)
+        _, variances = many.contrasts(np.eye(1))
+        significant.append(many.means[0] > stats.norm.ppf(0.975) * np.sqrt(variances[0]))
+    assert 0.7 <= np.mean(significant) <= 0.9

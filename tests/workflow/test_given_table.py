@@ -24,8 +24,10 @@ def test_a_given_table_is_analysed_without_the_model(
         "analysis/drop_distributions.parquet",
         "analysis/power.parquet",
     ):
+        # How many samples a drop would need, the samples themselves say better than a table.
+        needed = pl.selectors.starts_with("n_for_")
         given, own = (pl.read_parquet(copy.results(path)) for copy in (workflow, finished))
-        assert given.equals(own)
+        assert given.select(~needed).equals(own.select(~needed))
     assert pl.read_parquet(workflow.results("analysis/split_agreement.parquet")).is_empty()
     for name in FIGURES:
         assert workflow.results(f"figures/{name}.png").stat().st_size > 0

@@ -109,7 +109,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
         ask(
             "scancel", "--full", "--signal=STOP", late
         )  # it hangs: SLURM looks for late jobs twice a minute only
-        ask("scontrol", "update", f"JobId={late}", "EndTime=now")
+        ask("scontrol", "update", f"JobId={late}", "EndTime=now+10")
         lost = start_of("evaluate", step="finalists")
         ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
         ask("scontrol", "update", f"NodeName={node}", "State=RESUME")

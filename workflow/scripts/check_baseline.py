@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 with job(snakemake) as logger:
     files, params, dataset = snakemake.input, snakemake.params, snakemake.wildcards.dataset
     rows = baseline_rows(Path(files.shard), Path(files.samples))
+    reason = weakness(rows, params.metric, params.above_chance)
     if params.weak_baseline == "stop":
-        check_baseline(dataset, rows, params.metric, Path(files.page))
-    reason = weakness(rows, params.metric)
+        check_baseline(dataset, reason, Path(files.page))
     if reason is not None:
         logger.warning("dataset %s: %s; see %s", dataset, reason, files.page)
     write_json(Path(snakemake.output[0]), {"weakness": reason})

@@ -1,5 +1,6 @@
 """Select the beam of one size, of a dataset's own scope or of the generic one."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ with job(snakemake):
     plan = read_plan(Path(snakemake.input.plan[0]))
     scope = Proposer(params.scope)
     beam = select_beam(
-        evaluations, plan.proposals(scope), scope, params.beam_width, params.across_datasets
+        evaluations,
+        plan.proposals(scope),
+        scope,
+        params.beam_width,
+        params.across_datasets,
+        json.loads(params.weights),
     )
     write_json(Path(snakemake.output[0]), beam)

@@ -1,5 +1,6 @@
 """Select the finalists: what every way of choosing takes, and combinations named in the config."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ with job(snakemake) as logger:
     shards = [Path(path) for path in snakemake.input.shards]
     evaluations = merge_shards(read_definitions(params.definitions), shards, params.seed)
     beams = read_beams(Path(path) for path in snakemake.input.beams)
-    evidence = Evidence(evaluations, params.across_datasets, beams=beams)
+    weights = json.loads(params.weights)
+    evidence = Evidence(evaluations, params.across_datasets, beams=beams, weights=weights)
     selected = finalists(evidence, [Combination.parse(text) for text in params.named])
     logger.info(
         "%d finalists for %d choices", len(selected["combinations"]), len(selected["choices"])

@@ -1,81 +1,182 @@
-"""Synergy: whether a combination costs less or more than its blocks removed one at a time."""
+"""Synergy: whether a combination costs less or more than its blocks would independently."""
+
+from math import comb
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
+from blocksieve.units import PERCENT
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "combination": pl.String,
     "removed": pl.List(pl.UInt8),
     "size": pl.UInt8,
+    "role": pl.String,
     "coverage": pl.UInt32,
     "full": pl.Boolean,
     "measured": pl.Float64,
-    "summed": pl.Float64,
+    "expected": pl.Float64,
     "interaction": pl.Float64,
     "se": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "summed": pl.Float64,
+    "beyond_sum": pl.Float64,
+    "beyond_sum_low": pl.Float64,
+    "beyond_sum_high": pl.Float64,
+    "untested": pl.String,
     "p": pl.Float64,
     "q": pl.Float64,
     "label": pl.String,
 }
+CHOSEN = "chosen"
+"""Not tested: the samples that measured a combination also chose it or its blocks."""
+OVER_100 = "over 100 %"
+"""Not tested: its blocks' drops sum to more than 100 % of a dataset's baseline."""
 Row = dict[str, object]
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Return the interaction of each combination of two blocks or more.
+    """Return the interaction of each combination of two blocks or more, in % or pp.
 
-    It is the combination's drop minus the sum of its blocks' drops, in % or pp, averaged over the
-    datasets that have the combination and all its single blocks (`coverage`), on the same samples.
-    `q`: p adjusted over the run (Benjamini and Hochberg). `label`: synergy (it costs less) or
-    antagonism (it costs more) where q is at most 5 %, else none. Combinations without such a
-    dataset have no row.
+    `interaction` is the combination's drop (`measured`) minus the drop that its blocks would have
+    together if each spoiled answers independently of the others (`expected`): where blocks alone
+    lose the shares a and b of the baseline, 1 - (1 - a) (1 - b) of it. `beyond_sum` is the drop
+    minus the plain sum of its blocks' drops (`summed`). All are averages over the datasets that
+    have the combination and all its single blocks (`coverage`), on the same samples of one `role`.
+    `untested`: CHOSEN or OVER_100 where the interaction is not tested. Search samples choose blocks
+    that look good alone, so that they make combinations look bad; so they test only the sizes of
+    which they have every combination. Other combinations are measured on holdout samples where
+    these have all parts.
+    `q`: p adjusted over the run (Benjamini and Hochberg). `label`: synergy (it costs less than
+    expected) or antagonism (it costs more) where q is at most 5 %, else none. Combinations without
+    a dataset have no row.
     """
-    rows = []
+    by_size: dict[int, list[Combination]] = {}
     for combination in evidence.coverage:
-        datasets = _datasets_with_parts(evidence, combination)
-        if combination.size > 1 and datasets:
-            rows.append(_interaction(evidence, combination, datasets))
+        by_size.setdefault(combination.size, []).append(combination)
+    by_size.pop(1, None)
+    rows = []
+    for size, combinations in by_size.items():
+        unbiased = evidence if _is_exhaustive(evidence, size) else evidence.holdout
+        for combination in combinations:
+            rows += _rows(evidence, unbiased, combination)
     table = pl.DataFrame(rows, schema=SCHEMA)
     p = table["p"].fill_null(np.nan).to_numpy()
     q = pl.Series(false_discovery(p), dtype=pl.Float64)
     return _labelled(table.with_columns(q=q.fill_nan(None)))
 
 
+def _is_exhaustive(evidence: Evidence, size: int) -> bool:
+    """Tell whether every combination of a size was evaluated or refused, on every dataset."""
+    rows = evidence.evaluations.filter(role=evidence.role)
+    of_size = rows.filter(pl.col("size") == size)
+    by_dataset = of_size.group_by("dataset")
+    counts = by_dataset.agg(num=pl.col("combination").n_unique())
+    num_possible = comb(evidence.depth, size)
+    return bool((counts["num"] == num_possible).all())
+
+
+def _rows(evidence: Evidence, unbiased: Evidence | None, combination: Combination) -> list[Row]:
+    """Return the row of a combination, by the unbiased evidence where that has all parts."""
+    if unbiased is not None:
+        datasets = _datasets_with_parts(unbiased, combination)
+        if datasets:
+            return [_interaction(unbiased, combination, datasets, is_chosen=False)]
+    datasets = _datasets_with_parts(evidence, combination)
+    if datasets:
+        return [_interaction(evidence, combination, datasets, is_chosen=True)]
+    return []
+
+
 def _datasets_with_parts(evidence: Evidence, combination: Combination) -> list[str]:
-    """Return the datasets that have the combination and each of its sites removed alone."""
+    """Return the datasets that have the combination and each of its sites removed alone.
+
+    Without a baseline above 0 no share of it can be retained.
+    """
     datasets = []
-    for dataset in evidence.coverage[combination]:
+    for dataset in evidence.coverage.get(combination, {}):
         measured = evidence.row_index[dataset]
-        if all(single in measured for single in combination.singles):
+        has_parts = all(single in measured for single in combination.singles)
+        if has_parts and evidence.baselines[dataset] > 0:
             datasets.append(dataset)
     return datasets
 
 
-def _interaction(evidence: Evidence, combination: Combination, datasets: list[str]) -> Row:
-    contrast = {combination: 1.0} | dict.fromkeys(combination.singles, -1.0)
-    (interaction,) = evidence.average([contrast], datasets)
-    assert interaction.mean is not None  # measured combinations have a mean
-    drops = [evidence.values(dataset, [combination])[0] for dataset in datasets]
-    measured = float(np.mean(drops))
+def _interaction(
+    evidence: Evidence, combination: Combination, datasets: list[str], is_chosen: bool
+) -> Row:
+    singles = list(combination.singles)
+    alone = dict.fromkeys(singles, -1.0)
+    beyond_sum, measured = evidence.average(
+        [{combination: 1.0} | alone, {combination: 1.0}], datasets
+    )
+    contrasts = {}
+    constants = {}
+    over_100 = False
+    for dataset in evidence.counted(datasets):
+        drops = evidence.values(dataset, singles) / _whole(evidence, dataset)  # (singles,)
+        slopes, constant = linearised(drops)
+        contrasts[dataset] = {combination: 1.0} | dict(
+            zip(singles, (-slopes).tolist(), strict=True)
+        )
+        constants[dataset] = -constant * _whole(evidence, dataset)
+        over_100 |= bool(drops.sum() > 1)
+    interaction = evidence.average_of(contrasts, constants)
+    # Measured combinations have means.
+    assert measured.mean is not None
+    assert beyond_sum.mean is not None
+    assert interaction.mean is not None
+    untested = CHOSEN if is_chosen else None
+    if over_100:
+        untested = OVER_100
     return {
         "combination": str(combination),
         "removed": combination.blocks,
         "size": combination.size,
+        "role": evidence.role,
         "coverage": len(datasets),
         "full": len(datasets) == len(evidence.datasets),
-        "measured": measured,
-        "summed": measured - interaction.mean,
+        "measured": measured.mean,
+        "expected": measured.mean - interaction.mean,
         "interaction": interaction.mean,
         "se": interaction.se,
         "low": interaction.low,
         "high": interaction.high,
-        "p": interaction.p,
+        "summed": measured.mean - beyond_sum.mean,
+        "beyond_sum": beyond_sum.mean,
+        "beyond_sum_low": beyond_sum.low,
+        "beyond_sum_high": beyond_sum.high,
+        "untested": untested,
+        "p": None if untested else interaction.p,
     }
+
+
+def _whole(evidence: Evidence, dataset: str) -> float:
+    """Return the drop that loses all of a dataset's baseline, in % or pp."""
+    if evidence.scale == "relative":
+        return PERCENT
+    return PERCENT * evidence.baselines[dataset]
+
+
+def linearised(drops: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return the slopes of 1 - prod(1 - drop) by each drop, and what it is beyond slopes @ drops.
+
+    `drops`: (blocks,), shares of the baseline. The slopes give the error of what is expected by the
+    delta method.
+    """
+    retained = 1 - drops
+    slopes = np.zeros(len(drops))
+    for place in range(len(drops)):
+        others = np.delete(retained, place)
+        slopes[place] = others.prod()
+    expected = 1 - retained.prod()
+    linear = slopes @ drops
+    return slopes, float(expected - linear)
 
 
 def _labelled(table: pl.DataFrame) -> pl.DataFrame:

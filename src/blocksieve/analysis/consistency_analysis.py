@@ -4,7 +4,6 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import spread
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "combination": pl.String,
@@ -15,6 +14,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "mean": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "kind_low": pl.Float64,
+    "kind_high": pl.Float64,
     "spread": pl.Float64,
     "cv": pl.Float64,
 }
@@ -24,9 +25,10 @@ Row = dict[str, object]
 def analyse(evidence: Evidence) -> pl.DataFrame:
     """Return the drop's coefficient of variation over datasets, for combinations on two or more.
 
-    `mean`, its interval and `spread` (standard deviation over datasets) are in % or pp. `cv` =
-    spread / mean. It is null where the mean's interval reaches 0, since a ratio to nothing says
-    nothing.
+    `mean`, its intervals over these datasets (`low`, `high`) and over all datasets of this kind
+    (`kind_*`), and `spread`, the standard deviation of the true drops over the datasets, are in %
+    or pp. `cv` = spread / mean. It is null where the mean's interval reaches 0, since a ratio to
+    nothing says nothing, and where no error is known.
     """
     rows = []
     for combination, samples in evidence.coverage.items():
@@ -37,13 +39,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 def _variation(evidence: Evidence, combination: Combination, datasets: list[str]) -> Row:
     (mean,) = evidence.average([{combination: 1.0}], datasets)
-    drops = [float(evidence.values(dataset, [combination])[0]) for dataset in datasets]
-    deviation = spread(drops)
-    # There are two datasets or more.
-    assert deviation is not None
-    assert mean.mean is not None
+    assert mean.mean is not None  # a measured combination has a mean
+    kind_low, kind_high = evidence.population_interval(combination, datasets)
+    deviation = evidence.spread(combination, datasets)
     variation = None
-    if mean.low is not None and mean.low > 0:
+    if deviation is not None and mean.low is not None and mean.low > 0:
         variation = deviation / mean.mean
     return {
         "combination": str(combination),
@@ -54,6 +54,8 @@ def _variation(evidence: Evidence, combination: Combination, datasets: list[str]
         "mean": mean.mean,
         "low": mean.low,
         "high": mean.high,
+        "kind_low": kind_low,
+        "kind_high": kind_high,
         "spread": deviation,
         "cv": variation,
     }

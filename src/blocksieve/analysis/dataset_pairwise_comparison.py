@@ -1,5 +1,6 @@
 """How alike two datasets respond, for every pair of datasets."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -15,13 +16,14 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "task_type_a": pl.String,
     "task_type_b": pl.String,
     "same_task_type": pl.Boolean,
-    "combinations": pl.UInt32,
-    "pearson": pl.Float64,
-    "pearson_low": pl.Float64,
-    "pearson_high": pl.Float64,
+    "blocks": pl.UInt32,
     "spearman": pl.Float64,
     "spearman_low": pl.Float64,
     "spearman_high": pl.Float64,
+    "pearson": pl.Float64,
+    "pearson_low": pl.Float64,
+    "pearson_high": pl.Float64,
+    "dominant_block": pl.UInt8,
     "mean_difference": pl.Float64,
     "difference_low": pl.Float64,
     "difference_high": pl.Float64,
@@ -30,12 +32,14 @@ Row = dict[str, object]
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Compare the drops of two datasets over the combinations that both have.
+    """Compare the drops of two datasets over the blocks that were removed alone on both.
 
-    One row per pair of datasets: Pearson's and Spearman's correlation with 95 % intervals, and the
-    mean absolute difference of the drops in % or pp with its interval. The unit is the combination:
-    an interval tells how far other combinations of this kind might move the number. Noise in the
-    drops pulls correlations towards 0. Null where undefined.
+    One row per pair of datasets: Spearman's and Pearson's correlation with 95 % intervals, and the
+    mean absolute difference of the drops in % or pp with its interval. The unit is the block: an
+    interval tells how far other blocks of this kind might move the number. Larger combinations are
+    left out, since they share their blocks: 1,000 of them know no more than 16 blocks do. Noise in
+    the drops pulls correlations towards 0. `dominant_block`: see `_dominant_block`. Null where
+    undefined.
     """
     rows = []
     for first, second in combinations(evidence.task_types, 2):
@@ -45,7 +49,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 def _row(evidence: Evidence, first: str, second: str) -> Row:
     second_has = evidence.row_index[second]
-    shared = [combination for combination in evidence.row_index[first] if combination in second_has]
+    shared = [
+        combination
+        for combination in evidence.row_index[first]
+        if combination.is_single and combination in second_has
+    ]
     task_types = evidence.task_types
     row: Row = {
         "dataset_a": first,
@@ -53,27 +61,46 @@ def _row(evidence: Evidence, first: str, second: str) -> Row:
         "task_type_a": task_types[first],
         "task_type_b": task_types[second],
         "same_task_type": task_types[first] == task_types[second],
-        "combinations": len(shared),
+        "blocks": len(shared),
     }
     if shared:
-        row |= _comparison(evidence.values(first, shared), evidence.values(second, shared))
+        blocks = [combination.blocks[0] for combination in shared]
+        row |= _comparison(evidence.values(first, shared), evidence.values(second, shared), blocks)
     return row
 
 
-def _comparison(first: NDArray[np.float64], second: NDArray[np.float64]) -> Row:
-    """Compare two datasets' drops, both (combinations,) in the same order."""
+def _comparison(
+    first: NDArray[np.float64], second: NDArray[np.float64], blocks: Sequence[int]
+) -> Row:
+    """Compare two datasets' drops, both (blocks,) in the order of `blocks`."""
     pearson, pearson_low, pearson_high = correlation(first, second, "pearson")
     spearman, spearman_low, spearman_high = correlation(first, second, "spearman")
     each_its_own_cluster = np.arange(len(first))
     difference = clustered_mean(np.abs(first - second), each_its_own_cluster)
     return {
-        "pearson": pearson,
-        "pearson_low": pearson_low,
-        "pearson_high": pearson_high,
         "spearman": spearman,
         "spearman_low": spearman_low,
         "spearman_high": spearman_high,
+        "pearson": pearson,
+        "pearson_low": pearson_low,
+        "pearson_high": pearson_high,
+        "dominant_block": _dominant_block(first, second, blocks),
         "mean_difference": difference.mean,
         "difference_low": max(difference.low, 0.0),
         "difference_high": difference.high,
     }
+
+
+def _dominant_block(
+    first: NDArray[np.float64], second: NDArray[np.float64], blocks: Sequence[int]
+) -> int | None:
+    """Return the block that makes up more than half of Pearson's correlation; None without one.
+
+    The correlation is a sum over blocks of (x - mean x) (y - mean y). Where one term is larger than
+    all others together, in absolute value, the number says little of the other blocks.
+    """
+    terms = np.abs((first - first.mean()) * (second - second.mean()))  # (blocks,)
+    largest = int(terms.argmax())
+    if terms[largest] <= terms.sum() / 2:
+        return None
+    return blocks[largest]

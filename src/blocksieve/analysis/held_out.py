@@ -15,7 +15,6 @@ from blocksieve.statistics import (
     independent_difference,
     none_if_nan,
     p_values,
-    tied_with_best,
 )
 from blocksieve.units import Scale
 
@@ -112,11 +111,14 @@ def analyse(evidence: Evidence) -> HeldOutDocument:
 
 
 def _finalists(evidence: Evidence, holdout: Evidence) -> list[Finalist]:
-    in_holdout = set(holdout.with_full_coverage())
+    datasets = evidence.datasets
+    in_holdout = set(holdout.measured_on(datasets))
     combinations = [each for each in evidence.with_full_coverage() if each in in_holdout]
+    if not combinations:
+        return []
     contrasts = [{combination: 1.0} for combination in combinations]
-    search_means = evidence.average(contrasts)
-    holdout_means = holdout.average(contrasts)
+    search_means = evidence.average(contrasts, datasets)
+    holdout_means = holdout.average(contrasts, datasets)
     finalists: list[Finalist] = []
     means = zip(combinations, search_means, holdout_means, strict=True)
     for combination, search_mean, holdout_mean in means:
@@ -162,7 +164,7 @@ def _winner(
     (search_mean,) = evidence.average([{combination: 1.0}], datasets)
     (holdout_mean,) = holdout.average([{combination: 1.0}], datasets)
     rivals = _rivals(holdout, combination.size, datasets)
-    tied = tied_with_best([holdout.subset(dataset, rivals) for dataset in datasets])
+    tied = holdout.tied_with_best(rivals, datasets)
     best = int(np.argmin(holdout.mean_drops(rivals, datasets)))
     return {
         "method": choice.method,

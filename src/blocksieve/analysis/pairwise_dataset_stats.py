@@ -20,13 +20,14 @@ class Pair(TypedDict):
     task_type_a: str
     task_type_b: str
     same_task_type: bool
-    combinations: int
-    pearson: float | None
-    pearson_low: float | None
-    pearson_high: float | None
+    blocks: int
     spearman: float | None
     spearman_low: float | None
     spearman_high: float | None
+    pearson: float | None
+    pearson_low: float | None
+    pearson_high: float | None
+    dominant_block: int | None
     mean_difference: float | None
     difference_low: float | None
     difference_high: float | None
@@ -37,8 +38,8 @@ class KindOfPair(TypedDict):
 
     same_task_type: bool
     pairs: int
-    mean_pearson: float | None
     mean_spearman: float | None
+    mean_pearson: float | None
     mean_difference: float | None
 
 
@@ -57,10 +58,11 @@ class PairwiseDocument(TypedDict):
 def analyse(evidence: Evidence) -> PairwiseDocument:
     """Put `dataset_pairwise_comparison` into a document; schema pairwise_dataset_stats.schema.json.
 
-    `most_correlated` and `least_correlated` name up to five pairs each, by Pearson's correlation.
+    `most_correlated` and `least_correlated` name up to five pairs each, by Spearman's correlation,
+    which no single block can dominate.
     """
     table = dataset_pairwise_comparison.analyse(evidence)
-    correlated = table.drop_nulls("pearson").sort("pearson", "dataset_a", "dataset_b")
+    correlated = table.drop_nulls("spearman").sort("spearman", "dataset_a", "dataset_b")
     pairs: list[Pair] = table.to_dicts()  # type: ignore[assignment]  # SCHEMA has these columns
     return {
         "role": evidence.role,
@@ -81,8 +83,8 @@ def _by_kind_of_pair(table: pl.DataFrame) -> list[KindOfPair]:
             {
                 "same_task_type": bool(same_task_type),
                 "pairs": len(group),
-                "mean_pearson": group.select(pl.mean("pearson")).item(),
                 "mean_spearman": group.select(pl.mean("spearman")).item(),
+                "mean_pearson": group.select(pl.mean("pearson")).item(),
                 "mean_difference": group.select(pl.mean("mean_difference")).item(),
             }
         )

@@ -1,28 +1,26 @@
 """What to remove: the best of every size, strategies by allowed loss, and a path block by block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypedDict
 
 import numpy as np
-import polars as pl
 
+from blocksieve.analysis.power import Resolution, resolution
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
-from blocksieve.choices import GENERIC, Method, Scope
+from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
 from blocksieve.search.finalists import choices_by_dataset, choices_of
 from blocksieve.specs import Role
-from blocksieve.statistics import spread, tied_with_best
 from blocksieve.units import Scale
-from blocksieve.verdicts import Verdict
+from blocksieve.verdicts import End, Verdict
 
-ENOUGH_DATASETS = 3
 STARS_RULE = (
-    "one star, and one more for each of: evaluated on every dataset of the run and on three or"
-    " more; the upper end of the interval at most the balanced limit; the spread over datasets at"
-    " most the balanced limit; no single dataset whose interval lies above the aggressive limit"
+    "a star for each of these that holdout samples show, by the upper end of a 95 % interval: the"
+    " mean drop keeps the aggressive limit, the balanced one, the conservative one; the drop of"
+    " every single dataset keeps the aggressive limit, the balanced one"
 )
 
 ChosenByDataset = dict[str, dict[Scope, Combination]]
@@ -56,13 +54,19 @@ class BestOfSize(MeasuredDrop):
     tied: list[str]
 
 
-class Strategy(DropInterval):
-    """The largest size whose best combination keeps a limit; size 0 where none does."""
+class Strategy(TypedDict):
+    """The largest size whose best combination keeps a limit; size 0 where none is shown to.
+
+    `end`: why no larger size is claimed. `size_on_search`: the size that search samples, which
+    favour what they chose, would have allowed.
+    """
 
     max_drop: float
     size: int
     combination: str
     holdout: DropInterval | None
+    end: End
+    size_on_search: int
 
 
 class Step(MeasuredDrop):
@@ -129,12 +133,15 @@ class RecommendationsDocument(TypedDict):
     unit: str
     paired: bool
     num_datasets: int
+    left_out: list[str]
     samples: int
     robustness_rule: str
+    resolution: Resolution | None
     sizes: list[BestOfSize]
     strategies: dict[str, Strategy]
     path: list[Step]
     scenarios: Scenarios
+    verified: dict[str, DropInterval] | None
 
 
 def analyse(
@@ -144,8 +151,14 @@ def analyse(
 
     `sizes`: for every size the combination of least drop among those that every dataset has, with
     all that are tied with it.
+    `resolution`: which mean drops the samples that judge these combinations can tell from none.
     `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best
-    combination loses at most that much, by the upper end of its interval.
+    combination loses at most that much, by the upper end of its interval on holdout samples, which
+    chose nothing. Sizes are tried upward until one fails: a fixed sequence of tests, which needs no
+    correction for their number (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug
+    clinical trials and preclinical assays: a-priori ordered hypotheses", 1995).
+    Without holdout samples no limit counts as kept.
+    `verified`: the strategies' combinations on verify samples, which no choice and no limit saw.
     `path`: from the best single block, each step adds the block that costs least; `increment` is
     what it adds, on the same samples.
     Search samples chose and measured these, so that drops of winners are on average too small;
@@ -157,45 +170,64 @@ def analyse(
     that shows.
     """
     sizes = [_best(evidence, size) for size in evidence.sizes]
+    best_of_sizes = [Combination.parse(best["combination"]) for best in sizes]
     limits = evidence.limits
+    strategies: dict[str, Strategy] = {
+        "conservative": _strategy(sizes, limits.conservative),
+        "balanced": _strategy(sizes, limits.balanced),
+        "aggressive": _strategy(sizes, limits.aggressive),
+    }
     return {
         "role": evidence.role,
         "across_datasets": evidence.scale,
         "unit": evidence.unit,
         "paired": evidence.paired,
         "num_datasets": len(evidence.datasets),
+        "left_out": evidence.left_out,
         "samples": sum(evidence.samples.values()),
         "robustness_rule": STARS_RULE,
+        "resolution": resolution(evidence, best_of_sizes),
         "sizes": sizes,
-        "strategies": {
-            "conservative": _strategy(sizes, limits.conservative),
-            "balanced": _strategy(sizes, limits.balanced),
-            "aggressive": _strategy(sizes, limits.aggressive),
-        },
+        "strategies": strategies,
         "path": _path(evidence),
         "scenarios": {
             "known_task": _known_task(evidence),
             "unknown_task": _unknown_task(evidence),
             "mixed": _mixed(routing) if routing else [],
         },
+        "verified": _verified(evidence, strategies),
     }
+
+
+def _verified(
+    evidence: Evidence, strategies: Mapping[str, Strategy]
+) -> dict[str, DropInterval] | None:
+    """Measure the strategies' combinations once more; None without verify samples."""
+    if evidence.verify is None:
+        return None
+    drops = {}
+    for name, strategy in strategies.items():
+        combination = Combination.parse(strategy["combination"])
+        if combination in evidence.verify.with_full_coverage():
+            (mean,) = evidence.verify.average([{combination: 1.0}])
+            drops[name] = _interval(mean)
+    return drops
 
 
 def _best(evidence: Evidence, size: int) -> BestOfSize:
     combinations = evidence.with_full_coverage(size)
     means = evidence.average([{combination: 1.0} for combination in combinations])
-    drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
-    tied = tied_with_best(drops)  # (combinations,)
+    tied = evidence.tied_with_best(combinations, evidence.datasets)  # (combinations,)
     mean_drops = np.array([mean.mean for mean in means])
     # Equal drops keep the combinations' order.
     order = np.argsort(mean_drops, kind="stable")
     best = combinations[order[0]]
-    best_mean = means[order[0]]
+    measured = _measured_drop(evidence, best, means[order[0]], evidence.datasets)
     return {
         "size": size,
         "candidates": len(combinations),
-        **_measured_drop(evidence, best, best_mean, evidence.datasets),
-        "robustness": _stars(evidence, best, best_mean),
+        **measured,
+        "robustness": _stars(evidence, best, measured["holdout"]),
         "tied": [str(combinations[place]) for place in order if tied[place]],
     }
 
@@ -203,12 +235,11 @@ def _best(evidence: Evidence, size: int) -> BestOfSize:
 def _measured_drop(
     evidence: Evidence, combination: Combination, mean: MeanDrop, datasets: Sequence[str]
 ) -> MeasuredDrop:
-    drops = [float(evidence.values(dataset, [combination])[0]) for dataset in datasets]
     return {
         "combination": str(combination),
         "removed": list(combination.blocks),
         **_interval(mean),
-        "spread": spread(drops),
+        "spread": evidence.spread(combination, datasets),
         "coverage": len(evidence.coverage[combination]),
         "holdout": _holdout_drop(evidence, combination, datasets),
     }
@@ -236,41 +267,74 @@ def _holdout_drop(
     return _interval(mean)
 
 
-def _stars(evidence: Evidence, combination: Combination, mean: MeanDrop) -> int:
+def _stars(evidence: Evidence, combination: Combination, mean: DropInterval | None) -> int:
+    """Count the claims of STARS_RULE that hold; `mean`: the drop on holdout samples."""
+    if evidence.holdout is None or mean is None:
+        return 0
     limits = evidence.limits
-    rows = evidence.table.filter(pl.col("combination") == str(combination))
-    deviation = spread(rows["drop"].to_list())
-    lows = rows["low"]
-    on_every_dataset = len(rows) == len(evidence.datasets)
-    enough_datasets = len(rows) >= ENOUGH_DATASETS
-    keeps_limit = mean.high is not None and mean.high <= limits.balanced
-    little_spread = deviation is not None and deviation <= limits.balanced
-    no_outlier = lows.null_count() == 0 and bool((lows <= limits.aggressive).all())
-    earned = [on_every_dataset and enough_datasets, keeps_limit, little_spread, no_outlier]
-    return 1 + sum(earned)
+    worst_high = -np.inf
+    for dataset in evidence.datasets:
+        (drop,) = evidence.holdout.average([{combination: 1.0}], [dataset])
+        worst_high = max(worst_high, _end(drop.high))
+    mean_high = _end(mean["high"])
+    claims = [
+        mean_high <= limits.aggressive,
+        mean_high <= limits.balanced,
+        mean_high <= limits.conservative,
+        worst_high <= limits.aggressive,
+        worst_high <= limits.balanced,
+    ]
+    return sum(claims)
+
+
+def _end(high: float | None) -> float:
+    """Return the upper end of an interval; one that is not known keeps no limit."""
+    if high is None:
+        return np.inf
+    return high
 
 
 def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
-    within = [best for best in sizes if best["high"] is not None and best["high"] <= limit]
-    if not within:
-        nothing: DropInterval = {"drop": 0.0, "low": 0.0, "high": 0.0}
-        return {
-            "max_drop": limit,
-            "size": 0,
-            "combination": str(NONE),
-            **nothing,
-            "holdout": nothing,
-        }
-    largest = within[-1]
-    return {
+    on_search = [best["high"] for best in sizes]
+    on_holdout = [best["holdout"]["high"] if best["holdout"] else None for best in sizes]
+    num_on_search = _num_kept(on_search, limit)
+    num_kept = _num_kept(on_holdout, limit)
+    strategy: Strategy = {
         "max_drop": limit,
-        "size": largest["size"],
-        "combination": largest["combination"],
-        "drop": largest["drop"],
-        "low": largest["low"],
-        "high": largest["high"],
-        "holdout": largest["holdout"],
+        "size": 0,
+        "combination": str(NONE),
+        "holdout": None,
+        "end": _why_no_larger(on_holdout, num_kept),
+        "size_on_search": 0,
     }
+    if num_on_search:
+        strategy["size_on_search"] = sizes[num_on_search - 1]["size"]
+    if num_kept:
+        largest = sizes[num_kept - 1]
+        strategy["size"] = largest["size"]
+        strategy["combination"] = largest["combination"]
+        strategy["holdout"] = largest["holdout"]
+    return strategy
+
+
+def _num_kept(highs: Iterable[float | None], limit: float) -> int:
+    """Count the sizes, from the smallest, before the first whose upper end is above the limit."""
+    num_kept = 0
+    for high in highs:
+        if _end(high) > limit:
+            break
+        num_kept += 1
+    return num_kept
+
+
+def _why_no_larger(highs: Sequence[float | None], num_kept: int) -> End:
+    if not highs:
+        return End.NOT_CONFIRMED
+    if num_kept == len(highs):
+        return End.SEARCH
+    if highs[num_kept] is None:
+        return End.NOT_CONFIRMED
+    return End.LIMIT
 
 
 def _path(evidence: Evidence) -> list[Step]:
@@ -336,7 +400,7 @@ def _by_size_and_name(evidence: Evidence, scope: Scope) -> dict[tuple[int, str],
     groups: dict[tuple[int, str], ChosenByDataset] = {}
     for choices in choices_by_dataset(evidence):
         complete = {Scope.DATASET, Scope.GENERIC, scope} <= choices.combinations.keys()
-        if choices.method == Method.BEAM and complete:
+        if choices.method == RECOMMENDED and complete:
             task_type = evidence.task_types[choices.dataset]
             name = task_type if scope == Scope.TASK_TYPE else GENERIC
             by_dataset = groups.setdefault((choices.size, name), {})
@@ -386,7 +450,9 @@ def _regret(
     if holdout is None:
         return None
     for dataset, weights in contrasts.items():
-        if not weights.keys() <= holdout.row_index.get(dataset, {}).keys():
+        # A contrast of equal lists is empty, and would pass on a dataset without holdout drops.
+        measured = holdout.row_index.get(dataset)
+        if measured is None or not weights.keys() <= measured.keys():
             return None
     mean = holdout.average_of(contrasts)
     differ = any(contrasts.values())

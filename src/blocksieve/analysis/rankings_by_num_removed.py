@@ -1,8 +1,12 @@
 """Which combinations cost least, for each number of removed blocks, averaged over datasets."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evidence import Evidence, rows_of_role
 from blocksieve.specs import Role
@@ -10,11 +14,11 @@ from blocksieve.statistics import (
     Estimate,
     macro_mean,
     none_if_nan,
+    population_interval,
     spread,
     student_interval,
-    tied_with_best,
 )
-from blocksieve.units import PERCENT, Scale
+from blocksieve.units import PERCENT, UNITS, Scale
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "size": pl.UInt8,
@@ -28,12 +32,16 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "relative_se": pl.Float64,
     "relative_ci_low": pl.Float64,
     "relative_ci_high": pl.Float64,
+    "relative_kind_low": pl.Float64,
+    "relative_kind_high": pl.Float64,
     "relative_spread": pl.Float64,
     "relative_datasets": pl.UInt32,
     "points_mean": pl.Float64,
     "points_se": pl.Float64,
     "points_ci_low": pl.Float64,
     "points_ci_high": pl.Float64,
+    "points_kind_low": pl.Float64,
+    "points_kind_high": pl.Float64,
     "points_spread": pl.Float64,
     "points_datasets": pl.UInt32,
     "n_min": pl.UInt32,
@@ -52,25 +60,55 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     `tied`: not shown to be worse than the one of least drop, on the same samples (see
     `tied_with_best`); null for combinations without a rank.
     """
-    ranking = rank(evidence.evaluations, evidence.scale, evidence.role)
+    ranking = rank(
+        evidence.evaluations, evidence.scale, evidence.role, evidence.weights, evidence.weak
+    )
+    if evidence.paired:
+        for scale in UNITS:
+            ranking = _with_spread(ranking, evidence, scale)
     tied: dict[str, bool] = {}
     for size in evidence.sizes:
         combinations = evidence.with_full_coverage(size)
-        drops = [evidence.subset(dataset, combinations) for dataset in evidence.datasets]
         names = [str(combination) for combination in combinations]
-        tied.update(zip(names, tied_with_best(drops).tolist(), strict=True))
+        are_tied = evidence.tied_with_best(combinations, evidence.datasets).tolist()
+        tied.update(zip(names, are_tied, strict=True))
     is_tied = pl.col("combination").replace_strict(tied, default=None, return_dtype=pl.Boolean)
     return ranking.with_columns(tied=pl.when("full").then(is_tied))
 
 
-def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search") -> pl.DataFrame:
+def _with_spread(ranking: pl.DataFrame, evidence: Evidence, scale: Scale) -> pl.DataFrame:
+    """Return the ranking with the spread on a scale by the samples, which know its noise better.
+
+    The errors of the table hold more than noise, so that intervals are safe where few samples
+    change.
+    """
+    if not ranking[f"{scale}_datasets"].sum():
+        return ranking
+    on_scale = replace(evidence, scale=scale)
+    spreads = []
+    for name in ranking["combination"]:
+        combination = Combination.parse(name)
+        datasets = on_scale.coverage.get(combination, {})
+        spreads.append(on_scale.spread(combination, datasets))
+    return ranking.with_columns(pl.Series(f"{scale}_spread", spreads, dtype=pl.Float64))
+
+
+def rank(
+    evaluations: pl.DataFrame,
+    across_datasets: Scale,
+    role: Role = "search",
+    weights: Mapping[str, float] | None = None,
+    weak: Collection[str] = (),
+) -> pl.DataFrame:
     """Rank the combinations of every size by their macro-average drop, the least drop first.
 
     One row per combination of size 1 or more, columns SCHEMA.
-    `relative_*`: share of the baseline lost, in %, over the datasets whose baseline is not 0;
-    `points_*`: percentage points, over the datasets whose metric lies in [0, 1]; `*_datasets`
-    counts them, and the scale is null where there is none. `*_se` and the 95 % interval `*_ci_*`
-    belong to the mean, the datasets fixed; `*_spread` is the standard deviation over datasets.
+    `relative_*`: share of the baseline lost, in %, over the datasets whose baseline is above 0 and
+    that are not `weak`, unless all are; `points_*`: percentage points, over the datasets whose
+    metric lies in [0, 1]; `*_datasets` counts them, and the scale is null where there is none.
+    `weights`: of datasets in the means, 1 where not given. `*_se` and the 95 % interval `*_ci_*`
+    belong to the mean over these datasets, `*_kind_*` to that over all datasets of this kind;
+    `*_spread` is the standard deviation of the true drops over the datasets.
     `rank` counts from 1 within a size, over the combinations with a row for every dataset that has
     samples of this role (`full`); equal means rank in order of the combination. The others keep
     their row, after the ranked, with rank null: those on more datasets first, since means over
@@ -84,7 +122,8 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     groups = removals.group_by("size", "combination", maintain_order=True)
     summaries = []
     for _, group in groups:
-        summaries.append(_summary(group, num_datasets, role, across_datasets))
+        summary = _summary(group, num_datasets, role, across_datasets, weights or {}, weak)
+        summaries.append(summary)
     mean = f"{across_datasets}_mean"
     ranking = pl.DataFrame(summaries, schema=SCHEMA).sort(
         ["size", "coverage", mean, "removed"],
@@ -95,7 +134,7 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     if len(ranking) and ranking[mean].null_count() == len(ranking):
         raise DataError(
             f"ranking of the {role} samples: no dataset has a drop on the scale across_datasets:"
-            f" {across_datasets} (relative needs a baseline other than 0, points a metric in"
+            f" {across_datasets} (relative needs a baseline above 0, points a metric in"
             " [0, 1]); choose the other scale"
         )
     # Those on all datasets come first within a size.
@@ -103,8 +142,17 @@ def rank(evaluations: pl.DataFrame, across_datasets: Scale, role: Role = "search
     return ranking.with_columns(rank=pl.when("full").then(place))
 
 
-def _summary(group: pl.DataFrame, num_datasets: int, role: Role, ranked_by: Scale) -> Row:
+def _summary(
+    group: pl.DataFrame,
+    num_datasets: int,
+    role: Role,
+    ranked_by: Scale,
+    weights: Mapping[str, float],
+    weak: Collection[str],
+) -> Row:
     """Return a combination's row of the ranking from its rows, one per dataset."""
+    relative = group.filter(pl.col("relative").is_not_null(), pl.col("baseline") > 0)
+    strong = relative.filter(~pl.col("dataset").is_in(list(weak)))
     return {
         "size": group["size"][0],
         "combination": group["combination"][0],
@@ -112,8 +160,8 @@ def _summary(group: pl.DataFrame, num_datasets: int, role: Role, ranked_by: Scal
         "coverage": len(group),
         "num_datasets": num_datasets,
         "full": len(group) == num_datasets,
-        **_across_datasets("relative", _relative_estimates(group)),
-        **_across_datasets("points", _estimates_in_points(group)),
+        **_relative_means(relative if strong.is_empty() else strong, weights),
+        **_means_in_points(group.filter("bounded"), weights),
         "n_min": group["n"].min(),
         "n_total": group["n"].sum(),
         "datasets": group["dataset"].to_list(),
@@ -122,38 +170,48 @@ def _summary(group: pl.DataFrame, num_datasets: int, role: Role, ranked_by: Scal
     }
 
 
-def _relative_estimates(group: pl.DataFrame) -> list[Estimate]:
-    """Return the drops in % of the baseline, of the datasets whose baseline is not 0."""
+def _relative_means(rows: pl.DataFrame, weights: Mapping[str, float]) -> Row:
+    """Return the columns of drops in % of the baseline."""
     columns = ("relative", "relative_se", "n_clusters")
-    rows = group.drop_nulls("relative").select(columns)
     estimates = []
-    for relative, se, num_clusters in rows.iter_rows():
+    for relative, se, num_clusters in rows.select(columns).iter_rows():
         percent = relative * PERCENT
         percent_se = np.nan if se is None else se * PERCENT
         estimates.append(student_interval(percent, percent_se, num_clusters))
-    return estimates
+    return _across_datasets("relative", estimates, rows["dataset"], weights)
 
 
-def _estimates_in_points(group: pl.DataFrame) -> list[Estimate]:
-    """Return the drops in percentage points, of the datasets whose metric lies in [0, 1]."""
+def _means_in_points(rows: pl.DataFrame, weights: Mapping[str, float]) -> Row:
+    """Return the columns of drops in percentage points."""
     columns = ("drop", "se", "ci_low", "ci_high")
     # (datasets, 4), nan where a number is not known
-    bounded = group.filter("bounded").select(columns)
-    numbers = bounded.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    numbers = rows.select(columns).cast(pl.Float64).fill_null(np.nan).to_numpy()
     in_points = numbers * PERCENT
-    return [Estimate(*row) for row in in_points.tolist()]
+    estimates = [Estimate(*row) for row in in_points.tolist()]
+    return _across_datasets("points", estimates, rows["dataset"], weights)
 
 
-def _across_datasets(scale: Scale, estimates: list[Estimate]) -> Row:
-    """Return the columns of one scale: the mean over datasets with its interval, and the spread."""
+def _across_datasets(
+    scale: Scale,
+    estimates: list[Estimate],
+    datasets: pl.Series,
+    weights: Mapping[str, float],
+) -> Row:
+    """Return the columns of one scale: the mean over datasets, its intervals, and the spread."""
     if not estimates:
         return {f"{scale}_datasets": 0}
-    average = macro_mean(estimates)
+    of_datasets = [weights.get(dataset, 1.0) for dataset in datasets]
+    average = macro_mean(estimates, of_datasets)
+    means = [estimate.mean for estimate in estimates]
+    variances = [estimate.se**2 for estimate in estimates]
+    kind_low, kind_high = population_interval(means, average.low, average.high, of_datasets)
     return {
         f"{scale}_mean": none_if_nan(average.mean),
         f"{scale}_se": none_if_nan(average.se),
         f"{scale}_ci_low": none_if_nan(average.low),
         f"{scale}_ci_high": none_if_nan(average.high),
-        f"{scale}_spread": spread([estimate.mean for estimate in estimates]),
+        f"{scale}_kind_low": none_if_nan(kind_low),
+        f"{scale}_kind_high": none_if_nan(kind_high),
+        f"{scale}_spread": spread(means, variances),
         f"{scale}_datasets": len(estimates),
     }

@@ -343,7 +343,8 @@ def _mean(
     """Average a policy's drop, or a gain, over datasets; with two-sided p."""
     drops = []
     num_changed, num_samples = 0, 0
-    for dataset in holdout.datasets:
+    over = holdout.counted(holdout.datasets)
+    for dataset in over:
         rows = sums[dataset].filter(policy=policy, size=size, role=holdout.role)
         changed = int(rows["changed"].sum())
         # A dataset on which no list differs has a gain of 0 without any doubt.
@@ -354,7 +355,7 @@ def _mean(
         num_changed += changed
         num_samples += int(rows["n"].sum())
     alone = np.ones((1, 1))  # one sum, of one combination
-    mean = macro_contrasts(drops, [alone] * len(drops))
+    mean = macro_contrasts(drops, [alone] * len(drops), holdout.weights_of(over))
     p = p_values(mean.means, mean.se, mean.freedom)
     measured: MeasuredPolicy = {
         "drop": float(mean.means[0]),

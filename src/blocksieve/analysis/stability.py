@@ -254,19 +254,22 @@ def _mean_drops(
 ) -> Floats:
     """Average each draw's drops over datasets, or over as many drawn: (draws, combinations)."""
     by_dataset = []
-    for dataset in datasets:
+    over = evidence.counted(datasets)
+    for dataset in over:
         index = evidence.row_index[dataset]
         columns = [index[combination] for combination in measured]
         by_dataset.append(means[dataset][:, columns])
     stacked = np.stack(by_dataset)  # (datasets, draws, combinations)
+    weights = np.array(evidence.weights_of(over))
     if not resample_datasets:
-        average: Floats = stacked.mean(axis=0)
+        average: Floats = np.average(stacked, axis=0, weights=weights)
         return average
     # There is one draw of the samples, and RESAMPLES of the datasets: (draws, datasets).
-    num_datasets = len(datasets)
+    num_datasets = len(over)
     equal = np.full(num_datasets, 1 / num_datasets)
     times_drawn = np.random.default_rng(SEED).multinomial(num_datasets, equal, RESAMPLES)
-    resampled: Floats = times_drawn @ stacked[:, 0] / num_datasets
+    drawn_weights = times_drawn * weights  # (draws, datasets)
+    resampled: Floats = drawn_weights @ stacked[:, 0] / drawn_weights.sum(axis=1, keepdims=True)
     return resampled
 
 

@@ -31,7 +31,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """Summarise each task type's drops over the combinations that every dataset of the run has.
 
     One row per task type, in % or pp. A combination's drop is its mean over the type's datasets
-    (equal weight); `mean` averages these over the combinations, with the interval that the samples
+    that count; `mean` averages these over the combinations, with the interval that the samples
     leave; `std`, `min`, `median` and `max` describe `drops`, one per combination. `evaluated`
     counts the combinations that any of the type's datasets has, `samples` those of its datasets.
     Without a combination of full coverage only counts are known.

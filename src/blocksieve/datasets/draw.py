@@ -4,27 +4,33 @@ import bisect
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 
 from blocksieve.datasets.sample import Sample
 from blocksieve.errors import DataError
 from blocksieve.specs import Count, Role
 
-ROLES: tuple[Role, Role] = ("search", "holdout")
+ROLES: tuple[Role, ...] = ("search", "holdout", "verify")
 FEWEST_SEARCH_SAMPLES = 2
 
 Counts = Mapping[Role, Count]
-"""How many samples each role is to get; "all" takes what the other role leaves."""
+"""How many samples each role is to get; "all" takes what the other roles leave.
+
+A role without a number gets none; search and holdout have one."""
 Order = tuple[bytes, str]
 """A cluster's place in the draw: the seeded hash of its name, and the name."""
 Drawn = list[tuple[Role, Sample]]
 
 
-def role_of(cluster: str, seed: int) -> Role:
-    """Return which role all samples of a cluster serve: a coin thrown by the cluster's hash."""
+def role_of(cluster: str, seed: int, with_verify: bool = False) -> Role:
+    """Return which role all samples of a cluster serve: a coin thrown by the cluster's hash.
+
+    With verify samples a second coin gives them half of the clusters of holdout.
+    """
     digest = _hash(f"role {seed} {cluster}")
-    is_even = digest[0] % 2 == 0
-    return "search" if is_even else "holdout"
+    if digest[0] % 2 == 0:
+        return "search"
+    return "verify" if with_verify and digest[1] % 2 == 0 else "holdout"
 
 
 @dataclass
@@ -69,7 +75,7 @@ def draw_samples(
     if not all(_is_enough(dealt[split], shares[split]) for split in splits):
         raise _too_few(pools, shares, counts, repeats)
     drawn: Drawn = []
-    for role in ROLES:
+    for role in counts:
         for split in splits:
             for sample in dealt[split][role]:
                 drawn.append((role, sample))
@@ -109,7 +115,9 @@ class _Reader:
             pool.join(sample_id, sample.references)
         else:
             order = (_hash(f"order {self.seed} {sample.cluster}"), sample.cluster)
-            pool.add(role_of(sample.cluster, self.seed), order, sample, self.shares[split])
+            share = self.shares[split]
+            role = role_of(sample.cluster, self.seed, "verify" in share)
+            pool.add(role, order, sample, share)
         self.rows.add(row)
 
 
@@ -142,8 +150,7 @@ class _Pool:
         bisect.insort(self._kept[role], _Kept(order, len(self.seen), sample.sample_id))
         self._samples[sample.sample_id] = sample
         if self._is_settled(share):
-            for each_role in ROLES:
-                size = share[each_role]
+            for each_role, size in share.items():
                 assert size != "all"
                 for dropped in self._kept[each_role][size:]:
                     del self._samples[dropped.sample_id]
@@ -158,13 +165,13 @@ class _Pool:
 
     def deal(self, share: Mapping[Role, Count]) -> dict[Role, list[Sample]]:
         """Return what each role gets: by the coin if this is enough, otherwise dealt out."""
-        dealt: dict[Role, list[Sample]] = {role: [] for role in ROLES}
+        dealt: dict[Role, list[Sample]] = {role: [] for role in share}
         if self._is_settled(share):
-            for role in ROLES:
+            for role in share:
                 dealt[role] = [self._samples[kept.sample_id] for kept in self._kept[role]]
             return _cut(dealt, share)
         num_clusters: dict[Role, int] = dict.fromkeys(ROLES, 0)
-        everything = sorted(self._kept["search"] + self._kept["holdout"])
+        everything = sorted(chain.from_iterable(self._kept.values()))
         for _, cluster in groupby(everything, key=lambda kept: kept.order):
             role = _neediest(share, dealt, num_clusters)
             num_clusters[role] += 1
@@ -173,8 +180,7 @@ class _Pool:
 
     def _is_settled(self, share: Mapping[Role, Count]) -> bool:
         """Tell whether the coin gives each role the number that it is to get."""
-        for role in ROLES:
-            size = share[role]
+        for role, size in share.items():
             if size == "all" or self.num_seen[role] < size:
                 return False
         return True
@@ -191,35 +197,32 @@ def _neediest(
     one that lacks the larger part of its number; of two that take all, the one with fewer clusters.
     """
     lacking: dict[Role, float] = {}
-    for role in ROLES:
-        size = share[role]
+    for role, size in share.items():
         if size != "all" and size > 0:
             lacking[role] = 1 - len(dealt[role]) / size
     neediest = max(lacking, key=lambda role: lacking[role], default=None)
     if neediest is not None and lacking[neediest] > 0:
         return neediest
-    takers = [role for role in ROLES if share[role] == "all"] or ["search"]
+    takers = [role for role in share if share[role] == "all"] or ["search"]
     return min(takers, key=lambda role: num_clusters[role])
 
 
 def _cut(dealt: dict[Role, list[Sample]], share: Mapping[Role, Count]) -> dict[Role, list[Sample]]:
     """Drop what a role got beyond its number."""
-    for role in ROLES:
-        size = share[role]
+    for role, size in share.items():
         if size != "all":
             del dealt[role][size:]
     return dealt
 
 
 def _is_enough(dealt: Mapping[Role, list[Sample]], share: Mapping[Role, Count]) -> bool:
-    return all(share[role] == "all" or len(dealt[role]) == share[role] for role in ROLES)
+    return all(size == "all" or len(dealt[role]) == size for role, size in share.items())
 
 
 def _shares(counts: Counts, splits: list[str]) -> dict[str, dict[Role, Count]]:
     """Return how many samples each split gives to each role."""
     shares: dict[str, dict[Role, Count]] = {split: {} for split in splits}
-    for role in ROLES:
-        count = counts[role]
+    for role, count in counts.items():
         for position, split in enumerate(splits):
             if count == "all":
                 shares[split][role] = "all"
@@ -243,7 +246,7 @@ def _too_few(
         dealt = pool.deal(share)
         if _is_enough(dealt, share) and counts["search"] != "all":
             continue
-        got = [f"{len(dealt[role])} of {share[role]} for {role}" for role in ROLES]
+        got = [f"{len(dealt[role])} of {share[role]} for {role}" for role in share]
         num_repeats = repeats.of(split)
         told.append(
             f"split {split!r}: {len(pool.seen) + num_repeats} samples read, of which {num_repeats}"
@@ -253,7 +256,7 @@ def _too_few(
     if working is None:
         advice = "no number would work; add a split, or leave this dataset out"
     else:
-        numbers = [f"samples.{role}: {working[role]}" for role in ROLES]
+        numbers = [f"samples.{role}: {working[role]}" for role in working]
         advice = (
             f"{' with '.join(numbers)} would work, here or in the dataset's file; or add a split"
         )
@@ -264,13 +267,15 @@ def _working_counts(pools: Mapping[str, _Pool], counts: Counts) -> dict[Role, in
     """Return the largest numbers in the wanted proportion that every split can give."""
     most = max(len(pool.seen) for pool in pools.values()) * len(pools)
     wanted: dict[Role, int] = {}
-    for role in ROLES:
-        count = counts[role]
+    for role, count in counts.items():
         wanted[role] = most if count == "all" else count
     total = sum(wanted.values())
     for size in range(min(total, most), FEWEST_SEARCH_SAMPLES - 1, -1):
         search = max(FEWEST_SEARCH_SAMPLES, round(size * wanted["search"] / total))
         smaller: dict[Role, int] = {"search": search, "holdout": size - search}
+        if "verify" in wanted:
+            smaller["verify"] = (size - search) * wanted["verify"] // (total - wanted["search"])
+            smaller["holdout"] -= smaller["verify"]
         shares = _shares(smaller, list(pools))
         if all(
             _is_enough(pool.deal(shares[split]), shares[split]) for split, pool in pools.items()

@@ -153,7 +153,8 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
             logger.warning(problem)
         fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)
     # The reference may be nearly tied where this way is not, by as much as the two differ.
-    near_tie_steps = NEAR_TIE_STEPS + max(fastest.drift, long_way.drift)
+    largest_drift = max(fastest.drift, long_way.drift)
+    near_tie_steps = NEAR_TIE_STEPS + largest_drift
     context = Context(loaded, max_new_tokens, Work(costs), near_tie_steps)
     engine = Engine(context, fastest.way, fastest.reason, long_way.way)
     kept_bytes = attempt(bytes_per_row, loaded, probe, max_new_tokens)

@@ -121,9 +121,10 @@ def _pair_up_images(rows: Sequence[SampleRow]) -> list[SampleRow]:
     """Give every second row the images of the row before it."""
     paired: list[SampleRow] = []
     for position, row in enumerate(rows):
-        first_of_pair = rows[position - position % 2]
-        images = first_of_pair["images"]
-        paired.append({**row, "images": images})
+        first = position - position % 2
+        images = rows[first]["images"]
+        with_images: SampleRow = {**row, "images": images}
+        paired.append(with_images)
     return paired
 
 

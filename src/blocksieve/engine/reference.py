@@ -58,6 +58,7 @@ def generate(
         # (rows, prompt + answer)
         output = generate_greedily(model, inputs, max_new_tokens, [watch])
     answer_ids = output[:, watch.start :]  # (rows, answer)
+    token_lists = answer_ids.tolist()
     ends = end_tokens(model)
-    answers = partial_answers(answer_ids.tolist(), watch, ends, max_new_tokens)
+    answers = partial_answers(token_lists, watch, ends, max_new_tokens)
     return answers.answers(loaded)

@@ -17,7 +17,7 @@ from blocksieve.units import UNITS, Scale
 
 TITLE = "Consistency: how alike the datasets respond to a combination"
 TOP = 15
-CV = "coefficient of variation (spread / mean)"
+CV = "coefficient of variation (spread / mean), without sampling noise"
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
@@ -46,7 +46,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
 
 
 def _most_consistent(rows: pl.DataFrame) -> ChartType:
-    full = rows.filter("full").sort("cv", maintain_order=True)
+    full = rows.filter("full").sort("cv", "mean", maintain_order=True)
     top = full.head(TOP)
     if top.is_empty():
         return sentence("Most consistent", "No such combination was evaluated on every dataset.")

@@ -31,21 +31,20 @@ LIGHT_ORANGES = alt.Scale(
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `dataset_pairwise_comparison`, in % of the baseline or pp."""
-    pairs = table.drop_nulls("pearson")
+    pairs = table.drop_nulls("spearman")
     if pairs.is_empty():
         text = (
-            "A correlation needs two datasets with three combinations or more in common, whose"
-            " drops differ; there are none."
+            "A correlation needs two datasets with three blocks or more that were removed alone on"
+            " both, and whose drops differ; there are none."
         )
         return figure([sentence("Correlations", text)], TITLE, [])
     upper = grid([_within_across(pairs), _task_type_pairs(table, scale)])
-    matrices = grid([_matrix(pairs, "pearson"), _matrix(pairs, "spearman")])
-    ascending = pairs.sort("pearson", "dataset_a")
+    matrices = grid([_matrix(pairs, "spearman"), _matrix(pairs, "pearson")])
+    ascending = pairs.sort("spearman", "dataset_a")
     extremes = grid([_extremes(ascending.reverse(), "most"), _extremes(ascending, "least")])
     subtitle = (
         f"{counted(len(pairs), 'pair')} of datasets,"
-        f" {count_range(pairs['combinations'], 'd')} combinations each;"
-        " intervals over combinations"
+        f" {count_range(pairs['blocks'], 'd')} blocks each, removed alone; intervals over blocks"
     )
     return titled(alt.vconcat(upper, matrices, extremes, spacing=34), TITLE, [subtitle])
 
@@ -56,13 +55,13 @@ def _within_across(pairs: pl.DataFrame) -> ChartType:
     rows = pairs.with_columns(kind=kinds)
     means = rows.group_by("kind", maintain_order=True).agg(
         number=pl.len(),
-        mean=pl.mean("pearson"),
+        mean=pl.mean("spearman"),
     )
     means = means.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
-    points = rows.join(means, on="kind").select("row", "pearson")
+    points = rows.join(means, on="kind").select("row", "spearman")
 
-    title = "Pearson's correlation of drops"
-    x = alt.X("pearson:Q", title=title)
+    title = "Spearman's correlation of drops"
+    x = alt.X("spearman:Q", title=title)
     x = x.scale(domain=[-1, 1])
     mean_x = alt.X("mean:Q", title=title)
     names = means.sort("kind", descending=True)["row"].to_list()
@@ -104,12 +103,16 @@ def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
 
 
 def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
-    """Draw the correlation of every pair as a cell, on both sides of the diagonal."""
+    """Draw the correlation of every pair as a cell, on both sides of the diagonal.
+
+    Below it stands the number of blocks; below Pearson's the block that dominates it, if one does.
+    """
+    below = "blocks" if kind == "spearman" else "dominant_block"
     both_columns = pl.concat([pairs["dataset_a"], pairs["dataset_b"]])
     datasets = both_columns.unique(maintain_order=True).to_list()
     mirrored = pairs.rename({"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
     both_sides = pl.concat([pairs, mirrored], how="diagonal")
-    cells = both_sides.select("dataset_a", "dataset_b", "combinations", value=kind)
+    cells = both_sides.select("dataset_a", "dataset_b", below, value=kind)
 
     x = alt.X("dataset_b:N", title=None)
     x = x.scale(domain=datasets).axis(labelAngle=-40)
@@ -123,24 +126,25 @@ def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
     layers = [
         base.mark_rect(stroke="white").encode(color=shade),
         correlations.encode(text=alt.Text("value:Q", format=".2f")),
-        counts.encode(text="combinations:Q"),
+        counts.encode(text=f"{below}:Q"),
     ]
-    title = f"{kind.capitalize()}'s correlation; below it the number of combinations"
+    said_below = "the number of blocks" if kind == "spearman" else "the block that dominates it"
+    title = f"{kind.capitalize()}'s correlation; below it {said_below}"
     return panel(layers, title, alt.Step(CELL), alt.Step(CELL - 10))
 
 
 def _extremes(pairs: pl.DataFrame, which: str) -> ChartType:
     """Draw the first pairs of an order, with their intervals."""
     rows = pairs.head(TOP).with_columns(
-        value="pearson",
-        low="pearson_low",
-        high="pearson_high",
+        value="spearman",
+        low="spearman_low",
+        high="spearman_high",
         pair=pl.format("{} / {}", "dataset_a", "dataset_b"),
-        about=pl.format("n = {}", "combinations"),
+        about=pl.format("n = {}", "blocks"),
     )
     x = (
         alt.X("value:Q")
-        .title("Pearson's correlation, 95 % interval")
+        .title("Spearman's correlation, 95 % interval")
         .scale(domain=[-1, 1])
         .axis(tickCount=5)
     )

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.figures.parts import (
     counted,
     diagonal,
@@ -41,7 +41,7 @@ def draw(document: HeldOut, scale: Scale) -> ChartType:
         text = "No winner was measured on samples that were never used to choose."
         return figure([sentence("Holdout", text)], TITLE, [])
     winners = pl.DataFrame(document["winners"])
-    winners = winners.filter(scope=Scope.DATASET, method=Method.BEAM)
+    winners = winners.filter(scope=Scope.DATASET, method=RECOMMENDED)
     title = "Winners of each dataset's own beam, on that dataset"
     panels = [_scatter(winners, scale, title)]
     if document["finalists"]:

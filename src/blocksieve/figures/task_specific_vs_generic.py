@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.figures.parts import (
     BAR_HEIGHT,
     counted,
@@ -28,8 +28,8 @@ TITLE = "One list for all, or one a dataset?"
 LISTS = {
     Scope.TASK_TYPE: "task type's list",
     Scope.GENERIC: "generic list",
-    Scope.LEAVE_ONE_OUT: "generic list without the dataset",
-    Scope.SAME_TYPE: "list of the type's other datasets",
+    Scope.LEFT_OUT_OF_CHOICE: "generic list, dataset not in the choice",
+    Scope.SAME_TYPE: "type's list, dataset not in the choice",
 }
 VERDICT_SHAPES = {
     Verdict.COSTS_MORE: "triangle-right",
@@ -64,11 +64,11 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
         f" holdout samples ({document['samples']:,} in all)"
     )
     measured = [row for row in document["rows"] if row["regret"] is not None]
-    rows = [row for row in measured if row["method"] == Method.BEAM]
+    rows = [row for row in measured if row["method"] == RECOMMENDED]
     if not rows:
         text = "The lists were not measured on holdout samples, so what either costs is not known."
         return figure([matches, sentence("Regret", text)], TITLE, [subtitle])
-    means = [mean for mean in document["mean_regret"] if mean["method"] == Method.BEAM]
+    means = [mean for mean in document["mean_regret"] if mean["method"] == RECOMMENDED]
     upper = grid([matches, _mean_regrets(pl.DataFrame(means), scale)])
     generic = pl.DataFrame([row for row in rows if row["list"] == Scope.GENERIC])
     by_size = []

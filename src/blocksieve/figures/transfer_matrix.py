@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from blocksieve.choices import Method
+from blocksieve.choices import RECOMMENDED
 from blocksieve.figures.parts import (
     count_range,
     counted,
@@ -27,7 +27,7 @@ VERDICT_MARKS = {Verdict.COSTS_MORE: "*", Verdict.CAN_SHARE: "=", Verdict.SAME: 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `transfer_matrix`, a panel per size, in % of the baseline or pp."""
-    rows = table.filter(method=Method.BEAM)
+    rows = table.filter(method=RECOMMENDED)
     if rows["source"].n_unique() < 2:
         text = (
             "Two datasets or more with lists measured on holdout samples are needed; there are"

@@ -6,6 +6,7 @@ Importing this package imports no metric; `load_metric` imports the one it is as
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from blocksieve.errors import ConfigError, DataError
 
@@ -44,6 +45,26 @@ class Target:
 
 Scorer = Callable[[str, Target], float]
 """Scores one prediction against one target."""
+
+
+def above_chance(scorer: Scorer) -> Scorer:
+    """Return the scorer of multiple choice that gives guessing 0 on average, and the truth 1.
+
+    (score - chance) / (1 - chance), where chance is 1 / choices of the sample; an empty choice is
+    never named, and does not count. A wrong answer scores -1 / (choices - 1), and so does one that
+    cannot be read. A sample with one choice tells nothing: 0.
+    """
+    return partial(_above_chance, scorer)
+
+
+def _above_chance(scorer: Scorer, prediction: str, target: Target) -> float:
+    choices = [choice for choice in target.choices if choice.strip()]
+    num_choices = len(choices)
+    if num_choices < 2:
+        return 0.0
+    chance = 1 / num_choices
+    score = scorer(prediction, target)
+    return (score - chance) / (1 - chance)
 
 
 def _always_parses(prediction: str, target: Target) -> bool:

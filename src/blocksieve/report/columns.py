@@ -19,6 +19,7 @@ Record = Mapping[str, Any]
 """Values by their names: a row of a frame, or of a list in a JSON document."""
 
 INTERVAL = "95 % interval"
+KIND_INTERVAL = "datasets of this kind"
 SHOWN: Mapping[str | None, str] = {
     Verdict.COSTS_MORE: "more",
     Verdict.COSTS_LESS: "less",
@@ -78,10 +79,10 @@ def unsigned(heading: str, key: str = "", digits: int = 2) -> Column:
     return Column(heading, lambda record: number(record[key], sign="", digits=digits))
 
 
-def interval(prefix: str = "") -> Column:
+def interval(prefix: str = "", heading: str = INTERVAL) -> Column:
     """Return a column of intervals, from the keys `low` and `high` or `{prefix}_low`, ..._high."""
     low, high = (f"{prefix}_low", f"{prefix}_high") if prefix else ("low", "high")
-    return Column(INTERVAL, lambda record: bracket(record[low], record[high]))
+    return Column(heading, lambda record: bracket(record[low], record[high]))
 
 
 def share(heading: str, key: str = "", digits: int = 1) -> Column:

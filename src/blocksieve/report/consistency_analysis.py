@@ -3,6 +3,7 @@
 import polars as pl
 
 from blocksieve.report.columns import (
+    KIND_INTERVAL,
     Column,
     interval,
     signed,
@@ -18,12 +19,15 @@ TOP = 15
 def sections(table: pl.DataFrame, unit: str) -> list[Section]:
     """Return the most consistent combinations among those that every dataset has."""
     with_cv = table.drop_nulls("cv")
-    most_consistent = with_cv.filter(pl.col("full")).sort("cv", maintain_order=True).head(TOP)
+    most_consistent = (
+        with_cv.filter(pl.col("full")).sort("cv", "mean", maintain_order=True).head(TOP)
+    )
     columns = [
         text("combination"),
         unsigned("CV", "cv"),
         signed(f"mean {unit}", "mean"),
         interval(),
+        interval("kind", KIND_INTERVAL),
         unsigned("spread"),
         Column("coverage", lambda record: f"{record['coverage']}/{record['num_datasets']}"),
     ]
@@ -31,7 +35,8 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         title="Consistency over datasets, the most consistent first",
         notes=[
             f"{len(with_cv)} of {len(table)} combinations have a mean drop clearly above 0, and so"
-            " a CV (spread / mean)."
+            " a CV (spread / mean). A spread of 0 says that the datasets do not differ by more than"
+            " noise would let them."
         ],
         columns=columns,
         records=most_consistent.to_dicts(),

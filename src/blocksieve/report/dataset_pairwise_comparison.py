@@ -1,9 +1,10 @@
-"""The report's section on how alike two datasets respond."""
+"""The report's section on how alike two datasets respond to blocks removed alone."""
 
 import polars as pl
 
 from blocksieve.report.columns import (
     Column,
+    Record,
     count,
     interval,
     signed,
@@ -11,6 +12,7 @@ from blocksieve.report.columns import (
     text,
     unsigned,
 )
+from blocksieve.report.numbers import number
 from blocksieve.report.section import Section
 
 TOP = 5
@@ -21,16 +23,22 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
     if table.is_empty():
         return []
     pairs = _most_and_least_correlated(table)
+    notes = []
+    if pairs["dominant_block"].count():
+        notes.append(
+            "*: one block makes up more than half of Pearson's correlation, so that it says little"
+            " of the others; Spearman's is by the order of the blocks."
+        )
     columns = [
         text("dataset", "dataset_a"),
         text("and", "dataset_b"),
         Column("task type", lambda record: "same" if record["same_task_type"] else "different"),
-        signed("Pearson", "pearson"),
-        interval("pearson"),
         signed("Spearman", "spearman"),
         interval("spearman"),
+        Column("Pearson", _pearson),
+        interval("pearson"),
         unsigned(f"difference {unit}", "mean_difference"),
-        count("combinations"),
+        count("blocks"),
     ]
     section = table_section(
         title=(
@@ -39,13 +47,19 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         columns=columns,
         records=pairs.to_dicts(),
         text_columns=3,
+        notes=notes,
     )
     return [section]
 
 
+def _pearson(record: Record) -> str:
+    mark = "  " if record["dominant_block"] is None else " *"
+    return number(record["pearson"]) + mark
+
+
 def _most_and_least_correlated(table: pl.DataFrame) -> pl.DataFrame:
-    correlated = table.drop_nulls("pearson").sort(
-        "pearson", "dataset_a", "dataset_b", descending=[True, False, False]
+    correlated = table.drop_nulls("spearman").sort(
+        "spearman", "dataset_a", "dataset_b", descending=[True, False, False]
     )
     if len(correlated) <= 2 * TOP:
         return correlated

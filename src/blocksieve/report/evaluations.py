@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from blocksieve.evaluations import IS_WEAK, MIN_BASELINE_ERRORS, with_derived
 from blocksieve.report.columns import Column, count, table_section, text, unsigned
 from blocksieve.report.numbers import UNKNOWN
 from blocksieve.report.section import Section
@@ -24,15 +25,22 @@ def sections(evaluations: pl.DataFrame, metrics: Mapping[str, str]) -> list[Sect
 
 
 def _baselines(evaluations: pl.DataFrame, metrics: Mapping[str, str]) -> Section:
-    """List the baselines, and below them those without a relative drop."""
+    """List the baselines, and below them those without a relative drop, and weak ones."""
     search_first = pl.col("role") != "search"
-    baselines = evaluations.filter(size=0).sort(search_first, "role", "dataset")
-    zero = baselines.filter(baseline=0).select("dataset", "role")
-    without_relative_drop = [
-        f"Baseline 0 on {dataset} ({role}): it has no relative drop and is left out of every"
-        " drop %."
-        for dataset, role in zero.iter_rows()
+    baselines = with_derived(evaluations.filter(size=0)).sort(search_first, "role", "dataset")
+    none_lost = baselines.filter(pl.col("baseline") <= 0).select("baseline", "dataset", "role")
+    left_out = [
+        f"Baseline {baseline:.3g} on {dataset} ({role}): it has no relative drop and is left out of"
+        " every drop %."
+        for baseline, dataset, role in none_lost.iter_rows()
     ]
+    weak = baselines.filter(IS_WEAK, pl.col("baseline") > 0, role=baselines["role"].first())
+    for dataset, baseline, se in weak.select("dataset", "baseline", "baseline_se").iter_rows():
+        left_out.append(
+            f"Baseline {baseline:.3g} on {dataset} has a standard error of {se:.2g} and so lies"
+            f" less than {MIN_BASELINE_ERRORS} of them above 0: drops there in % of the baseline"
+            " are hardly known, and means over datasets in % leave it out where they have others."
+        )
     columns = [
         text("dataset"),
         text("task type"),
@@ -47,7 +55,7 @@ def _baselines(evaluations: pl.DataFrame, metrics: Mapping[str, str]) -> Section
         columns=columns,
         records=baselines.to_dicts(),
         text_columns=4,
-        below=without_relative_drop,
+        below=left_out,
     )
 
 
@@ -65,7 +73,8 @@ def _not_evaluable(evaluations: pl.DataFrame) -> Iterator[str]:
 def _not_finite(evaluations: pl.DataFrame) -> Iterator[str]:
     """Name the combinations that gave no numbers."""
     broken = evaluations.filter(pl.col("non_finite") > 0)
-    for row in broken.sort("size", "removed", "dataset", "role").to_dicts():
+    in_order = broken.sort("size", "removed", "dataset", "role")
+    for row in in_order.to_dicts():
         yield (
             f"Combination {row['combination']} gave NaN or infinite logits on {row['non_finite']}"
             f" of {row['n']} samples of {row['dataset']} ({row['role']});"

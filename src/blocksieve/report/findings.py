@@ -12,11 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import count_blocks, percent
-from blocksieve.report.pruning_recommendations import Recommendations
+from blocksieve.report.numbers import bracket, count_blocks, percent
+from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
 from blocksieve.statistics import (
@@ -25,40 +25,66 @@ from blocksieve.statistics import (
     ROUNDING,
     false_discovery,
 )
-from blocksieve.units import PERCENT
-from blocksieve.verdicts import AGREEMENT, Verdict
+from blocksieve.verdicts import AGREEMENT, End, Verdict
 
 SHUFFLES = 2000
+MORE = {
+    End.LIMIT: "",
+    End.SEARCH: " This is not the end: every size searched keeps it; raise search.max_removed.",
+    End.NOT_CONFIRMED: " Larger sizes were not measured on such samples.",
+}
+"""What is said of sizes above the one that keeps a limit."""
+THAN_OWN = "than the datasets' own, on samples never used to choose."
 
 
 def findings(results: Mapping[str, Any], unit: str) -> list[str]:
-    """Return all findings that hold; `results`: tables and documents by their analyses' names."""
+    """Return all findings that hold; `results`: tables and documents by their analyses' names.
+
+    None where intervals are wider than the largest limit: such samples support no finding.
+    """
+    if not supports_findings(results["pruning_recommendations"]):
+        return []
     sentences: list[str] = []
     for analysis, find in FINDINGS:
         sentences += find(results[analysis], unit)
     return sentences
 
 
-def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
-    """Yield the largest size within each limit."""
-    for name, strategy in document["strategies"].items():
-        limit = f"{strategy['max_drop']:g} {unit}"
-        if not strategy["size"]:
-            yield (
-                f"{name.capitalize()}: the best combination of no size is shown to lose at most"
-                f" {limit}."
-            )
-            continue
-        on_holdout = ""
-        if strategy["holdout"]:
-            drop = strategy["holdout"]["drop"]
-            on_holdout = f" {drop:+.2f} {unit} on samples never used to choose,"
+def verified(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield what the strategies' combinations cost on samples kept for this alone."""
+    drops = document["verified"] or {}
+    for name, drop in drops.items():
+        strategy = document["strategies"][name]
         yield (
-            f"{name.capitalize()}: removing {strategy['combination']}"
-            f" ({count_blocks(strategy['size'])}) costs{on_holdout}"
-            f" {strategy['drop']:+.2f} {unit} on those that chose it, there at most"
-            f" {strategy['high']:+.2f} {unit} by its 95 % interval, within the limit of {limit}."
+            f"Verified: removing {strategy['combination']} ({name},"
+            f" {count_blocks(strategy['size'])}) costs {drop['drop']:+.2f} {unit}"
+            f" {bracket(drop['low'], drop['high'])} on samples that neither search nor choice has"
+            " seen."
         )
+
+
+def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
+    """Yield the largest size within each limit, judged on holdout samples alone."""
+    for name, strategy in document["strategies"].items():
+        title = name.capitalize()
+        limit = f"the limit of {strategy['max_drop']:g} {unit}"
+        if strategy["size"]:
+            holdout = strategy["holdout"]
+            yield (
+                f"{title}: remove {strategy['combination']} ({count_blocks(strategy['size'])})."
+                f" The mean drop is {holdout['drop']:+.2f} {unit}"
+                f" {bracket(holdout['low'], holdout['high'])} on samples never used to choose:"
+                f" its 95 % interval keeps {limit}.{MORE[strategy['end']]}"
+            )
+        elif strategy["end"] == End.NOT_CONFIRMED:
+            yield (
+                f"{title}: not confirmed, since the best combinations were not measured on holdout"
+                " samples (samples.holdout)."
+            )
+        else:
+            yield (
+                f"{title}: no combination is shown to keep {limit} on samples never used to choose."
+            )
 
 
 def ties(document: Recommendations, unit: str) -> Iterator[str]:
@@ -144,25 +170,20 @@ def positions(table: pl.DataFrame, unit: str) -> Iterator[str]:
 
 
 def interactions(table: pl.DataFrame, unit: str) -> Iterator[str]:
-    """Yield how many combinations cost less or more than the sum of their blocks."""
-    if table.is_empty():
+    """Yield how many combinations cost less or more than independent blocks would."""
+    tested = table.filter(pl.col("untested").is_null())
+    if tested.is_empty():
         return
     synergies = table.filter(label="synergy")
     antagonisms = table.filter(label="antagonism")
     if synergies.is_empty() and antagonisms.is_empty():
-        yield f"No interaction between blocks is shown in {len(table):,} combinations."
+        yield f"No interaction between blocks is shown in {len(tested):,} combinations."
         return
     yield (
-        f"Of {len(table):,} combinations, {len(synergies)} cost less than the sum of their blocks"
-        f" (synergy) and {len(antagonisms)} cost more (antagonism), at a 5 % false discovery rate."
+        f"Of {len(tested):,} combinations, {len(synergies)} cost less than they would if their"
+        f" blocks spoiled answers independently (synergy) and {len(antagonisms)} cost more"
+        " (antagonism), at a 5 % false discovery rate, on samples that did not choose them."
     )
-    if unit != "%":
-        return
-    num_beyond = len(synergies.filter(pl.col("summed") > PERCENT))
-    if num_beyond:
-        yield (
-            f"Of these synergies {num_beyond} have sums above 100 %, more than anything can cost."
-        )
 
 
 def pairs_of_datasets(table: pl.DataFrame, unit: str) -> Iterator[str]:
@@ -170,9 +191,9 @@ def pairs_of_datasets(table: pl.DataFrame, unit: str) -> Iterator[str]:
 
     The test shuffles the task types of the datasets.
     """
-    pairs = table.drop_nulls("pearson")
+    pairs = table.drop_nulls("spearman")
     datasets, types = _types_of_datasets(pairs)
-    correlations = pairs["pearson"].to_numpy()
+    correlations = pairs["spearman"].to_numpy()
     first = np.array([datasets.index(name) for name in pairs["dataset_a"]], dtype=int)
     second = np.array([datasets.index(name) for name in pairs["dataset_b"]], dtype=int)
 
@@ -230,27 +251,34 @@ def _datasets_of(pairs: pl.DataFrame) -> list[str]:
 
 
 def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
-    """Yield whether one list is enough, by the regret of the generic list."""
+    """Yield whether one list is enough for several datasets, by the regret of the generic list."""
     regrets = [
         row
         for row in document["mean_regret"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == RECOMMENDED and row["datasets"] > 1
     ]
     if not regrets:
         return
     if all(row["verdict"] == Verdict.SAME for row in regrets):
         yield "One list is enough: at every size the generic list is that of every dataset."
         return
-    dearer = [row for row in regrets if row["verdict"] == Verdict.COSTS_MORE]
-    for row in dearer:
-        yield (
-            f"Lists of their own pay: with {count_blocks(row['size'])} removed, the generic list"
-            f" costs {row['regret']:.2f} {unit} [{row['low']:.2f}, {row['high']:.2f}] more than the"
-            " datasets' own, on samples never used to choose."
-        )
-    all_measured = all(row["high"] is not None for row in regrets)
-    if all_measured and not dearer:
-        most = max(regrets, key=lambda row: row["high"])
+    for row in regrets:
+        if row["verdict"] == Verdict.COSTS_MORE:
+            yield (
+                f"Lists of their own pay: {_at_size(row)} {row['regret']:.2f} {unit}"
+                f" [{row['low']:.2f}, {row['high']:.2f}] more {THAN_OWN}"
+            )
+        if row["verdict"] == Verdict.COSTS_LESS:
+            yield (
+                f"One list is better than lists of their own: {_at_size(row)}"
+                f" {-row['regret']:.2f} {unit} [{-row['high']:.2f}, {-row['low']:.2f}] less"
+                f" {THAN_OWN}"
+            )
+    dearer = any(row["verdict"] == Verdict.COSTS_MORE for row in regrets)
+    if dearer or any(row["high"] is None for row in regrets):
+        return
+    most = max(regrets, key=lambda row: row["high"])
+    if most["high"] > 0:
         yield (
             "One list is enough as far as these samples tell: at no size is the generic list shown"
             f" to be worse than the datasets' own; at most it costs {most['high']:.2f} {unit} more"
@@ -258,10 +286,14 @@ def lists(document: TaskSpecificVsGeneric, unit: str) -> Iterator[str]:
         )
 
 
+def _at_size(row: Record) -> str:
+    return f"with {count_blocks(row['size'])} removed, the generic list costs"
+
+
 def winners_curse(document: HeldOut, unit: str) -> Iterator[str]:
     """Yield the sizes at which winners lose more on samples that did not choose them."""
     for row in document["by_size"]:
-        if row["scope"] != "dataset" or row["method"] != Method.BEAM:
+        if row["scope"] != "dataset" or row["method"] != RECOMMENDED:
             continue
         if row["optimism"] > 0 and _is_significant(row["q"]):
             yield (
@@ -300,6 +332,7 @@ def _is_significant(q: float | None) -> bool:
 
 
 FINDINGS: tuple[tuple[str, Callable[[Any, str], Iterable[str]]], ...] = (
+    ("pruning_recommendations", verified),
     ("pruning_recommendations", within_limits),
     ("pruning_recommendations", ties),
     ("block_position_analysis", single_blocks),

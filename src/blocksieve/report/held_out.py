@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import (
     Column,
     Record,
@@ -25,7 +25,7 @@ class HeldOut(TypedDict):
 
 def sections(document: HeldOut, unit: str) -> list[Section]:
     """Return optimism by size, and every winner measured again; nothing without holdout samples."""
-    winners = [row for row in document["winners"] if row["method"] == Method.BEAM]
+    winners = [row for row in document["winners"] if row["method"] == RECOMMENDED]
     return with_rows([_by_size(document["by_size"], unit), _winners(winners, unit)])
 
 

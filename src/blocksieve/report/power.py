@@ -23,7 +23,7 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         title="Power: what these samples can tell",
         notes=[
             "At the median standard error of its combinations: the drop that a two-sided 5 % test"
-            " would find with 80 % probability, and the samples that smaller drops would need."
+            " would find with 80 % probability, and the samples that other drops would need."
             " discordant: samples whose score changes. For a metric not in [0, 1], such as CIDEr,"
             " pp is 100 x its score."
         ],
@@ -34,4 +34,4 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
 
 
 def _discordant(record: Record) -> str:
-    return percent(record["discordant"] or 0)
+    return percent(record["discordant"])

@@ -12,10 +12,17 @@ from blocksieve.report.columns import (
     table_section,
     text,
 )
+from blocksieve.report.numbers import UNKNOWN, whole_number
 from blocksieve.report.section import Section, with_rows
+from blocksieve.verdicts import End
 
 DROP_KEYS = ("drop", "low", "high")
 REGRET_KEYS = ("regret", "low", "high", "verdict")
+ENDS = {
+    End.LIMIT: "limit",
+    End.SEARCH: "end of the search",
+    End.NOT_CONFIRMED: "not measured",
+}
 
 
 class Scenarios(TypedDict):
@@ -32,10 +39,12 @@ class Recommendations(TypedDict):
     role: str
     paired: bool
     robustness_rule: str
+    resolution: Record | None
     sizes: list[Record]
     strategies: dict[str, Record]
     path: list[Record]
     scenarios: Scenarios
+    verified: dict[str, Record] | None
 
 
 def sections(document: Recommendations, unit: str) -> list[Section]:
@@ -55,29 +64,70 @@ def sections(document: Recommendations, unit: str) -> list[Section]:
     ]
 
 
+def what_samples_can_tell(document: Recommendations, unit: str) -> list[str]:
+    """Return sentences: which drops samples tell from none, whether they support any finding."""
+    resolution = document["resolution"]
+    if resolution is None:
+        return []
+    samples = f"{whole_number(resolution['samples'])} {resolution['role']} samples"
+    if resolution["datasets"] > 1:
+        samples += f" of {resolution['datasets']} datasets"
+    if resolution["width"] is None:
+        return [f"The {samples} have no intervals: they support no finding."]
+    sentences = [
+        f"With the {samples}, a mean drop below {resolution['detectable']:.2f} {unit} cannot be"
+        " seen: a two-sided 5 % test would find it with less than 80 % probability."
+    ]
+    if resolution["smaller"] is not None:
+        sentences.append(
+            f"{whole_number(resolution['samples_for_smaller'])} such samples would show a drop of"
+            f" {resolution['smaller']:.2f} {unit}."
+        )
+    if not supports_findings(document):
+        limit = document["strategies"]["aggressive"]["max_drop"]
+        sentences.append(
+            f"Now 95 % intervals are {resolution['width']:.2f} {unit} wide, more than the largest"
+            f" limit of {limit:g} {unit}: these samples support no finding."
+        )
+    return [" ".join(sentences)]
+
+
+def supports_findings(document: Recommendations) -> bool:
+    """Return whether intervals are narrower than the largest limit of the strategies."""
+    resolution = document["resolution"]
+    if resolution is None:
+        return True
+    width = resolution["width"]
+    aggressive = document["strategies"]["aggressive"]
+    limit: float = aggressive["max_drop"]
+    return width is not None and width <= limit
+
+
 def _strategies(document: Recommendations, unit: str) -> Section:
-    chosen_on = (
-        f"Chosen on the {document['role']} samples, where drops of winners are on average too"
-        " small."
-    )
-    if any(entry["holdout"] for entry in document["sizes"]):
-        chosen_on += " Holdout samples were never used to choose."
-    notes = ["The upper end of the interval must keep the limit.", chosen_on]
+    notes = [
+        "Judged on holdout samples, which chose nothing: the upper end of the 95 % interval must"
+        " keep the limit, size by size up to the first that does not. by search: the size that the"
+        " search samples, which favour what they chose, would have allowed."
+    ]
     if not document["paired"]:
         notes.append("Without samples, drops count as independent where combinations are compared.")
-    strategies = document["strategies"].items()
+    records = []
+    for name, strategy in document["strategies"].items():
+        records.append(_with_holdout({"strategy": name, **strategy}))
     columns = [
         text("strategy"),
         Column(f"limit {unit}", lambda record: f"{record['max_drop']:g}"),
         text("combination"),
         text("removed", "size"),
-        *_drop_columns(unit),
+        *_holdout_columns(unit),
+        Column("ended by", lambda record: ENDS[record["end"]]),
+        text("by search", "size_on_search"),
     ]
     return table_section(
         title="Recommendations: the largest size within a limit",
         notes=notes,
         columns=columns,
-        records=[_with_holdout({"strategy": name, **entry}) for name, entry in strategies],
+        records=records,
     )
 
 
@@ -86,7 +136,7 @@ def _best_of_every_size(document: Recommendations, unit: str) -> Section:
         text("removed", "size"),
         text("combination"),
         *_drop_columns(unit),
-        Column("robustness", lambda record: "*" * record["robustness"]),
+        Column("robustness", lambda record: "*" * record["robustness"] or UNKNOWN),
         Column("tied with it", lambda record: f"{len(record['tied'])} of {record['candidates']}"),
     ]
     return table_section(
@@ -153,7 +203,7 @@ def _cost_of_generic(rows: list[Record], unit: str) -> Section:
         title="What the generic list costs where the task is known",
         notes=[
             "Against the list of the task type, on holdout samples."
-            " Where it is not shown to cost more, one list is enough."
+            " Where it is not shown to cost more, these samples show no need of lists by task type."
         ],
         columns=columns,
         records=records,
@@ -191,7 +241,7 @@ def _mixed_tasks(rows: list[Record], unit: str) -> Section:
         ),
         notes=[
             "Gain: what it loses less than the generic list; possible: if every task type were"
-            " known. Where no gain is shown, the generic list is enough."
+            " known. Where no gain is shown, these samples show no need of the router."
         ],
         columns=columns,
         records=rows,
@@ -210,10 +260,16 @@ def _with_given_up(row: Record) -> Record:
 def _drop_columns(unit: str) -> list[Column]:
     """Return the columns of a drop, that on the holdout samples first."""
     return [
-        signed(f"holdout {unit}", "holdout_drop"),
-        interval("holdout"),
+        *_holdout_columns(unit),
         signed(f"search {unit}", "drop"),
         interval(),
+    ]
+
+
+def _holdout_columns(unit: str) -> list[Column]:
+    return [
+        signed(f"holdout {unit}", "holdout_drop"),
+        interval("holdout"),
     ]
 
 

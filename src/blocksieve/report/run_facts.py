@@ -70,5 +70,5 @@ def _spelled(setting: object) -> str:
     """Spell a setting in words, a group of settings as its keys and values."""
     if not isinstance(setting, Mapping):
         return str(setting)
-    parts = [f"{key} {_spelled(part)}" for key, part in setting.items() if part is not None]
+    parts = [f"{key} {_spelled(part)}" for key, part in setting.items() if part not in (None, {})]
     return ", ".join(parts)

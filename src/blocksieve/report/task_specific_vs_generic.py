@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import (
     Column,
     Record,
@@ -19,8 +19,8 @@ from blocksieve.report.section import Section, with_rows
 LISTS = {
     Scope.TASK_TYPE: "its task type's",
     Scope.GENERIC: "generic",
-    Scope.LEAVE_ONE_OUT: "generic, chosen without it",
-    Scope.SAME_TYPE: "its type's other datasets'",
+    Scope.LEFT_OUT_OF_CHOICE: "generic, dataset not in the choice",
+    Scope.SAME_TYPE: "task type's, dataset not in the choice",
 }
 
 
@@ -41,7 +41,7 @@ def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
     generic = [
         row
         for row in document["rows"]
-        if row["list"] == Scope.GENERIC and row["method"] == Method.BEAM
+        if row["list"] == Scope.GENERIC and row["method"] == RECOMMENDED
     ]
     return with_rows(
         [
@@ -62,7 +62,11 @@ def _match_rates(rows: list[Record]) -> Section:
     ]
     return table_section(
         title="How often another list is the dataset's own: the same set of blocks",
-        notes=["Chosen by the search (beam) or by importance scores; over datasets and sizes."],
+        notes=[
+            "Chosen by the search (beam) or by importance scores; over datasets and sizes."
+            " Where a dataset is not in the choice, the search that proposed the combinations"
+            " still saw it: for a new dataset such a list is too good."
+        ],
         columns=columns,
         records=rows,
         text_columns=3,

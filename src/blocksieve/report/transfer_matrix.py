@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from blocksieve.choices import Method
+from blocksieve.choices import RECOMMENDED
 from blocksieve.report.columns import Column, signed, table_section, text
 from blocksieve.report.section import Section
 from blocksieve.verdicts import Verdict
@@ -10,7 +10,7 @@ from blocksieve.verdicts import Verdict
 
 def sections(table: pl.DataFrame, unit: str) -> list[Section]:
     """Return how many pairs of datasets can share a list, by size and kind of pair."""
-    pairs = table.filter(pl.col("method") == Method.BEAM, pl.col("source") != pl.col("target"))
+    pairs = table.filter(pl.col("method") == RECOMMENDED, pl.col("source") != pl.col("target"))
     if pairs.is_empty():
         return []
     limit = pairs["limit"][0]

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from blocksieve.choices import Choice, Method, Scope
+from blocksieve.choices import RECOMMENDED, Choice, Scope
 from blocksieve.routing.router import Blocks, BlocksBySize, Detection, Router, n_grams
 
 FOLDS = 10
@@ -225,13 +225,12 @@ def combinations_by_task_type(
 ) -> tuple[BlocksBySize, dict[str, BlocksBySize]]:
     """Return the generic combinations and those of each task type, from size 1 up to a gap.
 
-    `choices`: what the run chose. Only those of the beam search count, for
-    scopes that are evaluated on every dataset's holdout samples.
+    `choices`: what the run chose. Only the recommended ones count.
     """
     generic: dict[int, Blocks] = {}
     task_types: dict[str, dict[int, Blocks]] = {}
     for choice in choices:
-        if choice.method != Method.BEAM:
+        if choice.method != RECOMMENDED:
             continue
         blocks = choice.combination.blocks
         if choice.scope == Scope.GENERIC:

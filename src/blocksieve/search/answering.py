@@ -60,9 +60,9 @@ class Group:
         """Return the first `size` samples, and the others if there are any."""
         if len(self.samples) <= size:
             return self, None
-        return replace(self, samples=self.samples[:size]), replace(
-            self, samples=self.samples[size:]
-        )
+        first = replace(self, samples=self.samples[:size])
+        others = replace(self, samples=self.samples[size:])
+        return first, others
 
 
 def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache) -> Answered:

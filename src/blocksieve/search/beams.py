@@ -1,7 +1,7 @@
 """Select the combinations of a size that the search goes on with."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, Required, TypedDict, cast
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
+from blocksieve.evaluations import IS_WEAK
 from blocksieve.units import Scale
 
 
@@ -34,6 +35,7 @@ def select_beam(
     scope: Literal["own", "generic"],
     beam_width: int,
     scale: Scale,
+    weights: Mapping[str, float],
 ) -> BeamDocument:
     """Select the beam of a scope from what that scope proposed."""
     names = [str(combination) for combination in proposals]
@@ -41,7 +43,7 @@ def select_beam(
     if scope == "own":
         kept = select_own_beam(candidates, beam_width)
     else:
-        kept = select_generic_beam(candidates, beam_width, scale)
+        kept = select_generic_beam(candidates, beam_width, scale, weights)
     return {"candidates": candidates["combination"].n_unique(), "beam": kept}
 
 
@@ -64,14 +66,15 @@ def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[BeamEntr
 
 
 def select_generic_beam(
-    evaluations: pl.DataFrame, beam_width: int, scale: Scale
+    evaluations: pl.DataFrame, beam_width: int, scale: Scale, weights: Mapping[str, float]
 ) -> list[BeamEntry]:
     """Return the best combinations over all datasets: least macro-average of the drop.
 
     Equal drops: in the combinations' order. `evaluations` has one row per dataset and combination;
     every combination must stand for every dataset that counts. `relative` averages drop / baseline
-    and leaves out datasets whose baseline is 0; `points` averages the drop over datasets whose
-    metric lies in [0, 1]. DataError if no dataset is left or a combination lacks one.
+    and leaves out datasets whose baseline is 0 or, unless all are, weak (see IS_WEAK); `points`
+    averages the drop over datasets whose metric lies in [0, 1]. `weights`: of datasets, 1 where not
+    given. DataError if no dataset is left or a combination lacks one.
     """
     if scale == "relative":
         counts, drop, lack = pl.col("baseline") > 0, "relative", "every baseline score is 0"
@@ -80,8 +83,12 @@ def select_generic_beam(
     counted = evaluable(evaluations).filter(counts)
     if counted.is_empty():
         raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
+    strong = counted.filter(~IS_WEAK)
+    if scale == "relative" and not strong.is_empty():
+        counted = strong
+    weight = pl.col("dataset").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
     means = counted.group_by("combination", "removed").agg(
-        mean_drop=pl.col(drop).mean(), coverage=pl.len()
+        mean_drop=(weight * pl.col(drop)).sum() / weight.sum(), coverage=pl.len()
     )
     if means["coverage"].n_unique() != 1:
         lacking = means.sort("coverage", "removed")["combination"][0]

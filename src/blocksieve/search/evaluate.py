@@ -10,7 +10,7 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.files import write_json
-from blocksieve.metrics import Target, load_metric
+from blocksieve.metrics import Target, above_chance, load_metric
 from blocksieve.search.cache import PAIR, Cache
 from blocksieve.search.task import Task
 from blocksieve.shards import Computed, Metadata
@@ -119,6 +119,8 @@ def with_scores(task: Task, table: pl.DataFrame, rows: pl.DataFrame) -> pl.DataF
     }
     metric = load_metric(task.definition.metric)
     score = metric.prepare(list(targets.values()))
+    if task.definition.above_chance:
+        score = above_chance(score)
     unparsable: list[bool | None] = []
     scores: list[float | None] = []
     for prediction, sample_id in rows.select("prediction", "sample_id").iter_rows():

@@ -1,6 +1,6 @@
 """The finalists: what every way of choosing removes, from the search samples alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from blocksieve.choices import GENERIC, Choice, FinalistsDocument, Method, Scope
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.importance import removal_order
+from blocksieve.pooling import DropsOfSize
 
 
 class Chooser(NamedTuple):
@@ -41,7 +42,7 @@ def choices_by_dataset(evidence: Evidence) -> Iterator[DatasetChoices]:
         (choice.method, choice.size, choice.scope, choice.name): choice.combination
         for choice in choices_of(evidence)
     }
-    for method in (Method.BEAM, Method.SCORES):
+    for method in (Method.POOLED, Method.BEAM, Method.SCORES):
         sizes = sorted({key[1] for key in combinations if key[0] == method})
         for size in sizes:
             for dataset, task_type in evidence.task_types.items():
@@ -62,17 +63,29 @@ def choose(evidence: Evidence) -> list[Choice]:
     the datasets concerned.
     scores: the k blocks of least mean drop alone.
     path: from the best block alone on all datasets, each step adds the block that then costs least.
-    Equal drops: the first in the combinations' order. A scope without datasets or evaluations has
-    no choice.
+    pooled: the least mean of shrunken drops, see `DropsOfSize`.
+    Equal drops: the first in the combinations' order; pooled: the least mean over all datasets,
+    then by a hash, which favours no block. A scope without datasets or evaluations has no choice.
     """
     choices = []
+    by_size = _by_size(evidence.coverage)
+    all_drops = [DropsOfSize.of(evidence, combinations) for combinations in by_size.values()]
     for chooser in choosers(evidence):
+        for drops in all_drops:
+            pooled = _least_pooled(drops, chooser)
+            if pooled is not None:
+                choices.append(_choice(Method.POOLED, chooser, pooled))
         for combination in _least_drops(evidence, chooser):
             choices.append(_choice(Method.BEAM, chooser, combination))
         for combination in _least_important(evidence, chooser.datasets):
             choices.append(_choice(Method.SCORES, chooser, combination))
     everyone = Chooser(Scope.GENERIC, GENERIC, evidence.datasets)
     return choices + [_choice(Method.PATH, everyone, each) for each in path(evidence)]
+
+
+def _least_pooled(drops: DropsOfSize, chooser: Chooser) -> Combination | None:
+    is_unseen = chooser.scope in (Scope.LEFT_OUT_OF_CHOICE, Scope.SAME_TYPE)
+    return drops.least(chooser.datasets, chooser.name if is_unseen else None)
 
 
 def _choice(method: Method, chooser: Chooser, combination: Combination) -> Choice:
@@ -86,7 +99,7 @@ def choosers(evidence: Evidence) -> Iterator[Chooser]:
         yield Chooser(Scope.DATASET, dataset, [dataset])
         rest = [name for name in types if name != dataset]
         if rest:
-            yield Chooser(Scope.LEAVE_ONE_OUT, dataset, rest)
+            yield Chooser(Scope.LEFT_OUT_OF_CHOICE, dataset, rest)
         same_type = [name for name in rest if types[name] == task_type]
         if same_type:
             yield Chooser(Scope.SAME_TYPE, dataset, same_type)
@@ -100,14 +113,18 @@ def _least_drops(evidence: Evidence, chooser: Chooser) -> Iterator[Combination]:
     """Yield the best combination of each size: the beam's first, else the least mean drop."""
     has_beam = chooser.scope in (Scope.DATASET, Scope.GENERIC)
     beam = evidence.beams.get(chooser.name, {}) if has_beam else {}
-    by_size: dict[int, list[Combination]] = {}
-    for combination in evidence.measured_on(chooser.datasets):
-        by_size.setdefault(combination.size, []).append(combination)
-    for size, combinations in sorted(by_size.items()):
+    for size, combinations in _by_size(evidence.measured_on(chooser.datasets)).items():
         if size in beam:
             yield beam[size][0]
         else:
             yield _least(evidence, combinations, chooser.datasets)
+
+
+def _by_size(combinations: Iterable[Combination]) -> dict[int, list[Combination]]:
+    by_size: dict[int, list[Combination]] = {}
+    for combination in combinations:
+        by_size.setdefault(combination.size, []).append(combination)
+    return dict(sorted(by_size.items()))
 
 
 def _least(
@@ -139,10 +156,13 @@ def path(evidence: Evidence) -> list[Combination]:
 def finalists(evidence: Evidence, named: Sequence[Combination]) -> FinalistsDocument:
     """Return what is measured on every dataset and in both roles.
 
-    All choices, and the combinations named in the config.
+    All choices, the combinations named in the config, and the blocks of both alone: samples that
+    chose none of them then show whether they interact.
     """
     choices = choose(evidence)
     combinations = {*named, *(choice.combination for choice in choices)}
+    for combination in list(combinations):
+        combinations.update(combination.singles)
     return {
         "combinations": [str(combination) for combination in sorted(combinations)],
         "named": [str(combination) for combination in named],

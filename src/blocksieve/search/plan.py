@@ -148,11 +148,11 @@ def propose_children(
 
 
 def propose_finalists(combinations: Iterable[Combination]) -> Plan:
-    """Propose the finalists and the baseline, on search and holdout samples."""
+    """Propose the finalists and the baseline, on samples of every role."""
     candidates = [Candidate(NONE, (Proposer.BASELINE,))]
     for combination in sorted(combinations):
         candidates.append(Candidate(combination, (Proposer.FINALISTS,)))
-    return Plan(FINALISTS, tuple(candidates), roles=("search", "holdout"))
+    return Plan(FINALISTS, tuple(candidates), roles=("search", "holdout", "verify"))
 
 
 def all_combinations(sites: Sequence[Site], size: int) -> list[Combination]:
