@@ -18,6 +18,7 @@ from blocksieve.analysis import (
     dataset_pairwise_comparison,
     task_type_comparison,
 )
+from blocksieve.evaluations import drop_columns
 from blocksieve.evidence import Evidence
 from blocksieve.report.findings import task_types
 from blocksieve.statistics import (
@@ -78,15 +79,8 @@ def _row(
         "n_clusters": len(drops),
         "baseline": baseline.mean(),
         "score": (baseline - drops).mean(),
-        "drop": drop.mean,
-        "se": drop.se,
-        "ci_low": drop.low,
-        "ci_high": drop.high,
-        "relative": relative.mean,
-        "relative_se": relative.se,
+        **drop_columns(drops, drop, relative),
         "bounded": True,
-        "wins": int((drops < 0).sum()),
-        "losses": int((drops > 0).sum()),
         "not_evaluable": None,
     }
 

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from blocksieve.metrics import load_metric
 from blocksieve.shards import chunks
 from blocksieve.specs import DatasetSpec
-from blocksieve.statistics import cluster_bootstrap, clustered_mean, clustered_relative_drop
+from blocksieve.statistics import (
+    Estimate,
+    cluster_bootstrap,
+    clustered_mean,
+    clustered_relative_drop,
+)
 
 SCHEMA: dict[str, pl.DataType] = {
     "dataset": pl.String(),
@@ -96,6 +102,20 @@ def merge_shards(
     return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None).sort(ORDER)
 
 
+def drop_columns(drops: NDArray[np.float64], drop: Estimate, relative: Estimate) -> Row:
+    """Return the columns that drops (samples,) and the estimates of their mean give."""
+    return {
+        "drop": drop.mean,
+        "se": drop.se,
+        "ci_low": drop.low,
+        "ci_high": drop.high,
+        "relative": relative.mean,
+        "relative_se": relative.se,
+        "wins": int((drops < 0).sum()),
+        "losses": int((drops > 0).sum()),
+    }
+
+
 def _largest_change(definition: DatasetSpec) -> float | None:
     """Return by how much one sample's score can change; None where the metric has no bound."""
     if not load_metric(definition.metric).bounded:
@@ -129,14 +149,7 @@ def _evaluation(pairs: pl.DataFrame, bound: float | None, seed: int) -> Row:
         "baseline_se": clustered_mean(baselines, clusters).se,
         "max_change": max_change,
         "score": scores.mean(),
-        "drop": drop.mean,
-        "se": drop.se,
-        "ci_low": drop.low,
-        "ci_high": drop.high,
-        "relative": relative.mean,
-        "relative_se": relative.se,
-        "wins": int((drops < 0).sum()),
-        "losses": int((drops > 0).sum()),
+        **drop_columns(drops, drop, relative),
         "near_ties": pairs["near_tie"].sum(),
         "non_finite": pairs["non_finite"].sum(),
         "unparsable": pairs["unparsable"].sum(),

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from blocksieve.analysis import ANALYSES
 from blocksieve.combination import Combination, block_sites
-from blocksieve.evaluations import merge_shards
+from blocksieve.evaluations import drop_columns, merge_shards
 from blocksieve.evidence import Evidence
 from blocksieve.search.plan import all_combinations
 from blocksieve.shards import by_cluster
@@ -179,14 +179,7 @@ def _sampled_row(
         "n_clusters": len(score),
         "baseline": baseline.mean(),
         "score": score.mean(),
-        "drop": drop.mean,
-        "se": drop.se,
-        "ci_low": drop.low,
-        "ci_high": drop.high,
-        "relative": relative.mean,
-        "relative_se": relative.se,
-        "wins": int((drops < 0).sum()),
-        "losses": int((drops > 0).sum()),
+        **drop_columns(drops, drop, relative),
         "bounded": True,
     }
 

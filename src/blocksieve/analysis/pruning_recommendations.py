@@ -205,10 +205,11 @@ def _verified(
     """Measure the strategies' combinations once more; None without verify samples."""
     if evidence.verify is None:
         return None
+    measured = evidence.verify.with_full_coverage()
     drops = {}
     for name, strategy in strategies.items():
         combination = Combination.parse(strategy["combination"])
-        if combination in evidence.verify.with_full_coverage():
+        if combination in measured:
             (mean,) = evidence.verify.average([{combination: 1.0}])
             drops[name] = _interval(mean)
     return drops

@@ -68,8 +68,9 @@ class SharedBatch:
         self.work = context.work
         self.near_tie_steps = context.near_tie_steps
         self.ends = end_tokens(loaded.model)
-        prefix = usable_prefix(loaded.model, batch, context.max_new_tokens)
-        self.prefix = prefix if way.prefixes else None
+        self.prefix = None
+        if way.prefixes:
+            self.prefix = usable_prefix(loaded.model, batch, context.max_new_tokens)
         self.blocks = dict(enumerate(loaded.blocks.blocks))
         self.encoders = encoders(loaded.model, loaded.blocks)
         prefix_of = None if self.prefix is None else self.prefix.group
