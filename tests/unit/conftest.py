@@ -1,3 +1,4 @@
+import functools
 import random
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import yaml
 
 from blocksieve.datasets.demo.source import read
 from blocksieve.datasets.draw import draw_samples
+from blocksieve.datasets.sample import Sample
 from blocksieve.datasets.table import write_samples
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.specs import DatasetSpec, ModelSpec
@@ -31,17 +33,20 @@ def demo_model(demo_model_config: ModelSpec) -> LoadedModel:
 def demo_samples(tmp_path_factory: pytest.TempPathFactory):
     """Draw so many search samples of a demo dataset; with them comes its definition."""
 
+    @functools.cache  # a dataset's pictures take seconds to make
+    def read_all(dataset: str) -> tuple[DatasetSpec, list[Sample]]:
+        path = ROOT / f"config/datasets/{dataset}.yaml"
+        definition = DatasetSpec(**yaml.safe_load(path.read_text()))
+        samples: list[Sample] = []
+        for split in definition.splits:
+            samples += read(definition.source, split)
+        return definition, samples
+
     def draw(dataset: str, search: int) -> tuple[pl.DataFrame, DatasetSpec]:
-        definition = DatasetSpec(
-            **yaml.safe_load((ROOT / f"config/datasets/{dataset}.yaml").read_text())
-        )
+        definition, samples = read_all(dataset)
+        counts = {"search": search, "holdout": 0}
         path = tmp_path_factory.mktemp("datasets") / f"{dataset}.parquet"
-        samples = (
-            sample for split in definition.splits for sample in read(definition.source, split)
-        )
-        write_samples(
-            path, draw_samples(samples, {"search": search, "holdout": 0}, definition.splits, 0)
-        )
+        write_samples(path, draw_samples(samples, counts, definition.splits, seed=0))
         return pl.read_parquet(path), definition
 
     return draw

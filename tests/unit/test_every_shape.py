@@ -70,8 +70,12 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("scale", ["relative", "points"])
-@pytest.mark.parametrize("shape", SHAPES)
+ON_BOTH_SCALES = ("two datasets of six blocks", "a missing combination", "all drops zero")
+SHAPES_AND_SCALES = [(shape, "relative") for shape in SHAPES]
+SHAPES_AND_SCALES += [(shape, "points") for shape in ON_BOTH_SCALES]
+
+
+@pytest.mark.parametrize(("shape", "scale"), SHAPES_AND_SCALES)
 def test_every_figure_and_the_report_can_be_made(shape, scale):
     evidence = planted_evidence(SHAPES[shape], scale)
     tables = all_analyses(evidence)
@@ -86,9 +90,14 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
         assert "None" not in written
 
 
+@pytest.fixture(scope="module")
+def tables():
+    return all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_become_files_that_repeat(name, tmp_path):
-    table = all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))[name]
+def test_figures_become_files_that_repeat(name, tables, tmp_path):
+    table = tables[name]
     draw = importlib.import_module(f"blocksieve.figures.{name}").draw
     for copy in ("one", "two"):
         paths = [tmp_path / f"{copy}.{kind}" for kind in ("png", "svg", "json")]

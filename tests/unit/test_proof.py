@@ -155,20 +155,27 @@ def test_the_judge_imports_transformers_and_nothing_of_the_package(tmp_path: Pat
 
 
 def recommendations() -> Any:
-    rows = [(1, "2", 1.0), (2, "2-3", 2.9), (3, "2-3-4", 3.1)]
+    # On search samples, which chose the lists, all keep the limit.
+    known_task = [
+        task_type_list("Visual QA", 1, "2", high_on_holdout=1.0),
+        task_type_list("Visual QA", 2, "2-3", high_on_holdout=2.9),
+        task_type_list("Visual QA", 3, "2-3-4", high_on_holdout=3.1),
+        task_type_list("Visual QA", 4, "2-3-4-5", high_on_holdout=2.0),
+        task_type_list("Captioning", 1, "2", high_on_holdout=3.1),
+    ]
     return {
         "strategies": {
             "conservative": {"combination": "none", "size": 0, "max_drop": 1.5},
             "balanced": {"combination": "4-13", "size": 2, "max_drop": 3.0},
             "aggressive": {"combination": "4-9-13", "size": 3, "max_drop": 10.0},
         },
-        "scenarios": {
-            "known_task": [
-                {"name": "Visual QA", "size": size, "combination": text, "high": high}
-                for size, text, high in rows
-            ]
-        },
+        "scenarios": {"known_task": known_task},
     }
+
+
+def task_type_list(name: str, size: int, blocks: str, high_on_holdout: float) -> Any:
+    holdout = {"drop": 0.0, "low": -1.0, "high": high_on_holdout}
+    return {"name": name, "size": size, "combination": blocks, "high": 0.5, "holdout": holdout}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +189,8 @@ def test_a_list_is_named_by_strategy_task_type_or_blocks(name: str, combination:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("conservative", "no list of blocks keeps the conservative limit"),
+        ("conservative", "no list of blocks is shown to keep the conservative limit"),
+        ("Captioning", "no list of Captioning is shown to keep the balanced limit"),
         ("best", "'best' is no list of this run; name blocks, or one of conservative, balanced"),
         ("none", "a list must name a block"),
     ],

@@ -297,9 +297,9 @@ def _end(high: float | None) -> float:
 
 def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
     on_search = [best["high"] for best in sizes]
-    on_holdout = [best["holdout"]["high"] if best["holdout"] else None for best in sizes]
-    num_on_search = _num_kept(on_search, limit)
-    num_kept = _num_kept(on_holdout, limit)
+    on_holdout = [upper_end(best["holdout"]) for best in sizes]
+    num_on_search = num_within(on_search, limit)
+    num_kept = num_within(on_holdout, limit)
     strategy: Strategy = {
         "max_drop": limit,
         "size": 0,
@@ -318,7 +318,12 @@ def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
     return strategy
 
 
-def _num_kept(highs: Iterable[float | None], limit: float) -> int:
+def upper_end(interval: DropInterval | None) -> float | None:
+    """Return the upper end of an interval, None where there is none."""
+    return interval["high"] if interval else None
+
+
+def num_within(highs: Iterable[float | None], limit: float) -> int:
     """Count the sizes, from the smallest, before the first whose upper end is above the limit."""
     num_kept = 0
     for high in highs:

@@ -1,6 +1,10 @@
 """Which combination a name stands for: a strategy, a task type, or the blocks themselves."""
 
-from blocksieve.analysis.pruning_recommendations import RecommendationsDocument
+from blocksieve.analysis.pruning_recommendations import (
+    RecommendationsDocument,
+    num_within,
+    upper_end,
+)
 from blocksieve.combination import NONE, Combination
 from blocksieve.errors import ConfigError
 
@@ -12,13 +16,13 @@ TASK_TYPE_LIMIT = "balanced"
 def combination_of(name: str, recommendations: RecommendationsDocument) -> Combination:
     """Return what a name stands for: `balanced`, a task type such as `VQA`, or blocks as `4-13`.
 
-    A task type's list is its largest that keeps the balanced limit on search samples. ConfigError
-    for any other name, and where no list keeps the limit.
+    A task type's list is the last, from one block upward, before the first that does not keep the
+    balanced limit on holdout samples. ConfigError for any other name, and where no list keeps it.
     """
     if name in STRATEGIES:
         combination = Combination.parse(recommendations["strategies"][name]["combination"])
         if combination == NONE:
-            raise ConfigError(f"no list of blocks keeps the {name} limit of this run")
+            raise ConfigError(f"no list of blocks is shown to keep the {name} limit of this run")
         return combination
     task_types = {row["name"] for row in recommendations["scenarios"]["known_task"]}
     if name in task_types:
@@ -27,9 +31,8 @@ def combination_of(name: str, recommendations: RecommendationsDocument) -> Combi
         combination = Combination.parse(name)
     except ValueError as error:
         names = ", ".join([*STRATEGIES, *sorted(task_types)])
-        raise ConfigError(f"{name!r} is no list of this run; name blocks, or one of {names}") from (
-            error
-        )
+        message = f"{name!r} is no list of this run; name blocks, or one of {names}"
+        raise ConfigError(message) from error
     if combination == NONE:
         raise ConfigError("a list must name a block to remove")
     return combination
@@ -37,11 +40,9 @@ def combination_of(name: str, recommendations: RecommendationsDocument) -> Combi
 
 def _of_task_type(name: str, recommendations: RecommendationsDocument) -> Combination:
     limit = recommendations["strategies"][TASK_TYPE_LIMIT]["max_drop"]
-    within = []
-    for row in recommendations["scenarios"]["known_task"]:
-        if row["name"] == name and row["high"] is not None and row["high"] <= limit:
-            within.append(row)
-    if not within:
-        raise ConfigError(f"no list of {name} keeps the {TASK_TYPE_LIMIT} limit of this run")
-    largest = max(within, key=lambda row: row["size"])
-    return Combination.parse(largest["combination"])
+    rows = [row for row in recommendations["scenarios"]["known_task"] if row["name"] == name]
+    rows.sort(key=lambda row: row["size"])
+    num_kept = num_within([upper_end(row["holdout"]) for row in rows], limit)
+    if not num_kept:
+        raise ConfigError(f"no list of {name} is shown to keep the {TASK_TYPE_LIMIT} limit")
+    return Combination.parse(rows[num_kept - 1]["combination"])
