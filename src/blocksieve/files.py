@@ -16,11 +16,12 @@ FINGERPRINT_DIGITS = 16
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path; what was written there replaces `path` if the block ends well.
 
-    Its checksum is put beside it, where `verify` looks for it.
+    Its checksum is put into the folder `.sha256` beside it, where `verify` looks for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    final_checksum = checksum_file(path)
+    final_checksum.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    checksum = path.with_name(f".{path.name}.{os.getpid()}.sums")
+    checksum = final_checksum.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         checksum.write_text(f"{file_hash(temporary)}  {path.name}\n", encoding="utf-8")
@@ -28,7 +29,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             with written.open("rb") as file:
                 os.fsync(file.fileno())
         # The checksum first: a file without its checksum would count as the user's own.
-        checksum.replace(checksum_file(path))
+        checksum.replace(final_checksum)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -37,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def checksum_file(path: Path) -> Path:
     """Return where a file's checksum lies, in the form that `sha256sum --check` reads."""
-    return path.with_name(f".{path.name}.sha256")
+    return path.parent / ".sha256" / f"{path.name}.sha256"
 
 
 def is_whole(path: Path) -> bool:

@@ -113,8 +113,10 @@ def _only_job(log: Path) -> Iterator[None]:
 
     An orphaned job of a killed run may still hold it: wait for that instead of running twice.
     """
-    lock = FileLock(log.with_name(f".{log.name}.lock"))
+    lock_file = log.parent / ".locks" / f"{log.name}.lock"
+    lock = FileLock(lock_file)
     try:
+        lock_file.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(blocking=False)
         except Timeout:

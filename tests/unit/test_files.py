@@ -6,6 +6,7 @@ What is no longer as it was written is set aside, never read.
 import multiprocessing
 import os
 import random
+import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,9 +62,11 @@ def test_a_file_that_another_job_set_aside_is_named(tmp_path: Path) -> None:
 
 
 def test_checksums_are_those_of_sha256sum(tmp_path: Path) -> None:
-    digest, name = checksum_file(table(tmp_path)).read_text().split()
-    assert len(digest) == 64
-    assert name == "table.parquet"
+    path = table(tmp_path)
+    assert [file.name for file in tmp_path.iterdir() if file != path] == [".sha256"]
+    command = ["sha256sum", "--check", checksum_file(path).relative_to(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "table.parquet: OK\n"
 
 
 def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
@@ -71,7 +74,8 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), whole_file(path) as temporary:
         raise RuntimeError(temporary.write_text("half"))
     assert is_whole(path)
-    assert len(list(tmp_path.iterdir())) == 2
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert sorted(files) == sorted([path, checksum_file(path)])
 
 
 def rule(log: Path | str) -> SimpleNamespace:
