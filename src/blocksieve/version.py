@@ -1,3 +1,3 @@
 """The version of blocksieve; shards say which one wrote them."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
