@@ -30,13 +30,11 @@ FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or
 run: $(READY)
 	@echo "== running $(CONFIG); results go to results/, logs to results/*/logs/"
 	@$(BIN)/python -m blocksieve.config $(CONFIG)
-	$(BIN)/snakemake --cores all --configfile $(CONFIG)
+	$(BIN)/blocksieve run $(CONFIG)
 
 smoke: $(READY)
 	@echo "== 2 datasets, 8 samples, size 1 of $(CONFIG)"
-	$(BIN)/python -m blocksieve.smoke reduce $(CONFIG) results/$(NAME)-smoke.yaml
-	$(BIN)/snakemake --cores all --configfile $(CONFIG) results/$(NAME)-smoke.yaml
-	$(BIN)/python -m blocksieve.smoke estimate $(CONFIG)
+	$(BIN)/blocksieve smoke $(CONFIG)
 
 test: SELECTION := -m "not long"
 test test-all: $(READY)

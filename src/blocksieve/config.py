@@ -33,6 +33,9 @@ TYPES_WITHOUT_TEXT = ("integer", "number", "boolean", ["integer", "string"])
 AUTO = {"dtype": "auto", "device": "auto"}
 """The defaults of every model but the demo's, whose own are those of the demo's numbers."""
 
+DEFINITIONS = Path("config/datasets")
+"""The folder of dataset definitions, here and in the workflow's own folder."""
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 """What the hub allows as the id of a model: its name, mostly behind its owner's."""
 
@@ -121,7 +124,7 @@ def _samples_by_dataset(
     ConfigError if the run names a dataset that has no file.
     """
     in_run = samples.get("datasets", {})
-    names = _dataset_names(root)
+    names = list(_dataset_files(root))
     for name in in_run:
         if name not in names:
             raise ConfigError(
@@ -136,8 +139,12 @@ def _samples_by_dataset(
     return {**samples, "datasets": per_dataset}
 
 
-def _dataset_names(root: Path) -> list[str]:
-    return sorted(file.stem for file in (root / "config/datasets").glob("*.yaml"))
+def _dataset_files(root: Path) -> dict[str, Path]:
+    """Return the definition of each dataset; one of this directory comes before one of `root`."""
+    files = {}
+    for folder in (root / DEFINITIONS, DEFINITIONS):
+        files.update({file.stem: file for file in folder.glob("*.yaml")})
+    return dict(sorted(files.items()))
 
 
 def _check_limits(max_drop: MaxDrop) -> None:
@@ -230,7 +237,7 @@ def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
 def check_before_jobs(run_spec: RunSpec) -> None:
     """ConfigError for what the disk already says is wrong with the model; no torch is loaded."""
     _check_checkpoint(run_spec.model)
-    num_blocks = _num_blocks(run_spec.model)
+    num_blocks = num_blocks_of(run_spec.model)
     if num_blocks is not None:
         check_against_model(run_spec, num_blocks)
 
@@ -263,7 +270,7 @@ def _check_checkpoint(model: ModelSpec) -> None:
     raise ConfigError(f"config: model.path: there is no folder {location!r}{hint}; {advice}")
 
 
-def _num_blocks(model: ModelSpec) -> int | None:
+def num_blocks_of(model: ModelSpec) -> int | None:
     """Return how many blocks a folder's config.json says the decoder has; None if not known.
 
     The blocks themselves are counted, and checked again, once the model can be built.
@@ -296,14 +303,15 @@ def check_device(model: ModelSpec) -> None:
 
 
 def read_dataset(name: str, root: Path, schema: Content) -> Content:
-    """Read and check `config/datasets/{name}.yaml`."""
-    path = root / "config/datasets" / f"{name}.yaml"
-    where = f"config/datasets/{path.name}"
-    if not path.exists():
-        names = _dataset_names(root)
+    """Read and check `config/datasets/{name}.yaml` of this directory, else of `root`."""
+    files = _dataset_files(root)
+    if name not in files:
+        names = list(files)
         raise ConfigError(
             f"config: datasets: no dataset {name!r}{_hint(name, names)}; known: {', '.join(names)}"
         )
+    path = files[name]
+    where = f"{DEFINITIONS}/{path.name}"
     if name == GENERIC or name.startswith("task_"):
         raise ConfigError(
             f"config: datasets: {name!r} names results of all datasets or a task type;"

@@ -1,24 +1,15 @@
 """A small run before a long one: what it keeps of a config, and how long the whole run takes by it.
 
-`python -m blocksieve.smoke reduce CONFIG OUT` writes the small run's config, to be given after
-CONFIG; `python -m blocksieve.smoke estimate CONFIG` prints how long CONFIG takes, by the results of
-the small run.
+The commands `smoke` and `estimate` use it.
 """
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 from pathlib import Path
 
-import yaml
-
-from blocksieve.config import read_run
 from blocksieve.errors import BlocksieveError
-from blocksieve.files import write_text
-from blocksieve.model_description import read_description
 from blocksieve.search.steps import SINGLE
 from blocksieve.specs import Content, RunSpec
 
@@ -94,30 +85,43 @@ def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
     )
 
 
-def estimate(run_spec: RunSpec, speeds: dict[str, Speed], num_blocks: int) -> str:
+def amounts(run_spec: RunSpec, num_blocks: int) -> dict[str, Amount]:
+    """Return about how many pairs and jobs each dataset of the whole run has."""
+    by_dataset = {}
+    for name in run_spec.datasets:
+        counts = run_spec.samples.counts(name)
+        samples = replace(run_spec.samples, search=counts["search"], holdout=counts["holdout"])
+        by_dataset[name] = amount_per_dataset(replace(run_spec, samples=samples), num_blocks)
+    return by_dataset
+
+
+def counted(run_spec: RunSpec, by_dataset: Mapping[str, Amount]) -> str:
+    """Say how many pairs and jobs the whole run has."""
+    pairs = sum(amount.pairs for amount in by_dataset.values())
+    jobs = sum(amount.jobs for amount in by_dataset.values())
+    return (
+        f"{run_spec.run}: about {pairs:,} pairs (a combination and a sample) in {jobs} jobs, each"
+        " of which loads the model"
+    )
+
+
+def estimate(run_spec: RunSpec, speeds: Mapping[str, Speed], num_blocks: int) -> str:
     """Say how long the whole run takes, with what that assumes.
 
     `speeds`: by dataset of the small run.
     """
-    amounts = {}
-    for name in run_spec.datasets:
-        counts = run_spec.samples.counts(name)
-        samples = replace(run_spec.samples, search=counts["search"], holdout=counts["holdout"])
-        amounts[name] = amount_per_dataset(replace(run_spec, samples=samples), num_blocks)
-    pairs = sum(amount.pairs for amount in amounts.values())
-    jobs = sum(amount.jobs for amount in amounts.values())
+    by_dataset = amounts(run_spec, num_blocks)
     lengths = {name: dataset.max_new_tokens for name, dataset in run_spec.datasets.items()}
     seconds = 0.0
     for name, length in lengths.items():
-        amount = amounts[name]
+        amount = by_dataset[name]
         nearest = _nearest(length, {tried: lengths[tried] for tried in speeds})
         seconds += amount.jobs * speeds[nearest].start + amount.pairs * speeds[nearest].pair
     measured = "; ".join(f"{name}: {speed}" for name, speed in speeds.items())
     return (
         f"{measured}\n"
-        f"{run_spec.run}: about {pairs} pairs in"
-        f" {jobs} jobs: {seconds / 3600:.1f} hours of one device; side by"
-        " side on several, as many times less.\n"
+        f"{counted(run_spec, by_dataset)}: {seconds / 3600:.1f} hours of one device; side by side"
+        " on several, as many times less.\n"
         "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and"
         " on each dataset what it costs on the tried one whose answers are most nearly as long."
         " Larger batches are faster; common images too."
@@ -136,41 +140,12 @@ def read_speeds(results: Path, datasets: Sequence[str]) -> dict[str, Speed]:
     for name in datasets:
         path = results / "times" / name / f"{SINGLE}.0.json"
         if not path.exists():
-            raise BlocksieveError(f"smoke: {path} is missing; run `make smoke` first")
+            raise BlocksieveError(f"smoke: {path} is missing; run `blocksieve smoke` first")
         times = json.loads(path.read_text(encoding="utf-8"))
         if not times["pairs"]:
             raise BlocksieveError(
                 f"smoke: {path} says nothing, since all pairs were cached;"
-                f" delete {results} and run `make smoke` again"
+                f" delete {results} and run `blocksieve smoke` again"
             )
         speeds[name] = Speed(times["start_seconds"], times["answer_seconds"] / times["pairs"])
     return speeds
-
-
-def main(arguments: Sequence[str], root: Path) -> None:
-    """Do what the module's own text says."""
-    parser = argparse.ArgumentParser(prog="python -m blocksieve.smoke")
-    actions = parser.add_subparsers(dest="action", required=True)
-    reduce_parser = actions.add_parser("reduce", help="write the small run's config")
-    estimate_parser = actions.add_parser("estimate", help="say how long the whole run takes")
-    for action_parser in (reduce_parser, estimate_parser):
-        action_parser.add_argument("config", type=Path)
-    reduce_parser.add_argument("out", type=Path)
-    options = parser.parse_args(arguments)
-
-    run_spec = read_run([options.config], root)
-    small = reduced(run_spec)
-    if options.action == "reduce":
-        write_text(options.out, yaml.safe_dump(small, sort_keys=False))
-        return
-    results = root / "results" / small["run"]
-    speeds = read_speeds(results, small["datasets"])
-    description = read_description(results / "model.json")
-    print(estimate(run_spec, speeds, description["num_blocks"]))
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:], Path.cwd())
-    except BlocksieveError as error:
-        sys.exit(f"error: {error}")

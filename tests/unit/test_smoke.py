@@ -14,7 +14,6 @@ from blocksieve.smoke import (
     Speed,
     amount_per_dataset,
     estimate,
-    main,
     read_speeds,
     reduced,
 )
@@ -50,11 +49,13 @@ def test_the_estimate_takes_a_dataset_of_like_length() -> None:
     run_spec = replace(WHOLE, datasets={name: WHOLE.datasets[name] for name in names})
     speeds = {"demo_vqa": Speed(3600, 1e-9), "demo_caption": Speed(0, 1e-9)}
     # 5 jobs of an hour each for demo_vqa and demo_tally_qa
-    assert "jobs: 10.0 hours of one device" in estimate(run_spec, speeds, 16)
+    assert "loads the model: 10.0 hours of one device" in estimate(run_spec, speeds, 16)
 
 
 def test_speeds_are_those_of_the_small_run(tmp_path: Path) -> None:
-    with pytest.raises(BlocksieveError, match=r"single.0.json is missing; run `make smoke` first"):
+    with pytest.raises(
+        BlocksieveError, match=r"single.0.json is missing; run `blocksieve smoke` first"
+    ):
         read_speeds(tmp_path, ["demo_vqa"])
     path = tmp_path / "times/demo_vqa/single.0.json"
     path.parent.mkdir(parents=True)
@@ -63,10 +64,3 @@ def test_speeds_are_those_of_the_small_run(tmp_path: Path) -> None:
     path.write_text('{"start_seconds": 0.0, "answer_seconds": 0.0, "pairs": 0}')
     with pytest.raises(BlocksieveError, match="all pairs were cached"):
         read_speeds(tmp_path, ["demo_vqa"])
-
-
-@pytest.mark.parametrize("arguments", [[], ["estimate"], ["shrink", "config.yaml"]])
-def test_wrong_arguments_end_with_the_usage(arguments: list[str], capsys) -> None:
-    with pytest.raises(SystemExit):
-        main(arguments, ROOT)
-    assert "usage: python -m blocksieve.smoke" in capsys.readouterr().err

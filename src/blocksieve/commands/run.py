@@ -1,0 +1,39 @@
+"""Run the workflow: `blocksieve run [CONFIG.yaml] [ARGUMENTS OF SNAKEMAKE]`.
+
+Without a config the demo runs. Arguments are, for example, -n (what would run), a target such as
+`figures`, or `--profile profiles/slurm`.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from blocksieve.workflow_files import workflow_folder
+
+PLACES = {"--cores", "-c", "--jobs", "-j", "--profile"}
+"""The arguments of Snakemake that say where jobs run."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run Snakemake, and exit with its status if that is not 0."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return
+    has_config = bool(arguments) and arguments[0].endswith((".yaml", ".yml"))
+    configs = [Path(arguments[0])] if has_config else []
+    status = call_snakemake(configs, arguments[len(configs) :])
+    if status:
+        sys.exit(status)
+
+
+def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
+    """Run Snakemake here with configs, each put over those before it; return its exit status."""
+    snakefile = workflow_folder() / "Snakefile"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *arguments]
+    if not PLACES & set(arguments):
+        command += ["--cores", "all"]
+    if configs:
+        # Last, since it takes all that follows for configs.
+        command += ["--configfile", *map(str, configs)]
+    return subprocess.run(command, check=False).returncode

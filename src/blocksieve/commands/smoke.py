@@ -1,0 +1,32 @@
+"""Try a config in a small run, and say how long all of it takes.
+
+The small run has two datasets, 8 samples each and size 1, and lies in results/NAME-smoke.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from blocksieve.commands import estimate
+from blocksieve.commands.run import call_snakemake
+from blocksieve.config import read_run
+from blocksieve.files import write_text
+from blocksieve.smoke import reduced
+from blocksieve.workflow_files import workflow_folder
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Evaluate the small run, and print the estimate."""
+    parser = argparse.ArgumentParser(prog="blocksieve smoke", description=__doc__)
+    estimate.add_config(parser)
+    configs = parser.parse_args(arguments).configs
+    small = reduced(read_run(configs, workflow_folder()))
+    small_config = Path("results", f"{small['run']}.yaml")
+    write_text(small_config, yaml.safe_dump(small, sort_keys=False))
+    status = call_snakemake([*configs, small_config], ["evaluation"])
+    if status:
+        sys.exit(status)
+    print(estimate.describe(configs))

@@ -1,0 +1,138 @@
+"""The commands of `blocksieve`: what they write and say, and what they import."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from blocksieve.__main__ import main
+from blocksieve.commands import COMMANDS
+from blocksieve.commands.status import duration
+from blocksieve.config import read_run
+from blocksieve.workflow_files import workflow_folder
+
+ROOT = Path(__file__).parents[2]
+OWN_DATA = ["--data", "signs", "--task-type", "Scene Text QA", "--images", "photo"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with a dataset and a model, far from the repository."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signs").mkdir()
+    (tmp_path / "signs/validation.jsonl").write_text("")
+    return tmp_path
+
+
+def init(*arguments: str) -> None:
+    main(["init", "mine", "--model", str(ROOT / "models/demo-vlm"), *arguments])
+
+
+def test_the_workflow_lies_beside_the_package() -> None:
+    assert workflow_folder() == ROOT
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_explains_itself(command: str, capsys) -> None:
+    with contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    assert f"blocksieve {command}" in capsys.readouterr().out
+
+
+def test_init_writes_a_run_that_is_valid(elsewhere: Path, capsys) -> None:
+    init("--datasets", "demo_vqa", *OWN_DATA, "--references", "text", "--max-removed", "2")
+    run_spec = read_run([Path("config/mine.yaml")], ROOT)
+    assert list(run_spec.datasets) == ["demo_vqa", "signs"]
+    assert run_spec.search.max_removed == 2
+    signs = run_spec.datasets["signs"]
+    assert (signs.metric, signs.splits) == ("anls", ["validation"])
+    assert signs.source["images"] == "photo"
+    assert "blocksieve smoke config/mine.yaml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ([], "name --datasets, or the folder of your own with --data"),
+        (["--datasets", "demo_vqua"], "no dataset 'demo_vqua' (did you mean 'demo_vqa'?)"),
+        (["--data", "signs"], "name its --task-type: Captioning"),
+        (["--data", "nowhere", "--task-type", "VQA"], "there is no folder nowhere"),
+        (["--datasets", "demo_vqa", "--samples", "1"], "samples.search: 1 must be at least 2"),
+    ],
+)
+def test_init_refuses_in_one_line_and_leaves_nothing(
+    arguments: list[str], fault: str, elsewhere: Path
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        init(*arguments)
+    assert fault in str(end.value)
+    assert "\n" not in str(end.value)
+    assert not list(elsewhere.rglob("*.yaml"))
+
+
+def test_init_overwrites_nothing(elsewhere: Path) -> None:
+    init("--datasets", "demo_vqa")
+    with pytest.raises(SystemExit, match=r"config/mine\.yaml exists already"):
+        init("--datasets", "demo_caption")
+
+
+def test_an_estimate_counts_before_anything_ran(elsewhere: Path, capsys) -> None:
+    main(["estimate"])
+    printed = capsys.readouterr().out
+    assert "demo: about 261,888 pairs" in printed
+    assert "in 40 jobs" in printed
+
+
+def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
+    with pytest.raises(SystemExit, match="there is no run of this name"):
+        main(["status", "demo"])
+    results = elsewhere / "results/demo"
+    run_spec = read_run([], ROOT)
+    for name, lines in {
+        "shards/demo_vqa/single.0.parquet": "",
+        "logs/evaluate/demo_vqa/single.0.log": "03:28:56 INFO 9 of 9 pairs, 1.0/s, 0 s remaining",
+        "logs/evaluate/demo_vqa/remove2.0.log": "03:28:51 INFO loaded\n"
+        "03:28:52 INFO 192 of 1632 pairs, 28.3/s, 510 s remaining\n",
+        "logs/evaluate/demo_caption/single.0.log": "03:28:51 INFO loaded\n",
+        "logs/evaluate/demo_okvqa/single.0.log": "03:28:51 ERROR cannot be\n",
+        "config.yaml": yaml.safe_dump(run_spec.content()),
+    }.items():
+        path = results / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(lines)
+    os.utime(results / "logs/evaluate/demo_vqa/single.0.log", (0, 0))
+    main(["status", "demo"])
+    assert capsys.readouterr().out.splitlines() == [
+        "single: 1 of 8 jobs done",
+        "remove2: 0 of 8 jobs done",
+        "remove3: 0 of 8 jobs done",
+        "remove4: 0 of 8 jobs done",
+        "finalists: 0 of 8 jobs done",
+        "  running: demo_caption/single.0: starting",
+        "  running: demo_vqa/remove2.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
+        "report: not yet",
+    ]
+
+
+def test_durations_are_short() -> None:
+    assert [duration(seconds) for seconds in (119, 120, 3599, 7260)] == [
+        "119 s", "2 min", "59 min", "2 h 1 min",
+    ]  # fmt: skip
+
+
+def test_a_router_is_asked_without_torch_polars_or_snakemake(tmp_path: Path) -> None:
+    code = (
+        "import sys; from blocksieve.__main__ import main\n"
+        "try: main(['route', 'demo', 'What?'])\n"
+        "except SystemExit as end: print(end)\n"
+        "print([name for name in ('torch', 'polars', 'snakemake') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "results/demo/router.json is missing" in done.stdout
+    assert done.stdout.endswith("[]\n")
