@@ -61,7 +61,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the rules that a dry run would run; `evaluate` also with each of its steps."""
-        printed = self.run("-n", *arguments)
+        printed = self.run("-n", *arguments, "--quiet", "reason")
         rules = set()
         for job in re.split(r"\n(?:local)?rule ", printed)[1:]:
             rule = job.partition(":")[0]

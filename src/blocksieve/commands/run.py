@@ -1,7 +1,8 @@
 """Run the workflow: `blocksieve run [CONFIG.yaml] [ARGUMENTS OF SNAKEMAKE]`.
 
 Without a config the demo runs. Arguments are, for example, -n (what would run), a target such as
-`figures`, or `--profile profiles/slurm`.
+`figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule, anything else a line per
+finished job; `blocksieve status RUN` shows what the jobs are doing.
 """
 
 import subprocess
@@ -33,6 +34,8 @@ def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *arguments]
     if not PLACES & set(arguments):
         command += ["--cores", "all"]
+    if sys.stderr.isatty() and "--logger" not in arguments:
+        command += ["--logger", "rich"]
     if configs:
         # Last, since it takes all that follows for configs.
         command += ["--configfile", *map(str, configs)]
