@@ -1,6 +1,6 @@
 """What a run left for its analyses: drops on one scale, how they vary together, and the beams."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import IS_WEAK, with_derived
+from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets, with_derived
 from blocksieve.model_description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
@@ -280,17 +280,13 @@ class Evidence:
         rows = rows_of_role(self.evaluations, role)
         most_samples = pl.col("n").max().over("dataset")
         whole = rows.filter(pl.col("n") == most_samples)
-        weak = whole.filter(IS_WEAK)
-        names: list[str] = weak["dataset"].unique().to_list()
-        return sorted(names)
+        return weak_datasets(whole)
 
     def counted(self, datasets: Iterable[str]) -> list[str]:
         """Return the datasets that count in a mean over some: not the weak ones, unless all are."""
-        over = list(datasets)
         if self.scale != "relative":
-            return over
-        strong = [dataset for dataset in over if dataset not in self.weak]
-        return strong or over
+            return list(datasets)
+        return strong_unless_all_are_weak(datasets, self.weak)
 
     @property
     def left_out(self) -> list[str]:
@@ -370,6 +366,14 @@ class Evidence:
         over = self.counted(datasets)
         drops = [self.subset(dataset, combinations) for dataset in over]
         return tied_with_best(drops, self.weights_of(over))
+
+    def tied(self, size: int, datasets: Collection[str]) -> set[Combination]:
+        """Return the combinations of a size, measured on all the datasets, that may be the best."""
+        of_size = [each for each in self.measured_on(datasets) if each.size == size]
+        if not of_size:
+            return set()
+        are_tied = self.tied_with_best(of_size, datasets)
+        return {each for each, is_tied in zip(of_size, are_tied, strict=True) if is_tied}
 
     def spread(self, combination: Combination, datasets: Iterable[str]) -> float | None:
         """Return how different the true drops on the datasets that count are: see `spread`."""

@@ -92,9 +92,12 @@ def ties(document: Recommendations, unit: str) -> Iterator[str]:
     for entry in document["sizes"]:
         num_tied = len(entry["tied"])
         if num_tied > 1 and entry["low"] is not None:
+            among = ""
+            if entry["combination"] in entry["tied"]:
+                among = f", the recommended {entry['combination']} among them"
             yield (
                 f"With {count_blocks(entry['size'])} removed, {num_tied} of {entry['candidates']}"
-                f" combinations are statistically tied with the best, {entry['combination']}."
+                f" combinations are statistically tied for the first place{among}."
             )
 
 
