@@ -141,19 +141,26 @@ class Evidence:
 
     @cached_property
     def holdout(self) -> "Evidence | None":
-        """The same from holdout samples, never used to choose; None where none were evaluated."""
+        """The same from holdout samples, never used to choose; None where they show no drop."""
         return self._of_role("holdout")
 
     @cached_property
     def verify(self) -> "Evidence | None":
-        """The same from samples that neither chose nor judged; None where none were evaluated."""
+        """The same from samples that neither chose nor judged; None where they show no drop."""
         return self._of_role("verify")
 
     def _of_role(self, role: Role) -> "Evidence | None":
+        """Return the evidence of a role; None where none was evaluated or no drop has this scale.
+
+        Where every baseline is 0 there, say, these samples tell nothing.
+        """
         measured = self.evaluations.filter(
             pl.col("role") == role, pl.col("size") > 0, pl.col("not_evaluable").is_null()
         )
-        return None if measured.is_empty() else replace(self, role=role)
+        if measured.is_empty():
+            return None
+        of_role = replace(self, role=role)
+        return None if of_role.scaled.is_empty() else of_role
 
     @cached_property
     def table(self) -> pl.DataFrame:
@@ -162,10 +169,8 @@ class Evidence:
         Datasets without this scale (baseline 0 or less; metric not in [0, 1]) have no rows. Ordered
         by dataset, size, removed.
         """
-        rows = rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
-        relative = self.scale == "relative"
-        scaled = _with_relative_drops(rows) if relative else _with_drops_in_points(rows)
-        if scaled.is_empty() and not rows.is_empty():
+        scaled = self.scaled
+        if scaled.is_empty() and not self.removals.is_empty():
             raise DataError(
                 f"{self.role} samples: no dataset has a drop on the scale across_datasets:"
                 f" {self.scale} (relative needs a baseline above 0, points a metric in"
@@ -173,6 +178,18 @@ class Evidence:
             )
         in_unit = scaled.with_columns(pl.col("drop", "se", "low", "high") * PERCENT)
         return in_unit.select(TABLE_COLUMNS).fill_nan(None).sort("dataset", "size", "removed")
+
+    @cached_property
+    def removals(self) -> pl.DataFrame:
+        """The rows of `evaluations` of this role whose size is 1 or more."""
+        return rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
+
+    @cached_property
+    def scaled(self) -> pl.DataFrame:
+        """Those that have a drop on this scale, with it as `drop`, `se`, `low` and `high`."""
+        if self.scale == "relative":
+            return _with_relative_drops(self.removals)
+        return _with_drops_in_points(self.removals)
 
     @cached_property
     def task_types(self) -> dict[str, str]:

@@ -106,14 +106,14 @@ class DropsOfSize:
         # nan where not measured on all
         weights = self.weights if weights is None else weights
         means = _means(drops[is_chosen_on], weights[is_chosen_on])
-        means_of_all = _means(self.drops[is_seen], self.weights[is_seen])
-        if np.isnan(means).all():
-            return None
-        # Only what may be equal to the least mean is put in order: this is asked very often.
-        near = np.flatnonzero(means <= np.nanmin(means) + ROUNDING).tolist()
+        least_mean = np.fmin.reduce(means)
+        # Only what may be equal to the least is put in order: this is asked very often.
+        near = np.flatnonzero(means <= least_mean + ROUNDING).tolist()
         combinations = [self.combinations[place] for place in near]
-        first = best_first(combinations, means[near], means_of_all[near])[0]
-        return combinations[first]
+        if len(near) < 2:
+            return combinations[0] if near else None
+        means_of_all = _means(self.drops[np.ix_(is_seen, near)], self.weights[is_seen])
+        return combinations[best_first(combinations, means[near], means_of_all)[0]]
 
     @cached_property
     def shrunken(self) -> Floats:
@@ -136,7 +136,7 @@ def _means(drops: Floats, weights: Floats) -> Floats:
     """Average drops (datasets, combinations); where no dataset counts, all do alike."""
     if not weights.any():
         weights = np.ones_like(weights)
-    means: Floats = np.average(drops, axis=0, weights=weights)
+    means: Floats = weights @ drops / weights.sum()
     return means
 
 

@@ -66,7 +66,7 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
     measured = [row for row in document["rows"] if row["regret"] is not None]
     rows = [row for row in measured if row["method"] == RECOMMENDED]
     if not rows:
-        text = "The lists were not measured on holdout samples, so what either costs is not known."
+        text = "What the lists cost on holdout samples is not known."
         return figure([matches, sentence("Regret", text)], TITLE, [subtitle])
     means = [mean for mean in document["mean_regret"] if mean["method"] == RECOMMENDED]
     upper = grid([matches, _mean_regrets(pl.DataFrame(means), scale)])

@@ -31,7 +31,7 @@ SHUFFLES = 2000
 MORE = {
     End.LIMIT: "",
     End.SEARCH: " This is not the end: every size searched keeps it; raise search.max_removed.",
-    End.NOT_CONFIRMED: " Larger sizes were not measured on such samples.",
+    End.NOT_CONFIRMED: " What larger sizes cost on such samples is not known.",
 }
 """What is said of sizes above the one that keeps a limit."""
 THAN_OWN = "than the datasets' own, on samples never used to choose."
@@ -78,8 +78,8 @@ def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
             )
         elif strategy["end"] == End.NOT_CONFIRMED:
             yield (
-                f"{title}: not confirmed, since the best combinations were not measured on holdout"
-                " samples (samples.holdout)."
+                f"{title}: not confirmed, since what the recommended lists cost on holdout samples"
+                " is not known: they were not measured there (samples.holdout), or a baseline is 0."
             )
         else:
             yield (

@@ -21,7 +21,7 @@ REGRET_KEYS = ("regret", "low", "high", "verdict")
 ENDS = {
     End.LIMIT: "limit",
     End.SEARCH: "end of the search",
-    End.NOT_CONFIRMED: "not measured",
+    End.NOT_CONFIRMED: "not known",
 }
 
 

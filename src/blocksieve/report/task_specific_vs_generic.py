@@ -37,7 +37,7 @@ def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
     """Return how often lists match, and what another list than a dataset's own costs."""
     unmeasured = []
     if not document["measured"]:
-        unmeasured.append("The lists were not measured on holdout samples.")
+        unmeasured.append("What the lists cost on holdout samples is not known.")
     generic = [
         row
         for row in document["rows"]
