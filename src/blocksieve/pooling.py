@@ -112,7 +112,7 @@ class DropsOfSize:
         combinations = [self.combinations[place] for place in near]
         if len(near) < 2:
             return combinations[0] if near else None
-        means_of_all = _means(self.drops[np.ix_(is_seen, near)], self.weights[is_seen])
+        means_of_all = _means(self.drops[is_seen][:, near], self.weights[is_seen])
         return combinations[best_first(combinations, means[near], means_of_all)[0]]
 
     @cached_property

@@ -387,6 +387,21 @@ def test_splits_are_measured_apart(tmp_path):
         stats.spearmanr(*zip(*losses.values(), strict=True)).statistic
     )
     assert table.select("samples_a", "samples_b").row(0) == (50, 50)
+    # Whatever samples are dealt to either part, the order of blocks is much the same.
+    assert table["noise_spearman"][0] > 0.9
+    assert table["q"].max() <= 0.01
+
+
+def test_splits_of_one_distribution_agree_as_far_as_noise_lets_them(tmp_path):
+    rng = np.random.default_rng(5)
+    splits = ["train"] * 60 + ["validation"] * 60
+    scores = {"none": [1.0] * 120}
+    for block in range(8):
+        scores[str(block)] = (rng.random(120) > 0.05 * (1 + block)).astype(float).tolist()
+    table = split_agreement.analyse(sampled(scores, splits, tmp_path))
+    assert table["spearman"][0] < 1
+    assert abs(table["spearman"][0] - table["noise_spearman"][0]) < 0.3
+    assert table["q"].min() > 0.05
 
 
 def test_identical_combinations_are_tied_and_a_worse_one_is_not(tmp_path):

@@ -55,6 +55,19 @@ def noise(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def stability_of():
+    """Return what other data choose, computed once for each run of this module."""
+    documents = {}
+
+    def of(evidence):
+        if id(evidence) not in documents:
+            documents[id(evidence)] = stability.analyse(evidence)
+        return documents[id(evidence)]
+
+    return of
+
+
 def test_task_types_that_want_different_blocks_pay_for_one_list(apart):
     document = task_specific_vs_generic.analyse(apart)
     means = {(row["method"], row["list"], row["size"]): row for row in document["mean_regret"]}
@@ -86,9 +99,11 @@ def test_match_rates_count_equal_sets_over_datasets_and_sizes(apart, alike):
         assert rates["generic", None][1] == 8
 
 
-def test_match_rates_stand_beside_those_of_noise_alone_and_up_to_ties(apart, alike, noise):
+def test_match_rates_stand_beside_those_of_noise_alone_and_up_to_ties(
+    apart, alike, noise, stability_of
+):
     def generic(evidence, method):
-        document = task_specific_vs_generic.analyse(evidence, stability=stability.analyse(evidence))
+        document = task_specific_vs_generic.analyse(evidence, stability=stability_of(evidence))
         (rate,) = [
             rate
             for rate in document["match_rates"]
@@ -191,9 +206,9 @@ def chosen(content):
     return lists
 
 
-def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise):
+def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise, stability_of):
     def again(evidence, size):
-        rows = stability.analyse(evidence)["rows"]
+        rows = stability_of(evidence)["rows"]
         return {
             row["scheme"]: row
             for row in rows
@@ -212,5 +227,5 @@ def test_a_clear_choice_is_stable_and_luck_is_not(alike, noise):
     assert sum(luck["samples"]["removed"].values()) == pytest.approx(2)
 
 
-def test_repeats_to_the_last_digit(alike):
-    assert stability.analyse(alike) == stability.analyse(alike)
+def test_repeats_to_the_last_digit(alike, stability_of):
+    assert stability.analyse(alike) == stability_of(alike)

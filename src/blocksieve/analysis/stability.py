@@ -142,7 +142,7 @@ def analyse(evidence: Evidence) -> StabilityDocument:
 
 
 def _schemes(evidence: Evidence) -> Iterator[Draws]:
-    clusters = {dataset: _clusters(evidence, dataset) for dataset in evidence.datasets}
+    clusters = {dataset: clusters_of(evidence, dataset) for dataset in evidence.datasets}
     rng = np.random.default_rng(SEED)
     bootstrap: dict[str, Drawn] = {}
     every_cluster: dict[str, Drawn] = {}
@@ -180,7 +180,8 @@ def _splits(clusters: Mapping[str, Clusters]) -> Iterator[Draws]:
         yield Draws(f"splits {first_split}/{second_split}", first, second)
 
 
-def _clusters(evidence: Evidence, dataset: str) -> Clusters:
+def clusters_of(evidence: Evidence, dataset: str) -> Clusters:
+    """Return the clusters of a dataset, its combinations in the order of row_index."""
     wide = wide_sums(evidence.sums_of(dataset))
     names = [str(combination) for combination in evidence.row_index[dataset]]
     totals = wide["baseline" if evidence.scale == "relative" else "n"]

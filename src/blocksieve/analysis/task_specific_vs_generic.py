@@ -1,6 +1,6 @@
 """One list for all or one per task: what either costs, on samples that chose neither."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TypedDict
 
 import numpy as np
@@ -161,14 +161,20 @@ def _verdict(regret: float | None, q: float) -> Verdict:
 
 def _compared_lists(evidence: Evidence) -> list[ComparedLists]:
     rows = []
+    tied: dict[tuple[int, str], set[Combination]] = {}
     for choices in choices_by_dataset(evidence):
+        key = (choices.size, choices.dataset)
+        if key not in tied:  # the methods share it
+            tied[key] = evidence.tied(choices.size, [choices.dataset])
         for scope in LISTS:
             if {Scope.DATASET, scope} <= choices.combinations.keys():
-                rows.append(_compared(evidence, choices, scope))
+                rows.append(_compared(evidence, choices, scope, tied[key]))
     return rows
 
 
-def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> ComparedLists:
+def _compared(
+    evidence: Evidence, choices: DatasetChoices, scope: Scope, tied: Set[Combination]
+) -> ComparedLists:
     """Compare a dataset's combination with that of another scope, before any verdict."""
     dataset = choices.dataset
     for_dataset = choices.combinations[Scope.DATASET]
@@ -180,7 +186,6 @@ def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> Comp
         [{for_dataset: 1.0}, {combination: 1.0}, contrast(combination, for_dataset)],
     )
     is_same = for_dataset == combination
-    tied = evidence.tied(choices.size, [dataset])
     return {
         "method": choices.method,
         "size": choices.size,

@@ -15,7 +15,7 @@ from scipy import stats
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import bracket, count_blocks, percent
+from blocksieve.report.numbers import bracket, count_blocks, number, percent
 from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
@@ -230,7 +230,7 @@ def _types_of_datasets(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.objec
 
 
 def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
-    """Yield the datasets whose splits agree or disagree beyond doubt."""
+    """Yield the datasets whose splits agree or disagree beyond doubt, and what noise explains."""
     pairs = table.unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
     num_datasets = pairs["dataset"].n_unique()
     agree = _datasets_of(pairs.filter(pl.col("spearman_low") >= AGREEMENT))
@@ -240,12 +240,23 @@ def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
             f" datasets agree: Spearman's correlation above {AGREEMENT} with its whole interval"
             f" ({', '.join(agree)})."
         )
-    disagree = _datasets_of(pairs.filter(pl.col("spearman_high") < AGREEMENT))
-    if disagree:
+    truly_differ = pl.col("q").fill_null(1.0) <= FALSE_DISCOVERY_RATE
+    differ = _datasets_of(pairs.filter(truly_differ))
+    if differ:
         yield (
-            f"The orders of blocks measured on the splits of {len(disagree)} of {num_datasets}"
-            " datasets do not agree, by noise in the drops or in truth: Spearman's correlation"
-            f" below {AGREEMENT} with its whole interval ({', '.join(disagree)})."
+            f"The orders of blocks measured on the splits of {len(differ)} of {num_datasets}"
+            " datasets differ by more than noise: samples dealt to two parts at random agree better"
+            f" ({', '.join(differ)})."
+        )
+    disagree = pairs.filter(pl.col("spearman_high") < AGREEMENT, ~truly_differ)
+    names = _datasets_of(disagree)
+    if names:
+        by_noise = float(np.mean(disagree["noise_spearman"].to_list()))
+        yield (
+            f"The orders of blocks measured on the splits of {len(names)} of {num_datasets}"
+            f" datasets do not agree: Spearman's correlation below {AGREEMENT} with its whole"
+            f" interval. Noise alone may explain it: samples dealt to two parts at random reach"
+            f" {number(by_noise)} on average ({', '.join(names)})."
         )
 
 
