@@ -202,12 +202,12 @@ def statements(draws: int) -> Iterator[Row]:
     count one by one.
     """
     by_family: Verdicts = {}
-    for world, n in itertools.product((*WORLDS, NOTHING_DIFFERS), (200, 1000)):
-        for draw in range(draws // 2):
-            search = Search.of(world, n, np.random.default_rng([n, draw]))
-            for judge in JUDGES:
-                for family, judged in judge(search).items():
-                    by_family.setdefault(family, []).extend(judged)
+    worlds = (*WORLDS, NOTHING_DIFFERS)
+    for draw, world, n in itertools.product(range(draws // 2), worlds, (200, 1000)):
+        search = Search.of(world, n, np.random.default_rng([n, draw]))
+        for judge in JUDGES:
+            for family, judged in judge(search).items():
+                by_family.setdefault(family, []).extend(judged)
     for family, judged in by_family.items():
         if family.startswith("intervals"):
             yield covered(family, judged)

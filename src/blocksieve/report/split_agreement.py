@@ -22,8 +22,8 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         title="Agreement of the source splits on the order of blocks",
         notes=[
             "by noise: the mean correlation where the same samples are dealt to two parts at"
-            " random. q: up to 0.05 the splits differ by more than noise (permutation test, adjusted"
-            " over these pairs)."
+            " random. q: up to 0.05 the splits differ by more than noise (permutation test,"
+            " adjusted over these pairs)."
         ],
         columns=columns,
         records=pairs.to_dicts(),
