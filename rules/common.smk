@@ -188,6 +188,7 @@ NEEDS = dict(
     detections=searched(results("detections.parquet")),
     finalist_samples=searched(shards(steps=[FINALISTS])),
     routing=results("analysis/routing.json"),
+    stability=results("analysis/stability.json"),
 )
 
 

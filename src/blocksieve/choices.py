@@ -1,12 +1,21 @@
 """Choices: which combination a way of choosing removes, for a dataset, a task type, or all."""
 
+import hashlib
 import json
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from blocksieve.combination import Combination
+
+# Drops in % or pp that agree so far are equal: the rest is rounding.
+DECIMALS = 9
 
 
 class Method(StrEnum):
@@ -88,6 +97,34 @@ class Choice:
             "size": self.size,
             "combination": str(self.combination),
         }
+
+
+def best_first(combinations: Sequence[Combination], *drops: ArrayLike) -> list[int]:
+    """Return the places of combinations by their drops, the least first and an unknown one last.
+
+    This decides ties wherever a best combination is named. Where the first drops are equal the next
+    ones decide, and in the end a hash, which favours no block.
+    """
+    hashes = [tie_breaker(combination) for combination in combinations]
+    keys: list[NDArray[np.generic]] = [np.array(hashes, dtype=np.uint64)]
+    for values in reversed(drops):
+        known = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=np.inf)
+        keys.append(known.round(DECIMALS))
+    # The last key comes first.
+    places: list[int] = np.lexsort(keys).tolist()
+    return places
+
+
+@cache  # draws of other samples ask for the same combinations again and again
+def tie_breaker(combination: Combination) -> int:
+    """Return a hash of a combination, from 0 to 2^64 - 1."""
+    digest = hashlib.sha256(str(combination).encode()).digest()
+    return int.from_bytes(digest[:8])
+
+
+def match(first: Combination, second: Combination, tied: Set[Combination]) -> bool:
+    """Tell whether two choices are equal, or either may be the best one."""
+    return first == second or {first, second} <= tied
 
 
 class FinalistsDocument(TypedDict):

@@ -3,7 +3,7 @@
 More exactly one row per dataset, combination and role.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,19 @@ MIN_BASELINE_ERRORS = 5
 
 IS_WEAK = _BASELINE.lt(MIN_BASELINE_ERRORS * pl.col("baseline_se")).fill_null(value=False)
 """Whether a dataset's baseline is too close to 0 for the share of it that is lost."""
+
+
+def weak_datasets(evaluations: pl.DataFrame) -> list[str]:
+    """Return the datasets, by name, with a row whose baseline is too close to 0: see IS_WEAK."""
+    names: list[str] = evaluations.filter(IS_WEAK)["dataset"].unique().to_list()
+    return sorted(names)
+
+
+def strong_unless_all_are_weak(datasets: Iterable[str], weak: Collection[str]) -> list[str]:
+    """Return the datasets that count in a mean of relative drops."""
+    over = list(datasets)
+    strong = [dataset for dataset in over if dataset not in weak]
+    return strong or over
 
 
 def with_derived(table: pl.DataFrame) -> pl.DataFrame:

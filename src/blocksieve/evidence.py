@@ -1,6 +1,6 @@
 """What a run left for its analyses: drops on one scale, how they vary together, and the beams."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import IS_WEAK, with_derived
+from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets, with_derived
 from blocksieve.model_description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
@@ -141,19 +141,26 @@ class Evidence:
 
     @cached_property
     def holdout(self) -> "Evidence | None":
-        """The same from holdout samples, never used to choose; None where none were evaluated."""
+        """The same from holdout samples, never used to choose; None where they show no drop."""
         return self._of_role("holdout")
 
     @cached_property
     def verify(self) -> "Evidence | None":
-        """The same from samples that neither chose nor judged; None where none were evaluated."""
+        """The same from samples that neither chose nor judged; None where they show no drop."""
         return self._of_role("verify")
 
     def _of_role(self, role: Role) -> "Evidence | None":
+        """Return the evidence of a role; None where none was evaluated or no drop has this scale.
+
+        Where every baseline is 0 there, say, these samples tell nothing.
+        """
         measured = self.evaluations.filter(
             pl.col("role") == role, pl.col("size") > 0, pl.col("not_evaluable").is_null()
         )
-        return None if measured.is_empty() else replace(self, role=role)
+        if measured.is_empty():
+            return None
+        of_role = replace(self, role=role)
+        return None if of_role.scaled.is_empty() else of_role
 
     @cached_property
     def table(self) -> pl.DataFrame:
@@ -162,10 +169,8 @@ class Evidence:
         Datasets without this scale (baseline 0 or less; metric not in [0, 1]) have no rows. Ordered
         by dataset, size, removed.
         """
-        rows = rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
-        relative = self.scale == "relative"
-        scaled = _with_relative_drops(rows) if relative else _with_drops_in_points(rows)
-        if scaled.is_empty() and not rows.is_empty():
+        scaled = self.scaled
+        if scaled.is_empty() and not self.removals.is_empty():
             raise DataError(
                 f"{self.role} samples: no dataset has a drop on the scale across_datasets:"
                 f" {self.scale} (relative needs a baseline above 0, points a metric in"
@@ -173,6 +178,18 @@ class Evidence:
             )
         in_unit = scaled.with_columns(pl.col("drop", "se", "low", "high") * PERCENT)
         return in_unit.select(TABLE_COLUMNS).fill_nan(None).sort("dataset", "size", "removed")
+
+    @cached_property
+    def removals(self) -> pl.DataFrame:
+        """The rows of `evaluations` of this role whose size is 1 or more."""
+        return rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
+
+    @cached_property
+    def scaled(self) -> pl.DataFrame:
+        """Those that have a drop on this scale, with it as `drop`, `se`, `low` and `high`."""
+        if self.scale == "relative":
+            return _with_relative_drops(self.removals)
+        return _with_drops_in_points(self.removals)
 
     @cached_property
     def task_types(self) -> dict[str, str]:
@@ -280,17 +297,13 @@ class Evidence:
         rows = rows_of_role(self.evaluations, role)
         most_samples = pl.col("n").max().over("dataset")
         whole = rows.filter(pl.col("n") == most_samples)
-        weak = whole.filter(IS_WEAK)
-        names: list[str] = weak["dataset"].unique().to_list()
-        return sorted(names)
+        return weak_datasets(whole)
 
     def counted(self, datasets: Iterable[str]) -> list[str]:
         """Return the datasets that count in a mean over some: not the weak ones, unless all are."""
-        over = list(datasets)
         if self.scale != "relative":
-            return over
-        strong = [dataset for dataset in over if dataset not in self.weak]
-        return strong or over
+            return list(datasets)
+        return strong_unless_all_are_weak(datasets, self.weak)
 
     @property
     def left_out(self) -> list[str]:
@@ -370,6 +383,14 @@ class Evidence:
         over = self.counted(datasets)
         drops = [self.subset(dataset, combinations) for dataset in over]
         return tied_with_best(drops, self.weights_of(over))
+
+    def tied(self, size: int, datasets: Collection[str]) -> set[Combination]:
+        """Return the combinations of a size, measured on all the datasets, that may be the best."""
+        of_size = [each for each in self.measured_on(datasets) if each.size == size]
+        if not of_size:
+            return set()
+        are_tied = self.tied_with_best(of_size, datasets)
+        return {each for each, is_tied in zip(of_size, are_tied, strict=True) if is_tied}
 
     def spread(self, combination: Combination, datasets: Iterable[str]) -> float | None:
         """Return how different the true drops on the datasets that count are: see `spread`."""

@@ -1,19 +1,28 @@
 """Shrunken drops: each dataset's drops, drawn towards those of others as far as they agree."""
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from blocksieve.choices import best_first
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import ROUNDING, Drops, Floats
 
-# Drops in % or pp that agree so far are equal: the rest is rounding.
-DECIMALS = 9
+
+@dataclass(frozen=True)
+class Drawn:
+    """Mean drops of a dataset's combinations in draws of its samples.
+
+    `means`: (draws, combinations), in % or pp and in the order of row_index. `noise`: how many
+    times the sampling variance of all samples theirs is.
+    """
+
+    means: Floats
+    noise: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,38 +45,55 @@ class DropsOfSize:
     @classmethod
     def of(cls, evidence: Evidence, combinations: Sequence[Combination]) -> "DropsOfSize":
         """Gather the drops of combinations of one size, on the datasets that measured some."""
+        whole = {dataset: Drawn(drops.means[None]) for dataset, drops in evidence.drops.items()}
+        return next(cls.of_draws(evidence, combinations, whole))
+
+    @classmethod
+    def of_draws(
+        cls, evidence: Evidence, combinations: Sequence[Combination], drawn: Mapping[str, Drawn]
+    ) -> Iterator["DropsOfSize"]:
+        """Yield the same for each draw of the samples of some datasets."""
         task_types = {}
-        drops = []
+        drops = []  # for each dataset (draws, combinations), as `expected`
         expected = []
         noise = []
         for dataset, task_type in evidence.task_types.items():
             index = evidence.row_index[dataset]
-            is_measured = np.array([combination in index for combination in combinations])
-            if is_measured.any():
-                measured = [each for each in combinations if each in index]
-                of_dataset = evidence.subset(dataset, measured)
-                row = np.full(len(combinations), np.nan)
-                row[is_measured] = of_dataset.means
+            measured = [each for each in combinations if each in index]
+            if dataset in drawn and measured:
+                means = drawn[dataset].means
                 task_types[dataset] = task_type
-                drops.append(row)
-                expected.append(_sums_of_singles(evidence, dataset, combinations))
-                noise.append(sampling_noise(of_dataset))
+                drops.append(_measured_drops(index, means, combinations))
+                expected.append(_sums_of_singles(index, means, combinations))
+                of_dataset = evidence.subset(dataset, measured)
+                noise.append(drawn[dataset].noise * sampling_noise(of_dataset))
         is_counted = np.isin(list(task_types), evidence.counted(task_types))
-        return cls(
-            combinations=combinations,
-            task_types=task_types,
-            drops=np.array(drops),
-            expected=np.array(expected),
-            noise=np.array(noise),
-            weights=is_counted * np.array(evidence.weights_of(task_types)),
-        )
+        if not task_types:
+            return
+        # Both (draws, datasets, combinations).
+        stacked = zip(np.stack(drops, axis=1), np.stack(expected, axis=1), strict=True)
+        for drops_of_draw, expected_of_draw in stacked:
+            yield cls(
+                combinations=combinations,
+                task_types=task_types,
+                drops=drops_of_draw,
+                expected=expected_of_draw,
+                noise=np.array(noise),
+                weights=is_counted * np.array(evidence.weights_of(task_types)),
+            )
 
-    def least(self, datasets: Collection[str], unseen: str | None = None) -> Combination | None:
+    def least(
+        self,
+        datasets: Collection[str],
+        unseen: str | None = None,
+        weights: Floats | None = None,
+    ) -> Combination | None:
         """Return what to remove on some datasets; None where none was measured on all of them.
 
         They borrow from all datasets but the unseen one. Where they are all of these there is
         nothing to borrow, and their drops count as measured. Equal means: the least mean over all
-        datasets, then the first by a hash, which favours no block.
+        datasets, then as `best_first` says. `weights`: of all datasets in the mean over those
+        chosen on, in place of the run's.
         """
         if not set(datasets) <= self.task_types.keys():
             return None
@@ -78,15 +104,16 @@ class DropsOfSize:
         else:
             drops = self.shrunken if is_seen.all() else self._shrunken(is_seen)
         # nan where not measured on all
-        means = _means(drops[is_chosen_on], self.weights[is_chosen_on])
-        means_of_all = _means(self.drops[is_seen], self.weights[is_seen])
-        keys = []
-        for column, combination in enumerate(self.combinations):
-            if not np.isnan(means[column]):
-                mean = round(means[column], DECIMALS)
-                mean_of_all = round(np.nan_to_num(means_of_all[column], nan=np.inf), DECIMALS)
-                keys.append((mean, mean_of_all, _hash(combination), combination))
-        return min(keys)[-1] if keys else None
+        weights = self.weights if weights is None else weights
+        means = _means(drops[is_chosen_on], weights[is_chosen_on])
+        least_mean = np.fmin.reduce(means)
+        # Only what may be equal to the least is put in order: this is asked very often.
+        near = np.flatnonzero(means <= least_mean + ROUNDING).tolist()
+        combinations = [self.combinations[place] for place in near]
+        if len(near) < 2:
+            return combinations[0] if near else None
+        means_of_all = _means(self.drops[is_seen][:, near], self.weights[is_seen])
+        return combinations[best_first(combinations, means[near], means_of_all)[0]]
 
     @cached_property
     def shrunken(self) -> Floats:
@@ -109,25 +136,34 @@ def _means(drops: Floats, weights: Floats) -> Floats:
     """Average drops (datasets, combinations); where no dataset counts, all do alike."""
     if not weights.any():
         weights = np.ones_like(weights)
-    means: Floats = np.average(drops, axis=0, weights=weights)
+    means: Floats = weights @ drops / weights.sum()
     return means
 
 
-def _sums_of_singles(
-    evidence: Evidence, dataset: str, combinations: Sequence[Combination]
+def _measured_drops(
+    index: Mapping[Combination, int], means: Floats, combinations: Sequence[Combination]
 ) -> Floats:
-    """Return for each combination the sum of its blocks' drops, nan where one was not measured."""
-    index = evidence.row_index[dataset]
-    means = evidence.drops[dataset].means
-    sums = np.full(len(combinations), np.nan)
+    """Return the drops (draws, combinations) of a dataset, nan where not measured.
+
+    `means`: (draws, combinations of the index).
+    """
+    drops = np.full((len(means), len(combinations)), np.nan)
+    for place, combination in enumerate(combinations):
+        if combination in index:
+            drops[:, place] = means[:, index[combination]]
+    return drops
+
+
+def _sums_of_singles(
+    index: Mapping[Combination, int], means: Floats, combinations: Sequence[Combination]
+) -> Floats:
+    """Return sums of the blocks' drops (draws, combinations), nan where one was not measured."""
+    sums = np.full((len(means), len(combinations)), np.nan)
     for place, combination in enumerate(combinations):
         if all(single in index for single in combination.singles):
-            sums[place] = sum(means[index[single]] for single in combination.singles)
+            singles = [index[single] for single in combination.singles]
+            sums[:, place] = means[:, singles].sum(axis=1)
     return sums
-
-
-def _hash(combination: Combination) -> bytes:
-    return hashlib.sha256(str(combination).encode()).digest()
 
 
 def sampling_noise(drops: Drops) -> float:
@@ -163,13 +199,15 @@ def shrunken_drops(drops: Floats, expected: Floats, noise: Floats, task_types: A
     known_noise = np.nan_to_num(noise, nan=0.0)
     signal = signal_covariance(centred, known_noise, task_types)
 
+    # Which sets of datasets measured something, (sets, datasets), and that of each combination.
+    sets, set_of = np.unique(is_measured.T, axis=0, return_inverse=True)
+    noise_of_set = np.where(sets, known_noise, np.maximum(known_noise, filled_noise))
+    total = signal + noise_of_set[:, :, None] * np.eye(len(drops))  # (sets, datasets, datasets)
+    weights = signal @ np.linalg.pinv(total, hermitian=True)
     shrunken = np.full_like(drops, np.nan)
-    for pattern in np.unique(is_measured, axis=1).T:  # (datasets,) for each set of datasets
-        columns = (is_measured == pattern[:, None]).all(axis=0)
-        noise_here = np.where(pattern, known_noise, np.maximum(known_noise, filled_noise))
-        total = signal + np.diag(noise_here)
-        weights = signal @ np.linalg.pinv(total, hermitian=True)
-        shrunken[:, columns] = weights @ centred[:, columns]
+    for number, weights_of_set in enumerate(weights):
+        columns = set_of == number
+        shrunken[:, columns] = weights_of_set @ centred[:, columns]
     return np.where(is_measured, shrunken, np.nan)
 
 
@@ -183,10 +221,13 @@ def _filled(drops: Floats, expected: Floats) -> tuple[Floats, Floats]:
     variances = np.zeros(len(drops))
     for row, measured in enumerate(drops):
         is_measured = ~np.isnan(measured)
-        guess = np.full_like(measured, measured[is_measured].mean())
+        mean = measured[is_measured].mean()
+        guess = np.full_like(measured, mean)
         if not np.isnan(expected[row]).any() and np.ptp(expected[row, is_measured]) > ROUNDING:
-            slope, start = np.polyfit(expected[row, is_measured], measured[is_measured], 1)
-            guess = start + slope * expected[row]
+            deviations = expected[row] - expected[row, is_measured].mean()
+            squares = (deviations[is_measured] ** 2).sum()
+            slope = deviations[is_measured] @ measured[is_measured] / squares
+            guess = mean + slope * deviations
         variances[row] = ((measured - guess)[is_measured] ** 2).mean()
         filled[row, ~is_measured] = guess[~is_measured]
     return filled, variances

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -9,6 +10,7 @@ from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import DERIVED, ORDER, SCHEMA
+from blocksieve.specs import Role
 
 # Columns that may be left out, and what then stands there.
 DEFAULTS = {
@@ -43,6 +45,7 @@ NUMBERS = [
     "relative_se",
 ]
 KEY = ["dataset", "combination", "role"]
+ROLES = get_args(Role)
 DATASET_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\z"
 TASK_TYPE_NAME = r"\A\w[\w -]*\z"
 # Relative to numbers above 1, absolute below.
@@ -144,7 +147,7 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
         "a task type must be letters, digits, spaces, _ and -",
         ~column("task_type").str.contains(TASK_TYPE_NAME),
     )
-    yield "role must be search or holdout", ~column("role").is_in(["search", "holdout"])
+    yield f"role must be {', '.join(ROLES)}", ~column("role").is_in(ROLES)
     yield "removed must be sorted and without repeats", column("removed") != sorted_blocks
     yield (
         "size is not the number of removed blocks",

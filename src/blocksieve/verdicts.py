@@ -21,7 +21,7 @@ class End(StrEnum):
     SEARCH = "search"
     """Every size that was searched keeps the limit: larger ones may too."""
     NOT_CONFIRMED = "not confirmed"
-    """The next size was not measured on holdout samples."""
+    """What the next size costs on holdout samples is not known."""
 
 
 AGREEMENT = 0.9

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from planted import (
+    LIMITS,
     all_analyses,
     planted_evaluations,
     planted_evidence,
@@ -386,6 +387,21 @@ def test_splits_are_measured_apart(tmp_path):
         stats.spearmanr(*zip(*losses.values(), strict=True)).statistic
     )
     assert table.select("samples_a", "samples_b").row(0) == (50, 50)
+    # Whatever samples are dealt to either part, the order of blocks is much the same.
+    assert table["noise_spearman"][0] > 0.9
+    assert table["q"].max() <= 0.01
+
+
+def test_splits_of_one_distribution_agree_as_far_as_noise_lets_them(tmp_path):
+    rng = np.random.default_rng(5)
+    splits = ["train"] * 60 + ["validation"] * 60
+    scores = {"none": [1.0] * 120}
+    for block in range(8):
+        scores[str(block)] = (rng.random(120) > 0.05 * (1 + block)).astype(float).tolist()
+    table = split_agreement.analyse(sampled(scores, splits, tmp_path))
+    assert table["spearman"][0] < 1
+    assert abs(table["spearman"][0] - table["noise_spearman"][0]) < 0.3
+    assert table["q"].min() > 0.05
 
 
 def test_identical_combinations_are_tied_and_a_worse_one_is_not(tmp_path):
@@ -431,13 +447,25 @@ def test_the_resolution_is_that_of_the_mean_over_datasets():
         "samples": 200,
         "width": 2 * stats.t.ppf(0.975, 99) * se,
         "detectable": z * se,
-        "smaller": z * se / 2,
-        # Each dataset changes few enough that losing so little decides: 100 % or nothing a sample.
-        "samples_for_smaller": np.ceil(
-            200 * (100 * z * se / 2 - (z * se / 2) ** 2) / 200 / se**2 * 4
-        ),
+        # How a given table's errors fall with more samples is not known.
+        "smaller": None,
+        "samples_for_smaller": None,
     }
     assert document["resolution"] == pytest.approx(expected)
+
+
+def test_the_samples_for_a_smaller_drop_are_those_of_the_mean_over_datasets():
+    evidence = planted_samples(ONE_LOST_OF_100)
+    document = pruning_recommendations.analyse(evidence)["resolution"]
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    assert document["smaller"] == LIMITS.conservative
+    _, unseen = variances_of_one_lost()
+    # A drop of 1.5 % changes at least 1.5 % of the samples, more than these show.
+    seen = 100**2 * 0.015 * 0.985 / 100
+    # Both datasets have half a share, so that the mean has half of the variance of either.
+    assert document["samples_for_smaller"] == pytest.approx(
+        200 / ratio(seen / 2, unseen / 2, LIMITS.conservative / z), abs=1
+    )
 
 
 def test_power_is_the_closed_form():
@@ -445,8 +473,37 @@ def test_power_is_the_closed_form():
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     assert first["se"] == pytest.approx(0.2)
     assert first["detectable"] == pytest.approx(z * 0.2)
-    # A drop of 1 point changes at least 1 % of the samples, more than this error says.
-    assert first["n_for_1_pp"] == np.ceil(z**2 * (100 - 1))
+    # What part of a given table's error falls how fast is not known.
+    assert first["n_for_1_pp"] is None
+
+
+ONE_LOST_OF_100 = {
+    dataset: {"none": np.ones(100), "0": np.arange(100) > 0} for dataset in ("a", "b")
+}
+
+
+def variances_of_one_lost():
+    """Return what 100 samples of which one is lost show, and what is added as not seen, in pp^2."""
+    residuals = np.where(np.arange(100) > 0, -0.01, 0.99)
+    correction = 100 / 99
+    seen = correction * (residuals**2).sum()
+    unseen = correction * 2 * (1 + 0.99**2) / (1 + 1)
+    return seen, unseen
+
+
+def ratio(seen, unseen, error):
+    """Return by how much the samples must be divided so that the error is this one."""
+    return (-seen + np.sqrt(seen**2 + 4 * unseen * error**2)) / (2 * unseen)
+
+
+def test_the_samples_that_a_drop_needs_are_the_closed_form():
+    first = power.analyse(planted_samples(ONE_LOST_OF_100)).row(0, named=True)
+    z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    seen, unseen = variances_of_one_lost()
+    assert first["n_for_0.5_pp"] == pytest.approx(100 / ratio(seen, unseen, 0.5 / z), abs=1)
+    # A drop of 2 points changes at least 2 % of the samples, more than these show.
+    least = 100**2 * 0.02 * 0.98 / 100
+    assert first["n_for_2_pp"] == pytest.approx(100 / ratio(least, unseen, 2 / z), abs=1)
 
 
 def test_recommendations_follow_their_rules():

@@ -213,7 +213,7 @@ ROWS: list[tuple[dict[str, Any], str]] = [
     ({"combination": "../x"}, "combination does not name the removed blocks"),
     ({"removed": [7, 4]}, "removed must be sorted"),
     ({"size": 3}, "size is not the number of removed blocks"),
-    ({"role": "test"}, "role must be search or holdout"),
+    ({"role": "test"}, "role must be search, holdout, verify"),
     ({"role": "holdout"}, "the dataset and role lack a row of the baseline, combination none"),
     (BASELINE, "a second row of the same dataset, combination and role"),
     ({"n": 0, "n_clusters": 0}, "n must be at least 1"),

@@ -7,6 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,27 @@ def test_pooled_lists_are_near_the_better_of_own_and_generic_in_either_world(
     regrets = {}
     for name in ("all alike", "datasets differ"):
         rng = np.random.default_rng(0)
-        draws = [planted_truth._regrets(worlds[name], 200, rng) for _ in range(5)]
+        draws = [planted_truth.regrets_of(worlds[name], 200, rng) for _ in range(5)]
         own, _, generic, pooled, _ = np.mean(draws, axis=0)
         regrets[name] = {"own": own, "generic": generic, "pooled": pooled}
     assert regrets["all alike"]["pooled"] < regrets["all alike"]["own"] / 2
     assert regrets["datasets differ"]["pooled"] < regrets["datasets differ"]["generic"] / 2
+
+
+def test_every_judge_of_statements_judges_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
+    planted_truth = importlib.import_module("planted_truth")
+    small = replace(planted_truth.NOTHING_DIFFERS, num_blocks=6, task_types=("VQA", "Captioning"))
+    search = planted_truth.Search.of(small, 100, np.random.default_rng(0))
+    families = {}
+    for judge in planted_truth.JUDGES:
+        families |= judge(search)
+    assert len(families) == 17
+    # Where no block differs from another, every one of the tied is the best.
+    assert not any(families["ties: none of the tied is the best"])
+    assert len(families["intervals of recommended lists on holdout"]) == 4
+    says_more = planted_truth.is_false(planted_truth.Verdict.COSTS_MORE, 0.0)
+    assert (says_more, planted_truth.is_false(planted_truth.Verdict.COSTS_MORE, 1.0)) == (
+        True,
+        False,
+    )

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from planted import SETTINGS, planted_evaluations, planted_evidence
 
-from blocksieve.choices import Scope
+from blocksieve.analysis import held_out, pruning_recommendations, rankings_by_num_removed
+from blocksieve.choices import Choice, Method, Scope, best_first, tie_breaker
 from blocksieve.combination import Combination
 from blocksieve.evidence import read_evidence
 from blocksieve.search.finalists import choices_of, choose, finalists
@@ -64,6 +65,53 @@ def test_a_beam_that_was_kept_comes_before_what_looks_better_afterwards():
 
 def test_the_path_adds_one_block_after_the_other():
     assert list(chosen(planted_evidence(EVALUATIONS), "path").values()) == ["1", "0-1"]
+
+
+def test_ties_are_broken_by_the_next_drop_and_then_by_a_hash_alone():
+    singles = [parse(str(block)) for block in range(20)]
+    zeros = np.zeros(20)
+    by_hash = best_first(singles, zeros)
+    assert by_hash == sorted(range(20), key=lambda place: tie_breaker(singles[place]))
+    assert by_hash != list(range(20))
+    falling = np.arange(20.0)[::-1]
+    assert best_first(singles, zeros, falling) == list(range(20))[::-1]
+    rounding = 1e-12 * falling
+    assert best_first(singles, rounding) == by_hash
+    unknown = np.where(np.arange(20) == by_hash[0], np.nan, 0.0)
+    assert best_first(singles, unknown) == [*by_hash[1:], by_hash[0]]
+
+
+def test_a_report_names_one_list_for_one_thing_where_combinations_are_tied():
+    tied = {(block,): 0.1 for block in range(6)}
+    tied |= {(first, second): 0.2 for first in range(6) for second in range(first)}
+    tied = {tuple(sorted(blocks)): drop for blocks, drop in tied.items()}
+    evaluations = planted_evaluations(dict.fromkeys("abc", tied), dict.fromkeys("abc", 1.0))
+    evidence = planted_evidence(evaluations)
+    choices = chosen(evidence, "pooled")
+    document = pruning_recommendations.analyse(evidence)
+    ranking = rankings_by_num_removed.analyse(evidence).filter(rank=1)
+    for entry in document["sizes"]:
+        generic = choices["generic", "generic", entry["size"]]
+        assert entry["combination"] == generic
+        assert entry["tied"][0] == generic
+        assert ranking.filter(size=entry["size"])["combination"].to_list() == [generic]
+    assert document["path"][0]["combination"] == document["sizes"][0]["combination"]
+    unknown_task = document["scenarios"]["unknown_task"]
+    assert [row["combination"] for row in unknown_task] == [
+        entry["combination"] for entry in document["sizes"]
+    ]
+    winners = held_out.analyse(evidence)["winners"]
+    pooled = [row for row in winners if row["method"] == "pooled"]
+    assert all(row["holdout_best"] == row["combination"] for row in pooled)
+
+
+def test_what_a_run_chose_stays_its_list_where_others_look_better_afterwards():
+    run_choice = Choice(Method.POOLED, Scope.GENERIC, "generic", 2, parse("1-2"))
+    evidence = planted_evidence(EVALUATIONS, choices=[run_choice])
+    by_size = {entry["size"]: entry for entry in pruning_recommendations.analyse(evidence)["sizes"]}
+    assert by_size[2]["combination"] == "1-2"
+    assert by_size[2]["tied"][0] == "0-2"
+    assert by_size[1]["combination"] == "1"  # of this size it chose none
 
 
 def test_no_choice_looks_at_holdout_samples():

@@ -35,7 +35,7 @@ def flat(extra: dict | None = None, shift: dict | None = None) -> dict:
     return drops
 
 
-def agreement(low: float, high: float) -> pl.DataFrame:
+def agreement(low: float, high: float, q: float = 0.5) -> pl.DataFrame:
     """Return a table of split agreement of one dataset."""
     row = {
         "dataset": "a",
@@ -44,6 +44,8 @@ def agreement(low: float, high: float) -> pl.DataFrame:
         "spearman": (low + high) / 2,
         "spearman_low": low,
         "spearman_high": high,
+        "noise_spearman": 0.4,
+        "q": q,
     }
     return pl.DataFrame([row])
 
@@ -77,6 +79,7 @@ POSITIVE = {
     },
     "splits of 1 of 1 datasets agree: ": {"split_agreement": agreement(0.91, 0.99)},
     "splits of 1 of 1 datasets do not agree": {"split_agreement": agreement(0.1, 0.8)},
+    "datasets differ by more than noise": {"split_agreement": agreement(0.1, 0.8, q=0.04)},
 }
 
 

@@ -8,6 +8,8 @@ from scipy import stats
 
 from blocksieve.analysis import consistency_analysis, rankings_by_num_removed
 from blocksieve.analysis.rankings_by_num_removed import SCHEMA, rank
+from blocksieve.choices import tie_breaker
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 
 BASELINES = {"vqa": 0.5, "caption": 1.2, "count": 0.8}
@@ -96,11 +98,19 @@ def test_partly_covered_combinations_stand_by_coverage_before_their_drop():
     assert ranking["rank"].null_count() == 4
 
 
-def test_equal_drops_rank_in_order_of_the_combination():
+def test_equal_drops_rank_by_the_rule_for_ties():
     ties = planted_evaluations(
         {"vqa": {(10,): 0.1, (2,): 0.1, (2, 10): 0.1, (2, 3): 0.1}}, {"vqa": 0.5}
     )
-    assert rank(ties, "relative")["combination"].to_list() == ["2", "10", "2-3", "2-10"]
+    ranked = rank(ties, "relative")["combination"].to_list()
+    # Smaller sizes come first whatever the rule says.
+    singles = by_tie_breaker("2", "10")
+    pairs = by_tie_breaker("2-3", "2-10")
+    assert ranked == [*singles, *pairs]
+
+
+def by_tie_breaker(*names):
+    return sorted(names, key=lambda name: tie_breaker(Combination.parse(name)))
 
 
 def test_order_of_the_rows_does_not_matter():

@@ -2,8 +2,9 @@
 
 import polars as pl
 import pytest
-from planted import planted_evaluations
+from planted import planted_evaluations, planted_evidence
 
+from blocksieve.analysis import pruning_recommendations
 from blocksieve.errors import DataError
 from blocksieve.evaluations import SCHEMA
 from blocksieve.user_table import DEFAULTS, read_user_table
@@ -19,6 +20,16 @@ def test_a_table_comes_back_with_what_it_may_leave_out(tmp_path):
     assert table.schema == pl.Schema(SCHEMA)
     assert table["bounded"].all()
     assert table.filter(role="search")["combination"].to_list() == ["none", "0", "1", "0-1"]
+
+
+def test_a_table_may_verify_what_it_recommends(tmp_path):
+    roles = ("search", "holdout", "verify")
+    table = planted_evaluations({"a": {(0,): 0.0, (1,): 0.2}}, {"a": 0.5}, roles=roles, se=0.001)
+    table.write_parquet(tmp_path / "mine.parquet")
+    evidence = planted_evidence(read_user_table(tmp_path / "mine.parquet"))
+    assert evidence.verify.samples == {"a": 100}
+    verified = pruning_recommendations.analyse(evidence)["verified"]
+    assert verified["conservative"]["drop"] == 0
 
 
 @pytest.mark.parametrize(

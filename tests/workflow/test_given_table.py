@@ -24,7 +24,7 @@ def test_a_given_table_is_analysed_without_the_model(
         "analysis/drop_distributions.parquet",
         "analysis/power.parquet",
     ):
-        # How many samples a drop would need, the samples themselves say better than a table.
+        # How many samples a drop would need a table does not say.
         needed = pl.selectors.starts_with("n_for_")
         given, own = (pl.read_parquet(copy.results(path)) for copy in (workflow, finished))
         assert given.select(~needed).equals(own.select(~needed))

@@ -27,7 +27,7 @@ ANALYSES: dict[str, Analysis] = {
     "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
     "rankings_by_num_removed": Analysis(),
     "held_out": Analysis(output="json"),
-    "task_specific_vs_generic": Analysis(output="json"),
+    "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
     "transfer_matrix": Analysis(),
     "stability": Analysis(output="json"),
     "task_type_comparison": Analysis(),

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from blocksieve.choices import Choice, Method, Scope
+from blocksieve.choices import Choice, Method, Scope, best_first
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.search.finalists import choices_of
@@ -165,7 +165,7 @@ def _winner(
     (holdout_mean,) = holdout.average([{combination: 1.0}], datasets)
     rivals = _rivals(holdout, combination.size, datasets)
     tied = holdout.tied_with_best(rivals, datasets)
-    best = int(np.argmin(holdout.mean_drops(rivals, datasets)))
+    best = best_first(rivals, holdout.mean_drops(rivals, datasets))[0]
     return {
         "method": choice.method,
         "scope": choice.scope,

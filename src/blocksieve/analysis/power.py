@@ -32,7 +32,8 @@ class Resolution(TypedDict):
 
     Of the combination whose error is the median of those judged; numbers are None where no error
     is known. `samples` and `samples_for_smaller`: of all datasets. `width`: of the 95 % interval.
-    `smaller`: the conservative limit where that is not yet detectable, else half of `detectable`.
+    `smaller`: the conservative limit where that is not yet detectable, else half of `detectable`;
+    None where only a table is given, whose errors do not say how they fall with more samples.
     """
 
     role: Role
@@ -51,7 +52,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     included), of those where it is not 0. `discordant`: the median share of samples whose score
     differs from the baseline's. `n_for_*_pp`: samples that a drop of so many points would need, the
     median over combinations at their rates of change (see `samples_needed`; for CIDEr 100 x its
-    score). Null where no error is known.
+    score). Null where no error is known; `n_for_*_pp` also for a given table: what part of an error
+    was added for changes that samples did not show is not known there, and falls faster than the
+    rest.
     """
     removals = rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0)
     groups = removals.sort("dataset").group_by("dataset", maintain_order=True)
@@ -77,7 +80,8 @@ def _power(evidence: Evidence, group: pl.DataFrame) -> Row:
     if median_se is not None:
         se = median_se * PERCENT
         row |= {"se": se, "detectable": float(detectable(se))}
-        row |= _samples_for_gaps(evidence, group, n)
+        if evidence.paired:
+            row |= _samples_for_gaps(evidence, group, n)
     return row
 
 
@@ -103,15 +107,6 @@ def _samples_for_gaps(evidence: Evidence, group: pl.DataFrame, n: int) -> Row:
 def _drops_in_points(evidence: Evidence, group: pl.DataFrame) -> Drops:
     """Return the drops of one dataset's combinations, whatever the evidence's scale."""
     dataset = group["dataset"][0]
-    if dataset not in evidence.sums:
-        known = group.drop_nulls("se")
-        drops = Drops(
-            means=known["drop"].to_numpy(),
-            influences=np.zeros((len(known), 0)),
-            added=known["se"].to_numpy(),
-            freedom=0,
-        )
-        return drops.scaled(PERCENT)
     complete = group.filter(pl.col("n") == pl.max("n"))
     combinations = complete["combination"].to_list()
     sums = evidence.sums[dataset].filter(
@@ -125,15 +120,10 @@ def _drops_in_points(evidence: Evidence, group: pl.DataFrame) -> Drops:
 def _variances(drops: Drops) -> tuple[Floats, Floats]:
     """Return what of the means' variances samples showed, and what was added as unseen.
 
-    Both (combinations,). Without samples, nothing is known to have been added.
+    Both (combinations,).
     """
-    added = drops.added**2
-    _, num_clusters = drops.influences.shape
-    if num_clusters == 0:
-        nothing = np.zeros_like(added)
-        return added, nothing
     squares = drops.influences**2  # (combinations, clusters)
-    return squares.sum(axis=1), added
+    return squares.sum(axis=1), drops.added**2
 
 
 def _all_or_nothing(gap: float, largest: float, n: int) -> float:
@@ -179,7 +169,7 @@ def resolution(evidence: Evidence, combinations: Sequence[Combination]) -> Resol
     detected = float(detectable(se))
     content["width"] = width
     content["detectable"] = detected
-    if se > 0:
+    if se > 0 and judging.paired:
         smaller = _smaller(detected, evidence.limits.conservative)
         content["smaller"] = smaller
         content["samples_for_smaller"] = _samples_for(judging, datasets, typical, smaller)

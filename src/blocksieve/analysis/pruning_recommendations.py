@@ -1,4 +1,4 @@
-"""What to remove: the best of every size, strategies by allowed loss, and a path block by block."""
+"""What to remove: the list of every size, strategies by allowed loss, and a path block by block."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -9,10 +9,10 @@ import numpy as np
 from blocksieve.analysis.power import Resolution, resolution
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
-from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope
+from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope, best_first
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
-from blocksieve.search.finalists import choices_by_dataset, choices_of
+from blocksieve.search.finalists import choices_by_dataset, choices_of, recommended_for_all
 from blocksieve.specs import Role
 from blocksieve.units import Scale
 from blocksieve.verdicts import End, Verdict
@@ -46,7 +46,7 @@ class MeasuredDrop(DropInterval):
 
 
 class BestOfSize(MeasuredDrop):
-    """The combination of least drop at a size, and those tied with it."""
+    """The generic list of a size, and the combinations that are tied for the first place."""
 
     size: int
     candidates: int
@@ -55,7 +55,7 @@ class BestOfSize(MeasuredDrop):
 
 
 class Strategy(TypedDict):
-    """The largest size whose best combination keeps a limit; size 0 where none is shown to.
+    """The largest size whose generic list keeps a limit; size 0 where none is shown to.
 
     `end`: why no larger size is claimed. `size_on_search`: the size that search samples, which
     favour what they chose, would have allowed.
@@ -149,11 +149,11 @@ def analyse(
 ) -> RecommendationsDocument:
     """Recommend combinations, all drops in % or pp; schema pruning_recommendations.schema.json.
 
-    `sizes`: for every size the combination of least drop among those that every dataset has, with
-    all that are tied with it.
+    `sizes`: for every size the generic list, which the other parts name as well, and all of the
+    combinations that every dataset has which are tied for the least drop.
     `resolution`: which mean drops the samples that judge these combinations can tell from none.
-    `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose best
-    combination loses at most that much, by the upper end of its interval on holdout samples, which
+    `strategies`: for each limit of the config's `analysis.max_drop` the largest size whose list
+    loses at most that much, by the upper end of its interval on holdout samples, which
     chose nothing. Sizes are tried upward until one fails: a fixed sequence of tests, which needs no
     correction for their number (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug
     clinical trials and preclinical assays: a-priori ordered hypotheses", 1995).
@@ -169,7 +169,8 @@ def analyse(
     for a known task `generic` how much more the generic list costs than the task's; both say what
     that shows.
     """
-    sizes = [_best(evidence, size) for size in evidence.sizes]
+    generic = recommended_for_all(evidence)
+    sizes = [_of_size(evidence, size, generic.get(size)) for size in evidence.sizes]
     best_of_sizes = [Combination.parse(best["combination"]) for best in sizes]
     limits = evidence.limits
     strategies: dict[str, Strategy] = {
@@ -215,21 +216,21 @@ def _verified(
     return drops
 
 
-def _best(evidence: Evidence, size: int) -> BestOfSize:
+def _of_size(evidence: Evidence, size: int, chosen: Combination | None) -> BestOfSize:
+    """Describe the generic list of a size, or where a run chose none what looks best now."""
     combinations = evidence.with_full_coverage(size)
-    means = evidence.average([{combination: 1.0} for combination in combinations])
-    tied = evidence.tied_with_best(combinations, evidence.datasets)  # (combinations,)
-    mean_drops = np.array([mean.mean for mean in means])
-    # Equal drops keep the combinations' order.
-    order = np.argsort(mean_drops, kind="stable")
-    best = combinations[order[0]]
-    measured = _measured_drop(evidence, best, means[order[0]], evidence.datasets)
+    mean_drops = evidence.mean_drops(combinations, evidence.datasets)
+    ordered = [combinations[place] for place in best_first(combinations, mean_drops)]
+    best = chosen if chosen in combinations else ordered[0]
+    (mean,) = evidence.average([{best: 1.0}])
+    measured = _measured_drop(evidence, best, mean, evidence.datasets)
+    tied = evidence.tied(size, evidence.datasets)
     return {
         "size": size,
         "candidates": len(combinations),
         **measured,
         "robustness": _stars(evidence, best, measured["holdout"]),
-        "tied": [str(combinations[place]) for place in order if tied[place]],
+        "tied": [str(combination) for combination in ordered if combination in tied],
     }
 
 

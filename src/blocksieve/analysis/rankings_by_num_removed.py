@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from blocksieve.choices import best_first
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
+from blocksieve.evaluations import strong_unless_all_are_weak
 from blocksieve.evidence import Evidence, rows_of_role
 from blocksieve.specs import Role
 from blocksieve.statistics import (
@@ -68,10 +70,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
             ranking = _with_spread(ranking, evidence, scale)
     tied: dict[str, bool] = {}
     for size in evidence.sizes:
-        combinations = evidence.with_full_coverage(size)
-        names = [str(combination) for combination in combinations]
-        are_tied = evidence.tied_with_best(combinations, evidence.datasets).tolist()
-        tied.update(zip(names, are_tied, strict=True))
+        may_be_best = evidence.tied(size, evidence.datasets)
+        for combination in evidence.with_full_coverage(size):
+            tied[str(combination)] = combination in may_be_best
     is_tied = pl.col("combination").replace_strict(tied, default=None, return_dtype=pl.Boolean)
     return ranking.with_columns(tied=pl.when("full").then(is_tied))
 
@@ -110,9 +111,9 @@ def rank(
     belong to the mean over these datasets, `*_kind_*` to that over all datasets of this kind;
     `*_spread` is the standard deviation of the true drops over the datasets.
     `rank` counts from 1 within a size, over the combinations with a row for every dataset that has
-    samples of this role (`full`); equal means rank in order of the combination. The others keep
-    their row, after the ranked, with rank null: those on more datasets first, since means over
-    other datasets do not compare.
+    samples of this role (`full`); equal means rank as `best_first` says. The others keep their row,
+    after the ranked, with rank null: those on more datasets first, since means over other datasets
+    do not compare.
     Raises DataError where a column is missing, a row is double or without drop, or no dataset has
     the scale ranked by.
     """
@@ -125,12 +126,7 @@ def rank(
         summary = _summary(group, num_datasets, role, across_datasets, weights or {}, weak)
         summaries.append(summary)
     mean = f"{across_datasets}_mean"
-    ranking = pl.DataFrame(summaries, schema=SCHEMA).sort(
-        ["size", "coverage", mean, "removed"],
-        descending=[False, True, False, False],
-        nulls_last=True,
-        maintain_order=True,
-    )
+    ranking = _ordered(pl.DataFrame(summaries, schema=SCHEMA), mean)
     if len(ranking) and ranking[mean].null_count() == len(ranking):
         raise DataError(
             f"ranking of the {role} samples: no dataset has a drop on the scale across_datasets:"
@@ -140,6 +136,14 @@ def rank(
     # Those on all datasets come first within a size.
     place = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("size")
     return ranking.with_columns(rank=pl.when("full").then(place))
+
+
+def _ordered(ranking: pl.DataFrame, mean: str) -> pl.DataFrame:
+    """Sort by size, then those on most datasets first, then the best first."""
+    combinations = [Combination.parse(name) for name in ranking["combination"]]
+    means = ranking[mean].fill_null(np.nan).to_numpy()
+    best_on_top = ranking[best_first(combinations, means)]
+    return best_on_top.sort("size", "coverage", descending=[False, True], maintain_order=True)
 
 
 def _summary(
@@ -152,7 +156,7 @@ def _summary(
 ) -> Row:
     """Return a combination's row of the ranking from its rows, one per dataset."""
     relative = group.filter(pl.col("relative").is_not_null(), pl.col("baseline") > 0)
-    strong = relative.filter(~pl.col("dataset").is_in(list(weak)))
+    over = strong_unless_all_are_weak(relative["dataset"], weak)
     return {
         "size": group["size"][0],
         "combination": group["combination"][0],
@@ -160,7 +164,7 @@ def _summary(
         "coverage": len(group),
         "num_datasets": num_datasets,
         "full": len(group) == num_datasets,
-        **_relative_means(relative if strong.is_empty() else strong, weights),
+        **_relative_means(relative.filter(pl.col("dataset").is_in(over)), weights),
         **_means_in_points(group.filter("bounded"), weights),
         "n_min": group["n"].min(),
         "n_total": group["n"].sum(),

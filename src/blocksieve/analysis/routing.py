@@ -30,9 +30,7 @@ NO_SAMPLES = (
     "A given table has no prompts, so that no router is fitted and nothing can be said about"
     " routing."
 )
-NO_HOLDOUT = (
-    "No combination was measured on holdout samples, so that what routing saves is not known."
-)
+NO_HOLDOUT = "No drop is known on holdout samples, so that what routing saves is not known either."
 ONE_TYPE = (
     "All datasets are of one task type, so that there is nothing to tell apart: the generic list is"
     " its list."

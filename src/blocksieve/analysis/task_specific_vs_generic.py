@@ -1,11 +1,12 @@
 """One list for all or one per task: what either costs, on samples that chose neither."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TypedDict
 
 import numpy as np
 
-from blocksieve.choices import Scope
+from blocksieve.analysis.stability import StabilityDocument
+from blocksieve.choices import Scope, match
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, averages_if_measured, contrast
 from blocksieve.search.finalists import DatasetChoices, choices_by_dataset
@@ -15,6 +16,8 @@ from blocksieve.verdicts import Verdict
 
 LISTS = (Scope.TASK_TYPE, Scope.GENERIC, Scope.LEFT_OUT_OF_CHOICE, Scope.SAME_TYPE)
 """The scopes whose combination is compared with the dataset's."""
+NoiseRates = Mapping[tuple[str, int, str], tuple[float, float]]
+"""How often other samples choose the same, and up to ties, by method, size and dataset."""
 
 
 class Judged(TypedDict):
@@ -37,6 +40,7 @@ class ComparedLists(Judged):
     own: str
     combination: str
     match: bool
+    tied: bool
     overlap: float
     own_drop: float | None
     own_drop_low: float | None
@@ -49,7 +53,11 @@ class ComparedLists(Judged):
 
 
 class MatchRate(TypedDict):
-    """How often the combination is the dataset's; size None: over all sizes."""
+    """How often the combination is the dataset's; size None: over all sizes.
+
+    `tied`, `tied_rate`: the same, or tied with it for the first place. `noise_*`: what a dataset's
+    own choice from other samples gives.
+    """
 
     method: str
     list: str
@@ -57,6 +65,10 @@ class MatchRate(TypedDict):
     matches: int
     configurations: int
     rate: float
+    noise_rate: float | None
+    tied: int
+    tied_rate: float
+    noise_tied_rate: float | None
 
 
 class MeanRegret(Judged):
@@ -83,7 +95,7 @@ class ListsDocument(TypedDict):
     rows: list[ComparedLists]
 
 
-def analyse(evidence: Evidence) -> ListsDocument:
+def analyse(evidence: Evidence, *, stability: StabilityDocument | None = None) -> ListsDocument:
     """Compare each dataset's combination with others; schema task_specific_vs_generic.schema.json.
 
     `rows`: for each method of choosing, size, dataset and other list (of its task type, of all
@@ -93,7 +105,11 @@ def analyse(evidence: Evidence) -> ListsDocument:
     The lists without the dataset are chosen from what the beams proposed, and these saw the
     dataset's search samples: for a dataset that no search has seen they are too good, in simulated
     searches by up to 0.5 % of the baseline.
-    `match_rates` count equal sets of blocks over datasets and sizes, as the study does.
+    `match_rates` count equal sets of blocks over datasets and sizes, as the study does, and beside
+    them those that are tied for the first place on the dataset's search samples. `noise_rate` and
+    `noise_tied_rate`: how often the dataset's choice from a bootstrap of its own samples is its
+    choice from all of them, by `stability`, the document of that analysis. Of datasets that all
+    want one list no more than that can match it. They are null without samples.
     `mean_regret` averages the regret over the datasets.
     `q` is adjusted over all rows, and over all means; lists that match differ in nothing and do not
     count. Without holdout samples there are lists, but no numbers.
@@ -103,10 +119,11 @@ def analyse(evidence: Evidence) -> ListsDocument:
     groups: dict[tuple[str, str], list[ComparedLists]] = {}
     for row in rows:
         groups.setdefault((row["method"], row["list"]), []).append(row)
+    noise = _match_rates_of_noise(stability) if stability else {}
     match_rates: list[MatchRate] = []
     mean_regrets: list[MeanRegret] = []
     for group in groups.values():
-        match_rates += _match_rates(group)
+        match_rates += _match_rates(group, noise)
         if holdout is not None:
             mean_regrets += _mean_regrets(holdout, group)
     add_verdicts(rows)
@@ -144,14 +161,20 @@ def _verdict(regret: float | None, q: float) -> Verdict:
 
 def _compared_lists(evidence: Evidence) -> list[ComparedLists]:
     rows = []
+    tied: dict[tuple[int, str], set[Combination]] = {}
     for choices in choices_by_dataset(evidence):
+        key = (choices.size, choices.dataset)
+        if key not in tied:  # the methods share it
+            tied[key] = evidence.tied(choices.size, [choices.dataset])
         for scope in LISTS:
             if {Scope.DATASET, scope} <= choices.combinations.keys():
-                rows.append(_compared(evidence, choices, scope))
+                rows.append(_compared(evidence, choices, scope, tied[key]))
     return rows
 
 
-def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> ComparedLists:
+def _compared(
+    evidence: Evidence, choices: DatasetChoices, scope: Scope, tied: Set[Combination]
+) -> ComparedLists:
     """Compare a dataset's combination with that of another scope, before any verdict."""
     dataset = choices.dataset
     for_dataset = choices.combinations[Scope.DATASET]
@@ -162,7 +185,7 @@ def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> Comp
         [for_dataset, combination],
         [{for_dataset: 1.0}, {combination: 1.0}, contrast(combination, for_dataset)],
     )
-    match = for_dataset == combination
+    is_same = for_dataset == combination
     return {
         "method": choices.method,
         "size": choices.size,
@@ -171,7 +194,8 @@ def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> Comp
         "list": scope,
         "own": str(for_dataset),
         "combination": str(combination),
-        "match": match,
+        "match": is_same,
+        "tied": match(for_dataset, combination, tied),
         "overlap": for_dataset.overlap(combination),
         "own_drop": dataset_drop.mean,
         "own_drop_low": dataset_drop.low,
@@ -184,22 +208,38 @@ def _compared(evidence: Evidence, choices: DatasetChoices, scope: Scope) -> Comp
         "regret_high": regret.high,
         "p": regret.p,
         "q": None,
-        "verdict": Verdict.SAME if match else None,
+        "verdict": Verdict.SAME if is_same else None,
     }
 
 
-def _match_rates(rows: Sequence[ComparedLists]) -> list[MatchRate]:
+def _match_rates_of_noise(stability: StabilityDocument) -> NoiseRates:
+    """Return for each method, size and dataset which share of other samples choose the same."""
+    rates = {}
+    for row in stability["rows"]:
+        if row["scope"] == Scope.DATASET and row["scheme"] == "samples":
+            rates[row["method"], row["size"], row["name"]] = (row["same"], row["tied"])
+    return rates
+
+
+def _match_rates(rows: Sequence[ComparedLists], noise: NoiseRates) -> list[MatchRate]:
     """Return the rates of one method and list: by size, then over all sizes."""
     sizes = sorted({row["size"] for row in rows})
     rates = []
     for size in sizes:
         of_size = [row for row in rows if row["size"] == size]
-        rates.append(_match_rate(size, of_size))
-    return [*rates, _match_rate(None, rows)]
+        rates.append(_match_rate(size, of_size, noise))
+    return [*rates, _match_rate(None, rows, noise)]
 
 
-def _match_rate(size: int | None, rows: Sequence[ComparedLists]) -> MatchRate:
+def _match_rate(size: int | None, rows: Sequence[ComparedLists], noise: NoiseRates) -> MatchRate:
     matches = sum(row["match"] for row in rows)
+    num_tied = sum(row["tied"] for row in rows)
+    same_by_noise: float | None = None
+    tied_by_noise: float | None = None
+    keys = [(row["method"], row["size"], row["dataset"]) for row in rows]
+    if noise.keys() >= set(keys):
+        means = np.mean([noise[key] for key in keys], axis=0)  # (same, tied)
+        same_by_noise, tied_by_noise = means.tolist()
     return {
         "method": rows[0]["method"],
         "list": rows[0]["list"],
@@ -207,6 +247,10 @@ def _match_rate(size: int | None, rows: Sequence[ComparedLists]) -> MatchRate:
         "matches": matches,
         "configurations": len(rows),
         "rate": matches / len(rows),
+        "noise_rate": same_by_noise,
+        "tied": num_tied,
+        "tied_rate": num_tied / len(rows),
+        "noise_tied_rate": tied_by_noise,
     }
 
 

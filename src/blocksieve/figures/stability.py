@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.figures.parts import (
     ROW_HEIGHT,
     WIDTH,
@@ -28,7 +28,7 @@ SCHEMES = {
     "halves": "the other half",
     "datasets": "other datasets (bootstrap)",
 }
-COMPARISONS = {"same list": "same", "blocks in common": "overlap"}
+COMPARISONS = {"same list": "same", "same or tied": "tied", "blocks in common": "overlap"}
 SHADES = ["#ffffff", "#8fc1de"]
 
 
@@ -42,6 +42,7 @@ class Row(TypedDict):
     scheme: str
     draws: int
     same: float
+    tied: float
     overlap: float
     removed: dict[str, float]
 
@@ -55,18 +56,18 @@ class Stability(TypedDict):
 
 def draw(document: Stability, scale: Scale) -> ChartType:
     """Draw the document of `stability`."""
-    rows = [row for row in document["rows"] if row["method"] == Method.BEAM]
+    rows = [row for row in document["rows"] if row["method"] == RECOMMENDED]
     if not rows:
         text = (
             "The evaluations were given as a table, without the samples that a choice under other"
             " data needs."
         )
         return figure([sentence("Stability", text)], TITLE, [])
-    columns = ["scope", "name", "size", "scheme", "same", "overlap"]
+    columns = ["scope", "name", "size", "scheme", "same", "tied", "overlap"]
     table = pl.DataFrame(rows, schema=columns)
     num_draws = max(row["draws"] for row in rows)
     subtitle = (
-        f"the combination of least drop among those evaluated, chosen {num_draws} times"
+        f"the recommended list, chosen again among the combinations evaluated {num_draws} times"
         f" from {document['samples']:,} search samples; in common: the mean share of blocks"
     )
     panels = [
@@ -101,8 +102,8 @@ def _generic_choice(rows: pl.DataFrame) -> ChartType:
     chart: ChartType = dots.encode(
         x=x,
         y=names_axis("row", named["row"].to_list()),
-        color=colour.scale(domain=kinds, range=CATEGORIES[1:3]),
-        shape=shape.scale(domain=kinds, range=["circle", "diamond"]),
+        color=colour.scale(domain=kinds, range=CATEGORIES[1:4]),
+        shape=shape.scale(domain=kinds, range=["circle", "square", "diamond"]),
     ).properties(title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW_HEIGHT))
     return chart
 

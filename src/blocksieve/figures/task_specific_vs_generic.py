@@ -66,7 +66,7 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
     measured = [row for row in document["rows"] if row["regret"] is not None]
     rows = [row for row in measured if row["method"] == RECOMMENDED]
     if not rows:
-        text = "The lists were not measured on holdout samples, so what either costs is not known."
+        text = "What the lists cost on holdout samples is not known."
         return figure([matches, sentence("Regret", text)], TITLE, [subtitle])
     means = [mean for mean in document["mean_regret"] if mean["method"] == RECOMMENDED]
     upper = grid([matches, _mean_regrets(pl.DataFrame(means), scale)])
@@ -83,6 +83,7 @@ def _matches(rates: pl.DataFrame) -> ChartType:
         about=pl.format("{} of {}", "matches", "configurations"),
     ).sort("size", "method")
     title = "share of datasets whose own list is the generic one"
+    rows = rows.with_columns(pl.col("noise_rate").cast(pl.Float64))  # all null without samples
     x = alt.X("rate:Q", title=title, scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(rows).encode(y=names_axis("row", rows["row"].to_list()))
     bars = base.mark_bar(color=BAR_INK, height=BAR_HEIGHT)
@@ -92,11 +93,13 @@ def _matches(rates: pl.DataFrame) -> ChartType:
         fontSize=9,
         color=INK,
     )
+    ticks = base.mark_tick(color=INK, thickness=2)
     layers = [
         bars.encode(x=x.axis(format="%", tickCount=5)),
+        ticks.encode(x=alt.X("noise_rate:Q")),
         counts.encode(x=x, text="about:N"),
     ]
-    return panel(layers, "Match rate: the same set of blocks")
+    return panel(layers, "Match rate: the same set of blocks; |: by noise alone")
 
 
 def _mean_regrets(means: pl.DataFrame, scale: Scale) -> ChartType:

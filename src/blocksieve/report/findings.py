@@ -15,7 +15,7 @@ from scipy import stats
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import bracket, count_blocks, percent
+from blocksieve.report.numbers import bracket, count_blocks, number, percent
 from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
@@ -31,7 +31,7 @@ SHUFFLES = 2000
 MORE = {
     End.LIMIT: "",
     End.SEARCH: " This is not the end: every size searched keeps it; raise search.max_removed.",
-    End.NOT_CONFIRMED: " Larger sizes were not measured on such samples.",
+    End.NOT_CONFIRMED: " What larger sizes cost on such samples is not known.",
 }
 """What is said of sizes above the one that keeps a limit."""
 THAN_OWN = "than the datasets' own, on samples never used to choose."
@@ -78,8 +78,8 @@ def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
             )
         elif strategy["end"] == End.NOT_CONFIRMED:
             yield (
-                f"{title}: not confirmed, since the best combinations were not measured on holdout"
-                " samples (samples.holdout)."
+                f"{title}: not confirmed, since what the recommended lists cost on holdout samples"
+                " is not known: they were not measured there (samples.holdout), or a baseline is 0."
             )
         else:
             yield (
@@ -92,9 +92,12 @@ def ties(document: Recommendations, unit: str) -> Iterator[str]:
     for entry in document["sizes"]:
         num_tied = len(entry["tied"])
         if num_tied > 1 and entry["low"] is not None:
+            among = ""
+            if entry["combination"] in entry["tied"]:
+                among = f", the recommended {entry['combination']} among them"
             yield (
                 f"With {count_blocks(entry['size'])} removed, {num_tied} of {entry['candidates']}"
-                f" combinations are statistically tied with the best, {entry['combination']}."
+                f" combinations are statistically tied for the first place{among}."
             )
 
 
@@ -227,7 +230,7 @@ def _types_of_datasets(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.objec
 
 
 def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
-    """Yield the datasets whose splits agree or disagree beyond doubt."""
+    """Yield the datasets whose splits agree or disagree beyond doubt, and what noise explains."""
     pairs = table.unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
     num_datasets = pairs["dataset"].n_unique()
     agree = _datasets_of(pairs.filter(pl.col("spearman_low") >= AGREEMENT))
@@ -237,12 +240,23 @@ def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
             f" datasets agree: Spearman's correlation above {AGREEMENT} with its whole interval"
             f" ({', '.join(agree)})."
         )
-    disagree = _datasets_of(pairs.filter(pl.col("spearman_high") < AGREEMENT))
-    if disagree:
+    truly_differ = pl.col("q").fill_null(1.0) <= FALSE_DISCOVERY_RATE
+    differ = _datasets_of(pairs.filter(truly_differ))
+    if differ:
         yield (
-            f"The orders of blocks measured on the splits of {len(disagree)} of {num_datasets}"
-            " datasets do not agree, by noise in the drops or in truth: Spearman's correlation"
-            f" below {AGREEMENT} with its whole interval ({', '.join(disagree)})."
+            f"The orders of blocks measured on the splits of {len(differ)} of {num_datasets}"
+            " datasets differ by more than noise: samples dealt to two parts at random agree better"
+            f" ({', '.join(differ)})."
+        )
+    disagree = pairs.filter(pl.col("spearman_high") < AGREEMENT, ~truly_differ)
+    names = _datasets_of(disagree)
+    if names:
+        by_noise = float(np.mean(disagree["noise_spearman"].to_list()))
+        yield (
+            f"The orders of blocks measured on the splits of {len(names)} of {num_datasets}"
+            f" datasets do not agree: Spearman's correlation below {AGREEMENT} with its whole"
+            f" interval. Noise alone may explain it: samples dealt to two parts at random reach"
+            f" {number(by_noise)} on average ({', '.join(names)})."
         )
 
 

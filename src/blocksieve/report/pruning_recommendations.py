@@ -21,7 +21,7 @@ REGRET_KEYS = ("regret", "low", "high", "verdict")
 ENDS = {
     End.LIMIT: "limit",
     End.SEARCH: "end of the search",
-    End.NOT_CONFIRMED: "not measured",
+    End.NOT_CONFIRMED: "not known",
 }
 
 
@@ -48,7 +48,7 @@ class Recommendations(TypedDict):
 
 
 def sections(document: Recommendations, unit: str) -> list[Section]:
-    """Return strategies, the best of every size, the path, and the list of each scenario."""
+    """Return strategies, the list of every size, the path, and the list of each scenario."""
     scenarios = document["scenarios"]
     of_scenarios = [
         _known_task(scenarios["known_task"], unit),
@@ -137,11 +137,14 @@ def _best_of_every_size(document: Recommendations, unit: str) -> Section:
         text("combination"),
         *_drop_columns(unit),
         Column("robustness", lambda record: "*" * record["robustness"] or UNKNOWN),
-        Column("tied with it", lambda record: f"{len(record['tied'])} of {record['candidates']}"),
+        Column("tied first", lambda record: f"{len(record['tied'])} of {record['candidates']}"),
     ]
     return table_section(
-        title="Recommendations: the best of every size",
-        notes=[f"Robustness: {document['robustness_rule']}."],
+        title="Recommendations: the generic list of every size",
+        notes=[
+            f"Robustness: {document['robustness_rule']}.",
+            "Tied first: combinations not shown to be worse than the one of least search drop.",
+        ],
         columns=columns,
         records=[_with_holdout(entry) for entry in document["sizes"]],
         text_columns=2,

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from blocksieve.choices import Method, Scope
+from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.report.columns import Column, Record, count, share, table_section, text
 from blocksieve.report.numbers import percent
 from blocksieve.report.section import Section, with_rows
@@ -26,13 +26,14 @@ def sections(document: Stability, unit: str) -> list[Section]:
     generic = [
         row
         for row in document["rows"]
-        if row["method"] == Method.BEAM and row["scope"] == Scope.GENERIC
+        if row["method"] == RECOMMENDED and row["scope"] == Scope.GENERIC
     ]
     columns = [
         text("removed", "size"),
         Column("chosen from", _scheme),
         count("draws"),
         share("same %", "same", digits=0),
+        share("or tied %", "tied", digits=0),
         share("in common %", "overlap", digits=0),
         text("distinct"),
         Column("most frequent", _most_frequent),
@@ -41,7 +42,9 @@ def sections(document: Stability, unit: str) -> list[Section]:
         title="Stability: would other data choose the same?",
         notes=[
             "The generic list of every size, chosen again among the combinations evaluated."
-            " same: draws with the same list; in common: the mean share of blocks."
+            " same: draws with the same list; or tied: with one that is tied with it for the first"
+            " place; in common: the mean share of blocks. What other samples and halves change is"
+            " noise alone: splits and datasets differ as far as they change more."
         ],
         columns=columns,
         records=sorted(generic, key=lambda row: row["size"]),

@@ -37,7 +37,7 @@ def sections(document: TaskSpecificVsGeneric, unit: str) -> list[Section]:
     """Return how often lists match, and what another list than a dataset's own costs."""
     unmeasured = []
     if not document["measured"]:
-        unmeasured.append("The lists were not measured on holdout samples.")
+        unmeasured.append("What the lists cost on holdout samples is not known.")
     generic = [
         row
         for row in document["rows"]
@@ -59,11 +59,18 @@ def _match_rates(rows: list[Record]) -> Section:
         Column("removed", _size),
         Column("matches", lambda record: f"{record['matches']} of {record['configurations']}"),
         share("%", "rate"),
+        share("by noise %", "noise_rate"),
+        Column("or tied", lambda record: f"{record['tied']} of {record['configurations']}"),
+        share("tied %", "tied_rate"),
+        share("tied by noise %", "noise_tied_rate"),
     ]
     return table_section(
         title="How often another list is the dataset's own: the same set of blocks",
         notes=[
-            "Chosen by the search (beam) or by importance scores; over datasets and sizes."
+            "Over datasets and sizes. or tied: the same, or both tied for the first place on the"
+            " dataset's search samples. by noise: how often the dataset's own list, chosen from a"
+            " bootstrap of its own samples, is the one chosen from all: where all datasets want one"
+            " list, no more than about that many match it."
             " Where a dataset is not in the choice, the search that proposed the combinations"
             " still saw it: for a new dataset such a list is too good."
         ],

@@ -9,7 +9,7 @@ import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import IS_WEAK
+from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets
 from blocksieve.units import Scale
 
 
@@ -72,7 +72,7 @@ def select_generic_beam(
 
     Equal drops: in the combinations' order. `evaluations` has one row per dataset and combination;
     every combination must stand for every dataset that counts. `relative` averages drop / baseline
-    and leaves out datasets whose baseline is 0 or, unless all are, weak (see IS_WEAK); `points`
+    and leaves out datasets whose baseline is 0 or, unless all are, weak; `points`
     averages the drop over datasets whose metric lies in [0, 1]. `weights`: of datasets, 1 where not
     given. DataError if no dataset is left or a combination lacks one.
     """
@@ -83,9 +83,10 @@ def select_generic_beam(
     counted = evaluable(evaluations).filter(counts)
     if counted.is_empty():
         raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
-    strong = counted.filter(~IS_WEAK)
-    if scale == "relative" and not strong.is_empty():
-        counted = strong
+    if scale == "relative":
+        datasets = counted["dataset"].unique()
+        over = strong_unless_all_are_weak(datasets, weak_datasets(counted))
+        counted = counted.filter(pl.col("dataset").is_in(over))
     weight = pl.col("dataset").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
     means = counted.group_by("combination", "removed").agg(
         mean_drop=(weight * pl.col(drop)).sum() / weight.sum(), coverage=pl.len()

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blocksieve.choices import GENERIC, Choice, FinalistsDocument, Method, Scope
+from blocksieve.choices import (
+    GENERIC,
+    RECOMMENDED,
+    Choice,
+    FinalistsDocument,
+    Method,
+    Scope,
+    best_first,
+)
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.importance import removal_order
@@ -34,6 +42,15 @@ class DatasetChoices:
 def choices_of(evidence: Evidence) -> list[Choice]:
     """Return the choices that the run made; for a table from elsewhere, those that it makes."""
     return list(evidence.choices) or choose(evidence)
+
+
+def recommended_for_all(evidence: Evidence) -> dict[int, Combination]:
+    """Return the generic list of each size."""
+    return {
+        choice.size: choice.combination
+        for choice in choices_of(evidence)
+        if choice.method == RECOMMENDED and choice.scope == Scope.GENERIC
+    }
 
 
 def choices_by_dataset(evidence: Evidence) -> Iterator[DatasetChoices]:
@@ -64,12 +81,14 @@ def choose(evidence: Evidence) -> list[Choice]:
     scores: the k blocks of least mean drop alone.
     path: from the best block alone on all datasets, each step adds the block that then costs least.
     pooled: the least mean of shrunken drops, see `DropsOfSize`.
-    Equal drops: the first in the combinations' order; pooled: the least mean over all datasets,
-    then by a hash, which favours no block. A scope without datasets or evaluations has no choice.
+    Equal drops: by `best_first`, with pooled drops after the least mean over all datasets; beam and
+    scores take the first in the combinations' order, as their files do. A scope without datasets or
+    evaluations has no choice.
     """
     choices = []
-    by_size = _by_size(evidence.coverage)
-    all_drops = [DropsOfSize.of(evidence, combinations) for combinations in by_size.values()]
+    all_drops = []
+    for combinations in by_size(evidence.coverage).values():
+        all_drops.append(DropsOfSize.of(evidence, combinations))
     for chooser in choosers(evidence):
         for drops in all_drops:
             pooled = _least_pooled(drops, chooser)
@@ -113,18 +132,19 @@ def _least_drops(evidence: Evidence, chooser: Chooser) -> Iterator[Combination]:
     """Yield the best combination of each size: the beam's first, else the least mean drop."""
     has_beam = chooser.scope in (Scope.DATASET, Scope.GENERIC)
     beam = evidence.beams.get(chooser.name, {}) if has_beam else {}
-    for size, combinations in _by_size(evidence.measured_on(chooser.datasets)).items():
+    for size, combinations in by_size(evidence.measured_on(chooser.datasets)).items():
         if size in beam:
             yield beam[size][0]
         else:
             yield _least(evidence, combinations, chooser.datasets)
 
 
-def _by_size(combinations: Iterable[Combination]) -> dict[int, list[Combination]]:
-    by_size: dict[int, list[Combination]] = {}
+def by_size(combinations: Iterable[Combination]) -> dict[int, list[Combination]]:
+    """Return the combinations of each size."""
+    sizes: dict[int, list[Combination]] = {}
     for combination in combinations:
-        by_size.setdefault(combination.size, []).append(combination)
-    return dict(sorted(by_size.items()))
+        sizes.setdefault(combination.size, []).append(combination)
+    return dict(sorted(sizes.items()))
 
 
 def _least(
@@ -142,7 +162,10 @@ def _least_important(evidence: Evidence, datasets: Sequence[str]) -> Iterator[Co
 
 
 def path(evidence: Evidence) -> list[Combination]:
-    """Go from the best block alone, each step adding the one that then costs least on average."""
+    """Go from the best block alone, each step adding the one that then costs least on average.
+
+    Equal drops: see `best_first`.
+    """
     steps: list[Combination] = []
     while True:
         last = steps[-1] if steps else NONE
@@ -150,7 +173,8 @@ def path(evidence: Evidence) -> list[Combination]:
         extensions = [combination for combination in next_size if combination.contains(last)]
         if not extensions:
             return steps
-        steps.append(_least(evidence, extensions, evidence.datasets))
+        drops = evidence.mean_drops(extensions, evidence.datasets)
+        steps.append(extensions[best_first(extensions, drops)[0]])
 
 
 def finalists(evidence: Evidence, named: Sequence[Combination]) -> FinalistsDocument:
