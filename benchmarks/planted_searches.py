@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -113,15 +114,20 @@ class Samples:
 
     def lost(self, combinations: Sequence[Combination]) -> Floats:
         """Return 1 where a combination spoils a right answer: (combinations, samples)."""
-        rows = []
-        for combination in combinations:
-            lost = self.spoiled[:, list(combination.blocks)].any(axis=1)
+        removed = [sum(1 << block for block in each.blocks) for each in combinations]
+        lost = (np.array(removed, np.uint64)[:, None] & self._spoiled_bits) != 0
+        for row, combination in enumerate(combinations):
             if combination in self.besides:
-                lost = lost | self.besides[combination]
+                lost[row] |= self.besides[combination]
             if combination in self.saved:
-                lost = lost & ~self.saved[combination]
-            rows.append(lost)
-        return (np.array(rows) & self.right).astype(float)
+                lost[row] &= ~self.saved[combination]
+        return (lost & self.right).astype(float)
+
+    @cached_property
+    def _spoiled_bits(self) -> NDArray[np.uint64]:
+        """Which blocks spoil a sample, (samples,), a bit per block: quick to compare with many."""
+        bits = np.uint64(1) << np.arange(self.spoiled.shape[1], dtype=np.uint64)
+        return self.spoiled.astype(np.uint64) @ bits
 
     def drops(self, combinations: Sequence[Combination], relative: bool = True) -> Drops:
         """Return the drops in % of the baseline, or in score units."""

@@ -108,8 +108,10 @@ def best_first(combinations: Sequence[Combination], *drops: ArrayLike) -> list[i
     hashes = [tie_breaker(combination) for combination in combinations]
     keys: list[NDArray[np.generic]] = [np.array(hashes, dtype=np.uint64)]
     for values in reversed(drops):
-        known = np.nan_to_num(np.asarray(values, dtype=np.float64), nan=np.inf)
-        keys.append(known.round(DECIMALS))
+        drops_of_key = np.asarray(values, dtype=np.float64)
+        unknown_last = np.nan_to_num(drops_of_key, nan=np.inf)
+        rounded = unknown_last.round(DECIMALS)
+        keys.append(rounded)
     # The last key comes first.
     places: list[int] = np.lexsort(keys).tolist()
     return places
@@ -118,13 +120,17 @@ def best_first(combinations: Sequence[Combination], *drops: ArrayLike) -> list[i
 @cache  # draws of other samples ask for the same combinations again and again
 def tie_breaker(combination: Combination) -> int:
     """Return a hash of a combination, from 0 to 2^64 - 1."""
-    digest = hashlib.sha256(str(combination).encode()).digest()
-    return int.from_bytes(digest[:8])
+    name = str(combination).encode()
+    digest = hashlib.sha256(name).digest()
+    first_bytes = digest[:8]
+    return int.from_bytes(first_bytes)
 
 
 def match(first: Combination, second: Combination, tied: Set[Combination]) -> bool:
     """Tell whether two choices are equal, or either may be the best one."""
-    return first == second or {first, second} <= tied
+    if first == second:
+        return True
+    return first in tied and second in tied
 
 
 class FinalistsDocument(TypedDict):

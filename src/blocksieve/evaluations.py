@@ -70,14 +70,19 @@ IS_WEAK = _BASELINE.lt(MIN_BASELINE_ERRORS * pl.col("baseline_se")).fill_null(va
 
 def weak_datasets(evaluations: pl.DataFrame) -> list[str]:
     """Return the datasets, by name, with a row whose baseline is too close to 0: see IS_WEAK."""
-    names: list[str] = evaluations.filter(IS_WEAK)["dataset"].unique().to_list()
-    return sorted(names)
+    weak = evaluations.filter(IS_WEAK)
+    names = weak["dataset"].unique()
+    ordered: list[str] = names.sort().to_list()
+    return ordered
 
 
 def strong_unless_all_are_weak(datasets: Iterable[str], weak: Collection[str]) -> list[str]:
     """Return the datasets that count in a mean of relative drops."""
     over = list(datasets)
-    strong = [dataset for dataset in over if dataset not in weak]
+    strong = []
+    for dataset in over:
+        if dataset not in weak:
+            strong.append(dataset)
     return strong or over
 
 

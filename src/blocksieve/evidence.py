@@ -182,7 +182,9 @@ class Evidence:
     @cached_property
     def removals(self) -> pl.DataFrame:
         """The rows of `evaluations` of this role whose size is 1 or more."""
-        return rows_of_role(self.evaluations, self.role).filter(pl.col("size") > 0)
+        rows = rows_of_role(self.evaluations, self.role)
+        is_removal = pl.col("size") > 0
+        return rows.filter(is_removal)
 
     @cached_property
     def scaled(self) -> pl.DataFrame:
@@ -387,10 +389,14 @@ class Evidence:
     def tied(self, size: int, datasets: Collection[str]) -> set[Combination]:
         """Return the combinations of a size, measured on all the datasets, that may be the best."""
         of_size = [each for each in self.measured_on(datasets) if each.size == size]
+        tied: set[Combination] = set()
         if not of_size:
-            return set()
+            return tied
         are_tied = self.tied_with_best(of_size, datasets)
-        return {each for each, is_tied in zip(of_size, are_tied, strict=True) if is_tied}
+        for combination, is_tied in zip(of_size, are_tied, strict=True):
+            if is_tied:
+                tied.add(combination)
+        return tied
 
     def spread(self, combination: Combination, datasets: Iterable[str]) -> float | None:
         """Return how different the true drops on the datasets that count are: see `spread`."""

@@ -45,8 +45,12 @@ class DropsOfSize:
     @classmethod
     def of(cls, evidence: Evidence, combinations: Sequence[Combination]) -> "DropsOfSize":
         """Gather the drops of combinations of one size, on the datasets that measured some."""
-        whole = {dataset: Drawn(drops.means[None]) for dataset, drops in evidence.drops.items()}
-        return next(cls.of_draws(evidence, combinations, whole))
+        whole = {}
+        for dataset, drops in evidence.drops.items():
+            single_draw = drops.means[None]
+            whole[dataset] = Drawn(single_draw)
+        draws = cls.of_draws(evidence, combinations, whole)
+        return next(draws)
 
     @classmethod
     def of_draws(

@@ -141,8 +141,9 @@ def rank(
 def _ordered(ranking: pl.DataFrame, mean: str) -> pl.DataFrame:
     """Sort by size, then those on most datasets first, then the best first."""
     combinations = [Combination.parse(name) for name in ranking["combination"]]
-    means = ranking[mean].fill_null(np.nan).to_numpy()
-    best_on_top = ranking[best_first(combinations, means)]
+    means = ranking[mean].fill_null(np.nan)
+    places = best_first(combinations, means.to_numpy())
+    best_on_top = ranking[places]
     return best_on_top.sort("size", "coverage", descending=[False, True], maintain_order=True)
 
 

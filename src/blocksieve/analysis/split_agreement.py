@@ -129,14 +129,20 @@ def _drops_of_deals(
 
 def _spearman(first: Floats, second: Floats) -> Floats:
     """Correlate the ranks of rows, both (rows, blocks); nan where all of a row are equal."""
-    ranks = [rankdata(drops, axis=1) for drops in (first, second)]
-    centred = [each - each.mean(axis=1, keepdims=True) for each in ranks]
-    lengths = [np.sqrt((each**2).sum(axis=1)) for each in centred]
-    products = (centred[0] * centred[1]).sum(axis=1)  # (rows,)
-    norms = lengths[0] * lengths[1]
+    ranks_a = _centred_ranks(first)
+    ranks_b = _centred_ranks(second)
+    products = (ranks_a * ranks_b).sum(axis=1)  # (rows,)
+    norms = np.linalg.norm(ranks_a, axis=1) * np.linalg.norm(ranks_b, axis=1)
     unknown = np.full(len(products), np.nan)
     correlations: Floats = np.divide(products, norms, where=norms > 0, out=unknown)
     return correlations
+
+
+def _centred_ranks(drops: Floats) -> Floats:
+    ranks = rankdata(drops, axis=1)
+    middle = ranks.mean(axis=1, keepdims=True)
+    centred: Floats = ranks - middle
+    return centred
 
 
 def _drops(

@@ -278,15 +278,21 @@ def _pooled_over_drawn_datasets(
 
 def _known(choices: Sequence[Combination | None]) -> list[Combination]:
     """Return the choices, none where nothing was measured on all the datasets of a scope."""
-    return [choice for choice in choices if choice is not None]
+    known = []
+    for choice in choices:
+        if choice is not None:
+            known.append(choice)
+    return known
 
 
 def _drawn_weights(evidence: Evidence, datasets: Sequence[str]) -> Floats:
     """Draw as many of the datasets as there are; return their weights (draws, datasets)."""
     num_datasets = len(datasets)
     equal = np.full(num_datasets, 1 / num_datasets)
-    times_drawn = np.random.default_rng(SEED).multinomial(num_datasets, equal, RESAMPLES)
-    weights: Floats = times_drawn * np.array(evidence.weights_of(datasets))
+    rng = np.random.default_rng(SEED)
+    times_drawn = rng.multinomial(num_datasets, equal, RESAMPLES)  # (draws, datasets)
+    of_datasets = evidence.weights_of(datasets)
+    weights: Floats = times_drawn * np.array(of_datasets)
     return weights
 
 
