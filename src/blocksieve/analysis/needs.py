@@ -28,6 +28,7 @@ READERS: Mapping[str, Callable[[Sequence[Path]], object]] = {
     "detections": lambda paths: pl.read_parquet(paths[0]),
     "finalist_samples": paired,
     "routing": _read_json,
+    "recommendations": _read_json,
 }
 
 
