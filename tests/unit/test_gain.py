@@ -89,7 +89,7 @@ def test_models_take_turns_on_the_same_prompts(
     models = {NONE: demo_model.model, LIST: demo_model.model, Combination.of((1,)): None}
     asked = []
 
-    def times(model: Any, inputs: Any, num_tokens: int, device: Any) -> tuple[float, float]:
+    def times(model: Any, inputs: Any, num_tokens: int, gpus: Any) -> tuple[float, float]:
         asked.append((id(inputs), inputs["input_ids"].shape[0]))
         return 1.0, 2.0
 
@@ -153,7 +153,20 @@ def test_memory_that_is_given_back_can_be_taken_again() -> None:
         kept = torch.zeros(1000)
         torch.zeros(500, 1000).add_(kept[0])
 
-    assert 4e6 <= gain.peak_bytes(torch.device("cpu"), call) < 4.1e6
+    assert 4e6 <= gain.peak_bytes([], call) < 4.1e6
+
+
+def test_a_gpu_is_waited_for_and_asked_for_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = [torch.device("cuda:0"), torch.device("cuda:1")]
+    waited, reset = [], []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 100)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 130)
+    gain.now(gpus)
+    assert waited == gpus
+    assert gain.peak_bytes(gpus, lambda: None) == 60
+    assert reset == gpus
 
 
 def test_a_recurrent_state_does_not_count_by_the_token() -> None:

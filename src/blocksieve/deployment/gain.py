@@ -164,13 +164,13 @@ class Questions:
 class Clock(LogitsProcessor):  # type: ignore[misc]
     """A model's last logits processor: it changes nothing, but notes when a step's scores come."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, gpus: Sequence[torch.device]) -> None:
+        self.gpus = gpus
         self.times: list[float] = []
 
     def __call__(self, _: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Note the time, once all work on the scores is done."""
-        self.times.append(now(self.device))
+        self.times.append(now(self.gpus))
         return scores
 
 
@@ -263,10 +263,16 @@ def pareto(gains: Sequence[ModelGain]) -> list[str]:
     return list(itertools.compress(measured, on_front(costs)))
 
 
-def now(device: torch.device) -> float:
-    """Return the time in seconds, once the device has done all that it was asked to do."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def gpus_of(model: PreTrainedModel) -> list[torch.device]:
+    """Return the GPUs that hold a model's weights; none for one on the CPU."""
+    devices = {weight.device for weight in model.parameters()}
+    return sorted((device for device in devices if device.type == "cuda"), key=str)
+
+
+def now(gpus: Sequence[torch.device]) -> float:
+    """Return the time in seconds, once the GPUs have done all that they were asked to do."""
+    for gpu in gpus:
+        torch.cuda.synchronize(gpu)
     return time.perf_counter()
 
 
@@ -298,11 +304,12 @@ def _measure(
 
     The first batch warms up, and is where memory is measured.
     """
+    gpus = gpus_of(loaded.model)
     batches = questions.batches(batch_size)
     inputs, num_tokens = _inputs(loaded, questions, batches, None)
     peaks = {}
     for combination, model in models.items():
-        peaks[combination] = peak_bytes(loaded.device, _answering(model, inputs, num_tokens))
+        peaks[combination] = peak_bytes(gpus, _answering(model, inputs, num_tokens))
     first: dict[Combination, list[float]] = {each: [] for each in models}
     further: dict[Combination, list[float]] = {each: [] for each in models}
     for repeat in range(REPEATS):
@@ -310,7 +317,7 @@ def _measure(
         order = list(models)
         random.Random(repeat).shuffle(order)
         for combination in order:
-            times = _times(models[combination], inputs, num_tokens, loaded.device)
+            times = _times(models[combination], inputs, num_tokens, gpus)
             first[combination].append(times[0])
             further[combination].append(times[1])
     results: dict[Combination, AtBatch] = {}
@@ -366,13 +373,13 @@ def _answer(
 
 
 def _times(
-    model: PreTrainedModel, inputs: Inputs, num_tokens: int, device: torch.device
+    model: PreTrainedModel, inputs: Inputs, num_tokens: int, gpus: Sequence[torch.device]
 ) -> tuple[float, float]:
     """Return the seconds to the first token, and on average to each further one."""
-    clock = Clock(device)
+    clock = Clock(gpus)
     copies = {name: value.clone() for name, value in inputs.items()}
     with extra_processors(model, [clock]), rotary_state_kept(model):
-        start = now(device)
+        start = now(gpus)
         model.generate(
             **copies,
             max_new_tokens=num_tokens,
@@ -389,10 +396,12 @@ def _timing(seconds: Sequence[float], of_whole_model: Sequence[float]) -> Timing
     return {"seconds": median_of(seconds), "of_whole": median_of(shares)}
 
 
-def peak_bytes(device: torch.device, answer: Callable[[], object]) -> int:
-    """Return the most memory that a call held at once, beside what was there before it."""
-    if device.type == "cuda":
-        gpus = range(torch.cuda.device_count())
+def peak_bytes(gpus: Sequence[torch.device], answer: Callable[[], object]) -> int:
+    """Return the most memory that a call held at once, beside what was there before it.
+
+    On the GPUs, or in main memory if there are none.
+    """
+    if gpus:
         for gpu in gpus:
             torch.cuda.reset_peak_memory_stats(gpu)
         before: int = sum(torch.cuda.memory_allocated(gpu) for gpu in gpus)
