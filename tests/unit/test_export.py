@@ -2,6 +2,10 @@
 
 import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +212,35 @@ def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     }
     with pytest.raises(ModelError, match="exists already"):
         export(spec, Combination.of((3,)), tmp_path / "out")
+
+
+@pytest.mark.long
+def test_a_killed_export_leaves_no_folder(tmp_path: Path) -> None:
+    saved("llama", tmp_path / "source")
+    code = """
+import os, signal, sys
+from pathlib import Path
+from transformers import PreTrainedModel
+from blocksieve.combination import Combination
+from blocksieve.models.export import export
+from test_export import spec_of
+
+def die(self, folder):
+    (folder / "model.safetensors").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+PreTrainedModel.save_pretrained = die
+folder = Path(sys.argv[1])
+export(spec_of("llama", folder / "source"), Combination.of((2,)), folder / "out")
+"""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"source", ".out.tmp"}
+    export(spec_of("llama", tmp_path / "source"), Combination.of((2,)), tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "out"}
 
 
 def test_all_files_but_config_and_weights_are_the_sources_byte_for_byte(tmp_path: Path) -> None:

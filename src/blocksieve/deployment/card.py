@@ -21,7 +21,6 @@ from blocksieve.models.export import ExportRecord
 from blocksieve.specs import ModelSpec
 from blocksieve.units import PERCENT
 
-CARD = MODEL_CARD
 NOT_STATED = "not stated by the source"
 # What hubs read as a licence that nobody stated.
 UNKNOWN_LICENCE = "unknown"
@@ -38,7 +37,8 @@ MILLISECONDS = 1000
 class CardFacts:
     """All that a card tells.
 
-    `losses`: the rows of the evaluations with this combination on holdout samples. `gain`: what was
+    `losses`: the rows of the evaluations with this combination on samples of one role that chose
+    nothing. `gain`: what was
     measured, of which this combination may be none. `proof` is None if it was never evaluated.
     """
 
@@ -74,7 +74,7 @@ def card(facts: CardFacts) -> str:
 
 def source_licence(folder: Path) -> str | None:
     """Return the licence in the header of a checkpoint's own card; None if there is none."""
-    file = folder / CARD
+    file = folder / MODEL_CARD
     if not file.is_file():
         return None
     text = file.read_text(encoding="utf-8", errors="replace")
@@ -153,13 +153,15 @@ def _losses(facts: CardFacts) -> list[str]:
         )
     header = ("dataset", "task", "whole", "this model", "drop", "95 % interval", "samples")
     note = (
-        "Scores in points (100 times the metric), on holdout samples, which were never used to"
-        " choose the blocks. A drop below 0 is a gain."
+        f"Scores in points (100 times the metric), on {facts.losses['role'][0]} samples, which were"
+        " never used to choose the blocks. A drop below 0 is a gain."
     )
     texts = [note, _table(header, rows)]
     gain = _gain_of(facts, facts.record["removed"])
     if gain is not None and gain["holdout"] is not None:
-        texts.append(f"On average over the datasets: {_mean(gain, facts.gain['unit'])}.")
+        texts.append(
+            f"On average over the datasets, on holdout samples: {_mean(gain, facts.gain['unit'])}."
+        )
     return texts
 
 
@@ -246,7 +248,7 @@ def _conditions(gain: DeploymentDocument) -> str:
     return (
         f"Measured on {conditions['device_name']} ({conditions['device']}), in"
         f" {conditions['dtype']}, attention {conditions['attention']},"
-        f" {conditions['threads']} threads; {versions}. "
+        f" threads: {conditions['threads']}; {versions}. "
         f"Prompts of {conditions['role']} samples with {prompts['least']} to"
         f" {prompts['greatest']} tokens, answers of {answers['greatest']}; whole and pruned models"
         f" took turns, {conditions['repeats']} times after a warm-up. Medians with their 95 %"

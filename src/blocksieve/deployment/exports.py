@@ -11,10 +11,10 @@ import polars as pl
 
 from blocksieve.analysis.pruning_recommendations import RecommendationsDocument
 from blocksieve.combination import NONE, Combination
-from blocksieve.deployment.card import CARD, CardFacts, card, source_licence
+from blocksieve.deployment.card import CardFacts, card, source_licence
 from blocksieve.deployment.proof import Proof, check, measured_answers, prove
 from blocksieve.deployment.recommended import STRATEGIES
-from blocksieve.models.checkpoint import fetch
+from blocksieve.models.checkpoint import MODEL_CARD, fetch
 from blocksieve.models.export import ExportRecord, export, why_not_exportable
 from blocksieve.models.loading import empty_model
 from blocksieve.specs import DatasetSpec, ModelSpec
@@ -103,7 +103,7 @@ def export_proven(
             text = json.dumps(proof, indent=2)
             (staging / PROOF).write_text(f"{text}\n", encoding="utf-8")
         facts = _facts(model, combination, record, proof, files)
-        (staging / CARD).write_text(card(facts), encoding="utf-8")
+        (staging / MODEL_CARD).write_text(card(facts), encoding="utf-8")
 
     export(model, combination, folder, finish)
     if role is None:
@@ -121,14 +121,20 @@ def _facts(
     proof: Proof | None,
     files: RunFiles,
 ) -> CardFacts:
-    evaluations = pl.read_parquet(files.evaluations)
-    is_measured = pl.col("not_evaluable").is_null()
     return CardFacts(
         run=files.run,
         model=model,
         record=record,
         licence=source_licence(fetch(model)),
-        losses=evaluations.filter(is_measured, role="holdout", combination=str(combination)),
+        losses=_losses(pl.read_parquet(files.evaluations), combination),
         gain=json.loads(files.gain.read_text(encoding="utf-8")),
         proof=proof,
     )
+
+
+def _losses(evaluations: pl.DataFrame, combination: Combination) -> pl.DataFrame:
+    """Return a combination's rows on verify samples if there are any, or else on holdout ones."""
+    is_measured = pl.col("not_evaluable").is_null()
+    rows = evaluations.filter(is_measured, combination=str(combination))
+    of_verify = rows.filter(role="verify")
+    return rows.filter(role="holdout") if of_verify.is_empty() else of_verify

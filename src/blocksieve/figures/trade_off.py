@@ -13,6 +13,7 @@ from blocksieve.figures.parts import (
     TICKS,
     ZERO_LINE,
     colour_by,
+    counted,
     figure,
     figure_title,
     panel,
@@ -158,9 +159,10 @@ def _how_to_read(points: pl.DataFrame) -> str:
 
 def _conditions(deployment: Deployment) -> str:
     conditions = deployment["conditions"]
+    threads = counted(conditions["threads"], "thread")
     return (
-        f"times on {conditions['device_name']}, {conditions['dtype']},"
-        f" {conditions['threads']} threads: medians of {conditions['repeats']} prompts or batches,"
+        f"times on {conditions['device_name']}, {conditions['dtype']}, {threads}:"
+        f" medians of {conditions['repeats']} prompts or batches,"
         " whole and pruned in turns, with 95 % intervals"
     )
 
