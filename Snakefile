@@ -25,6 +25,7 @@ rule all:
         rules.analysis.input,
         rules.figures.input,
         rules.report.input,
+        rules.deploy.input,
     localrule: True
 
 

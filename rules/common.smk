@@ -182,6 +182,12 @@ def shards_of_size(datasets, size):
     return shards(datasets, steps)
 
 
+def measured(analysis):
+    """What a figure shows beside its analysis: a run from a given table measures nothing."""
+    gain = searched(results("deployment/deployment.json"))
+    return gain if analysis.measured else []
+
+
 # What an analysis may need beside (`needs` in its registry line).
 NEEDS = dict(
     router=searched(results("router.json")),
@@ -189,6 +195,7 @@ NEEDS = dict(
     finalist_samples=searched(shards(steps=[FINALISTS])),
     routing=results("analysis/routing.json"),
     stability=results("analysis/stability.json"),
+    recommendations=results("analysis/pruning_recommendations.json"),
 )
 
 

@@ -63,6 +63,8 @@ rule propose:
     resources:
         mem_mb=lambda w, attempt: attempt * 1000,
         runtime=lambda w, attempt: attempt * 10,
+    params:
+        exportable=RUN.search.exportable,
     script:
         "../workflow/scripts/propose.py"
 

@@ -1,5 +1,6 @@
 # Draw a figure from the analysis of the same name.
-# in: results/{run}/analysis/{figure}.parquet or .json   out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
+# in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json too
+# out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
 from blocksieve.analysis import FIGURES
 
@@ -8,6 +9,7 @@ rule draw_figure:
     input:
         code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
         analysis=lambda w: results(f"analysis/{w.figure}.{ANALYSES[w.figure].output}"),
+        measured=lambda w: measured(ANALYSES[w.figure]),
     output:
         png=report(
             "results/{run}/figures/{figure}.png",

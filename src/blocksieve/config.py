@@ -218,9 +218,22 @@ def typed(content: Any, schema: Content) -> Any:
     return content
 
 
-def check_against_model(run_spec: RunSpec, num_blocks: int) -> None:
-    """ConfigError if the search would remove every block, or a finalist names one too many."""
+def check_against_model(
+    run_spec: RunSpec, num_blocks: int, num_exportable: int | None = None
+) -> None:
+    """ConfigError if the search would remove every block, or a finalist names one too many.
+
+    `num_exportable`: how many of the blocks an exported checkpoint can lack, if that is known.
+    """
     max_removed = run_spec.search.max_removed
+    if num_exportable is None or not run_spec.search.exportable:
+        num_exportable = num_blocks
+    if num_exportable < min(num_blocks, max_removed):
+        raise ConfigError(
+            f"config: search.exportable: only {num_exportable} of the {num_blocks} blocks can be"
+            f" left out of an exported checkpoint (model.json says why), fewer than"
+            f" search.max_removed ({max_removed}); lower that, or set search.exportable to false"
+        )
     if max_removed >= num_blocks:
         raise ConfigError(
             f"config: search.max_removed: {max_removed} must be less than the {num_blocks} blocks"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
+from blocksieve.combination import Site, block_sites
 from blocksieve.specs import ModelSpec
 
 
@@ -33,6 +34,14 @@ def read_description(path: Path | str) -> ModelDescription:
     """Read a run's `model.json`."""
     description: ModelDescription = json.loads(Path(path).read_text(encoding="utf-8"))
     return description
+
+
+def sites_to_search(description: ModelDescription, exportable: bool) -> list[Site]:
+    """Return all blocks of a model, or those alone that an exported checkpoint can lack."""
+    sites = block_sites(description["num_blocks"])
+    if not exportable:
+        return sites
+    return [site for site in sites if str(site) not in description["not_exportable"]]
 
 
 def as_described(model: ModelSpec, description: ModelDescription) -> ModelSpec:

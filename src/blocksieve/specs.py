@@ -124,6 +124,7 @@ class SearchSpec:
     exhaustive_sizes: list[int]
     jobs_per_step: int
     weak_baseline: Literal["stop", "go_on"] = "stop"
+    exportable: bool = False
 
 
 @dataclass(frozen=True)

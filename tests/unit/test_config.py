@@ -177,6 +177,15 @@ def test_more_blocks_removed_than_the_model_has() -> None:
         check_against_model(resolve(DEFAULT, ROOT), 4)
 
 
+def test_a_search_among_exportable_blocks_alone_needs_enough_of_them() -> None:
+    search = DEFAULT["search"] | {"exportable": True}
+    limited = resolve(DEFAULT | {"search": search}, ROOT)
+    check_against_model(limited, 16, num_exportable=4)
+    with pytest.raises(ConfigError, match=r"search\.exportable: only 3 of the 16 blocks"):
+        check_against_model(limited, 16, num_exportable=3)
+    check_against_model(resolve(DEFAULT, ROOT), 16, num_exportable=0)
+
+
 def test_every_key_is_described_and_documented() -> None:
     documented = (ROOT / "config/README.md").read_text()
     for path, schema in [*keys(SCHEMA), *keys(SCHEMA["$defs"]["dataset"])]:

@@ -2,6 +2,10 @@
 
 import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +14,15 @@ import torch
 import zoo
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, block_sites
 from blocksieve.errors import ModelError
-from blocksieve.models import pruned_config, view
+from blocksieve.model_description import sites_to_search
+from blocksieve.models import describe, pruned_config, view
+from blocksieve.models.blocks import find_blocks
 from blocksieve.models.describe import describe_model
 from blocksieve.models.export import export, why_not_exportable
 from blocksieve.models.loading import empty_model
+from blocksieve.search.plan import propose
 from blocksieve.specs import ModelSpec
 
 # A single block, the first, the last, and two pairs.
@@ -207,6 +214,35 @@ def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Monkey
         export(spec, Combination.of((3,)), tmp_path / "out")
 
 
+@pytest.mark.long
+def test_a_killed_export_leaves_no_folder(tmp_path: Path) -> None:
+    saved("llama", tmp_path / "source")
+    code = """
+import os, signal, sys
+from pathlib import Path
+from transformers import PreTrainedModel
+from blocksieve.combination import Combination
+from blocksieve.models.export import export
+from test_export import spec_of
+
+def die(self, folder):
+    (folder / "model.safetensors").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+PreTrainedModel.save_pretrained = die
+folder = Path(sys.argv[1])
+export(spec_of("llama", folder / "source"), Combination.of((2,)), folder / "out")
+"""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"source", ".out.tmp"}
+    export(spec_of("llama", tmp_path / "source"), Combination.of((2,)), tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "out"}
+
+
 def test_all_files_but_config_and_weights_are_the_sources_byte_for_byte(tmp_path: Path) -> None:
     source = tmp_path / "source"
     spec, _ = saved("llama", source)
@@ -249,7 +285,39 @@ def test_a_models_description_says_which_blocks_cannot_be_exported(tmp_path: Pat
     assert describe_model(plain)["not_exportable"] == {}
 
 
+def test_a_search_may_be_told_to_consider_exportable_blocks_only(tmp_path: Path) -> None:
+    periodic, _ = saved("jamba", tmp_path / "jamba")
+    description = describe_model(periodic)
+    assert sites_to_search(description, exportable=False) == block_sites(6)
+    sites = sites_to_search(description, exportable=True)
+    assert [str(site) for site in sites] == ["5"]
+    plan = propose("single", sites, [], [], [])
+    assert [str(each) for each in plan.part(0, 1)] == ["none", "5"]
+
+
 def test_half_a_block_is_refused(tmp_path: Path) -> None:
     spec, _ = saved("llama", tmp_path / "source")
     with pytest.raises(ModelError, match="no block without its attention or its MLP"):
         export(spec, Combination.parse("2a"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_trying_equal_blocks_once_gives_the_reasons_of_trying_all(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, _ = saved(name, tmp_path / "source")
+    empty = empty_model(spec)
+    expected = {}
+    for block in range(zoo.BLOCKS):
+        combination = Combination.of((block,))
+        expected[combination] = why_not_exportable(spec, empty, combination)
+    tried = []
+
+    def why(model: ModelSpec, empty: Any, combination: Combination) -> str | None:
+        tried.append(combination)
+        return expected[combination]
+
+    monkeypatch.setattr(describe, "why_not_exportable", why)
+    assert describe._reasons(spec, empty, find_blocks(empty)) == expected
+    if name == "llava":
+        assert tried == [Combination.of((0,))]

@@ -13,10 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from blocksieve import shards
 from blocksieve.combination import NONE, Combination
-from blocksieve.deployment import stock_answers
+from blocksieve.deployment import exports, stock_answers
+from blocksieve.deployment.exports import RunFiles, export_proven
 from blocksieve.deployment.proof import check, measured_answers, prove
 from blocksieve.deployment.recommended import combination_of
 from blocksieve.errors import ConfigError, ModelError
+from blocksieve.evaluations import merge_shards
 from blocksieve.files import file_hash
 from blocksieve.models.export import export
 from blocksieve.search.evaluate import evaluate, metadata_of
@@ -27,8 +29,8 @@ LIST = Combination.of((4, 13))
 
 
 @pytest.fixture(scope="module")
-def measured(demo_samples, demo_model_config: ModelSpec, tmp_path_factory: Any) -> Any:
-    """Role and answers of two datasets, as a run's shards hold them."""
+def run_files(demo_samples, demo_model_config: ModelSpec, tmp_path_factory: Any) -> RunFiles:
+    """What a run on two datasets leaves."""
     folder = tmp_path_factory.mktemp("run")
     definitions, tables, paths = {}, {}, []
     for dataset in ("demo_vqa", "demo_caption"):
@@ -41,8 +43,19 @@ def measured(demo_samples, demo_model_config: ModelSpec, tmp_path_factory: Any) 
         paths.append(folder / f"{dataset}.shard.parquet")
         shards.write(paths[-1], dataset, evaluation.rows, metadata_of(task, evaluation.computed))
         definitions[dataset] = definition
-    assert measured_answers(Combination.of((7,)), definitions, tables, paths) == (None, {})
-    return measured_answers(LIST, definitions, tables, paths)
+    gain = folder / "deployment.json"
+    gain.write_text('{"models": [], "unit": "%"}')
+    evaluations = folder / "evaluations.parquet"
+    merge_shards(definitions, paths, 0).write_parquet(evaluations)
+    return RunFiles("demo", definitions, tables, paths, evaluations, gain)
+
+
+@pytest.fixture(scope="module")
+def measured(run_files: RunFiles) -> Any:
+    """Role and answers, as the run's shards hold them."""
+    files = (run_files.definitions, run_files.tables, run_files.shards)
+    assert measured_answers(Combination.of((7,)), *files) == (None, {})
+    return measured_answers(LIST, *files)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +151,35 @@ def test_a_near_tie_that_differs_is_counted_and_does_not_fail(
     proof = prove(checkpoint, demo_model_config, LIST, role, changed)
     assert (proof["equal"], proof["near_ties"], proof["first_difference"]) == (10, 2, None)
     check(proof, checkpoint)
+
+
+def test_an_export_has_its_name_once_it_is_proven_and_has_its_card(
+    demo_model_config: ModelSpec,
+    run_files: RunFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / str(LIST)
+
+    def prove_tampered(checkpoint: Path, *arguments: Any) -> Any:
+        assert not folder.exists()
+        tamper(checkpoint, factor=-30, record=True)
+        return prove(checkpoint, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "prove", prove_tampered)
+        with pytest.raises(ModelError, match="does not answer as combination 4-13 was measured"):
+            export_proven(demo_model_config, LIST, folder, run_files)
+    assert list(tmp_path.iterdir()) == []
+    proof = export_proven(demo_model_config, LIST, folder, run_files)
+    assert proof is not None
+    assert json.loads((folder / "blocksieve-proof.json").read_text()) == proof
+    card = (folder / "README.md").read_text()
+    assert "license: apache-2.0" in card
+    assert "12 token for token as the search measured" in card
+    assert "blocksieve export demo --list 4-13 --out FOLDER" in card
+    assert "Not measured on samples that were never used to choose." in card  # no holdout
+    assert [path.name for path in tmp_path.iterdir()] == ["4-13"]
 
 
 def test_the_judge_imports_transformers_and_nothing_of_the_package(tmp_path: Path) -> None:

@@ -1,24 +1,73 @@
-"""From the recommended lists to checkpoints, each with a proof of its answers."""
+"""From the recommended lists to checkpoints: what is gained, the proof, the card, and faults."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Workflow
+from safetensors.torch import load_file, save_file
 
-LIMITS = "analysis={max_drop: {conservative: 0, balanced: 50, aggressive: 400}}"
+LIMITS = ("--config", "analysis={max_drop: {conservative: 0, balanced: 50, aggressive: 400}}")
 
 
 def read(workflow: Workflow, path: str) -> Any:
     return json.loads(workflow.results(path).read_text())
 
 
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Let a folder lie on a disk of its own, with the files that lie in it but no folders."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    copies = folder.with_name("copies")
+    copies.mkdir()
+    for file in files:
+        shutil.copy2(file, copies)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        for file in copies.iterdir():
+            shutil.copy2(file, folder)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        shutil.rmtree(copies)
+
+
+def export_alone(workflow: Workflow, blocks: str) -> subprocess.CompletedProcess[str]:
+    """Call the command for one list."""
+    command = [sys.executable, "-m", "blocksieve", "export", "reduced", "--out", "mine"]
+    return subprocess.run(
+        [*command, "--list", blocks],
+        cwd=workflow.folder,
+        env=os.environ | {"PYTHONPATH": str(workflow.folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def tamper_with_the_source(workflow: Workflow) -> None:
+    """Change a weight of the whole model so that no date tells."""
+    file = workflow.folder / "models/demo-vlm/model.safetensors"
+    date = file.stat()
+    weights = load_file(file)
+    name = next(name for name in weights if name.endswith("layers.3.mlp.down_proj.weight"))
+    weights[name] *= -30
+    save_file(weights, file, metadata={"format": "pt"})
+    os.utime(file, ns=(date.st_atime_ns, date.st_mtime_ns))
+
+
 @pytest.mark.long
 def test_recommended_lists_become_checkpoints_that_answer_as_measured(finished: Workflow) -> None:
-    finished.run("deploy", "--config", LIMITS)
+    finished.run("deploy", *LIMITS)
     strategies = read(finished, "analysis/pruning_recommendations.json")["strategies"]
     recommended = {each["combination"] for each in strategies.values()} - {"none"}
     assert recommended
@@ -29,25 +78,40 @@ def test_recommended_lists_become_checkpoints_that_answer_as_measured(finished: 
     for proof in read(finished, "deployment/proof.json"):
         assert proof["role"] == "holdout"
         assert proof["equal"] == proof["samples"] > 0
-    assert finished.planned("deploy", "--config", LIMITS) == set()
+        card = (folder / proof["combination"] / "README.md").read_text()
+        assert card.startswith("---\nbase_model: models/demo-vlm\n")
+        assert f"{proof['equal']} token for token as the search measured" in card
+        assert f"blocksieve export reduced --list {proof['combination']} --out" in card
+        assert "| first token, 12 prompts at once, ms |" in card
+        assert "| demo_caption | Captioning |" in card
+    gain = read(finished, "deployment/deployment.json")
+    assert [each["size"] for each in gain["models"]] == [0, 1, 2]
+    assert gain["conditions"]["threads"] == 1
+    sizes = [each["parameters"] for each in gain["models"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert finished.planned("deploy", *LIMITS) == set()
 
-    weights = folder / exports[0]["combination"] / "model.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
-    again = finished.call("deploy", "--forcerun", "prove_exports", "--config", LIMITS)
-    assert again.returncode == 1
-    assert "model.safetensors is not as it was exported" in again.stderr
-
-    command = [sys.executable, "-m", "blocksieve", "export", "reduced", "--out", "mine", "--list"]
-    environment = os.environ | {"PYTHONPATH": str(finished.folder / "src")}
-    options = {"cwd": finished.folder, "env": environment, "capture_output": True, "text": True}
-    done = subprocess.run([*command, "3"], check=True, **options)
-    assert "answers are token for token those measured" in done.stderr
-    proof = json.loads((finished.folder / "mine/blocksieve-proof.json").read_text())
+    # Of the faults below, each ends the run with a line that says which, and leaves no checkpoint.
+    force = ("deploy", "--forcerun", "export_lists", *LIMITS)
+    with small_disk(finished.results("deployment"), "4m"):
+        full = finished.call(*force)
+        assert full.returncode == 1
+        assert "No space left on device" in full.stderr
+        assert not list(folder.glob("*/*"))
+    alone = export_alone(finished, "3")
+    assert "answers are token for token those measured" in alone.stderr, alone.stderr
+    mine = finished.folder / "mine"
+    proof = json.loads((mine / "blocksieve-proof.json").read_text())
     assert proof["equal"] == proof["samples"] > 0
-    twice = subprocess.run([*command, "3"], check=False, **options)
+    assert "Not measured: the run measures the best list" in (mine / "README.md").read_text()
+    twice = export_alone(finished, "3")
     assert (twice.returncode, twice.stderr) == (
         1,
         "error: mine exists already; name a new folder, or delete it first\n",
     )
+    tamper_with_the_source(finished)
+    tampered = finished.call(*force)
+    assert tampered.returncode == 1
+    assert "was measured: " in tampered.stderr, tampered.stderr
+    assert "answers differ, first in dataset" in tampered.stderr
+    assert not list(folder.glob("*/*"))

@@ -41,6 +41,9 @@ PROMISED = (
     "report/comprehensive_report.txt",
     "report/comprehensive_report.md",
     "report/times.md",
+    "deployment/deployment.json",
+    "deployment/exports.json",
+    "deployment/proof.json",
 )
 
 

@@ -14,5 +14,6 @@ if TYPE_CHECKING:
 with job(snakemake):
     module = importlib.import_module(f"blocksieve.figures.{snakemake.wildcards.figure}")
     result = read_result(Path(snakemake.input.analysis[0]))
-    chart = module.draw(result, snakemake.params.across_datasets)
+    measured = [read_result(Path(path)) for path in snakemake.input.measured]
+    chart = module.draw(result, snakemake.params.across_datasets, *measured)
     save_chart(chart, *(Path(snakemake.output[kind]) for kind in ("png", "svg", "json")))

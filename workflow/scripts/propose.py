@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocksieve.combination import block_sites
 from blocksieve.jobs import job
-from blocksieve.model_description import read_description
+from blocksieve.model_description import read_description, sites_to_search
 from blocksieve.search.plan import propose, write_plan
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ with job(snakemake):
     description = read_description(files.model)
     plan = propose(
         snakemake.wildcards.step,
-        sites=block_sites(description["num_blocks"]),
+        sites=sites_to_search(description, snakemake.params.exportable),
         own_beam=[Path(path) for path in files.own_beam],
         generic_beam=[Path(path) for path in files.generic_beam],
         finalists=[Path(path) for path in files.finalists],

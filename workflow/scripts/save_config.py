@@ -18,5 +18,8 @@ if TYPE_CHECKING:
 with job(snakemake):
     config = json.loads(snakemake.params.config)
     for path in snakemake.input.model:
-        check_against_model(RunSpec.of(config), read_description(path)["num_blocks"])
+        description = read_description(path)
+        num_blocks = description["num_blocks"]
+        num_exportable = num_blocks - len(description["not_exportable"])
+        check_against_model(RunSpec.of(config), num_blocks, num_exportable)
     write_text(Path(snakemake.output[0]), yaml.safe_dump(config, allow_unicode=True))

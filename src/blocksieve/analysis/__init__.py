@@ -15,15 +15,18 @@ class Analysis:
     `figure`: whether figures/ has a module of the same name.
     `section`: whether report/ has a module of the same name; the report is in this order.
     `needs`: what `analyse` takes beside the evidence, by keyword.
+    `measured`: whether the figure also shows deployment.json, which is measured times.
     """
 
     output: Literal["parquet", "json"] = "parquet"
     figure: bool = True
     section: bool = True
     needs: tuple[str, ...] = ()
+    measured: bool = False
 
 
 ANALYSES: dict[str, Analysis] = {
+    "trade_off": Analysis(output="json", needs=("recommendations",), measured=True),
     "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
     "rankings_by_num_removed": Analysis(),
     "held_out": Analysis(output="json"),

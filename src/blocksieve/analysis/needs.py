@@ -29,6 +29,7 @@ READERS: Mapping[str, Callable[[Sequence[Path]], object]] = {
     "finalist_samples": paired,
     "routing": _read_json,
     "stability": _read_json,
+    "recommendations": _read_json,
 }
 
 

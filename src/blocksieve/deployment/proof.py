@@ -143,7 +143,7 @@ def check(proof: Proof, checkpoint: Path) -> None:
             f"{checkpoint} does not answer as combination {proof['combination']} was measured: "
             f"{num_different} of {proof['samples']} answers differ, first in dataset "
             f"{first['dataset']}, sample {first['sample_id']}: tokens {first['exported']} "
-            f"in place of {first['measured']}; do not use this checkpoint"
+            f"in place of {first['measured']}; nothing is written"
         )
     logger.info(
         "%s: %d of %d answers are token for token those measured, %d differ in near ties",

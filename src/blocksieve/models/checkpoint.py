@@ -13,6 +13,8 @@ WEIGHTS = (".safetensors", ".gguf")
 DECISIVE = (*WEIGHTS, ".json", ".jinja", ".model", ".txt", ".py")
 # Second copies of the weights, in other formats, that some hub repositories hold.
 COPIES = ("consolidated*", "original/*", "onnx/*")
+# The model card, which names the licence.
+MODEL_CARD = "README.md"
 
 
 def locate(model: ModelSpec) -> str:
@@ -51,7 +53,7 @@ def fetch(model: ModelSpec) -> Path:
     from huggingface_hub import snapshot_download
 
     # A GGUF repository holds one file per quantisation: of these only the named file is fetched.
-    patterns = [f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf"]
+    patterns = [MODEL_CARD, *(f"*{suffix}" for suffix in DECISIVE if suffix != ".gguf")]
     if model.gguf_file is not None:
         patterns.append(model.gguf_file)
     try:

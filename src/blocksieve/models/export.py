@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -72,6 +72,10 @@ class ExportRecord(TypedDict):
     versions: dict[str, str]
 
 
+Finish = Callable[[Path, ExportRecord], None]
+"""What is done with a folder that is written, before it gets its name."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What is to be written, without any weights: `stock` has tensors of no content."""
@@ -83,8 +87,12 @@ class _Plan:
     num_blocks: int
 
 
-def export(model: ModelSpec, combination: Combination, folder: Path) -> ExportRecord:
+def export(
+    model: ModelSpec, combination: Combination, folder: Path, finish: Finish | None = None
+) -> ExportRecord:
     """Write the model without the combination's blocks into a new folder, whole or not at all.
+
+    `finish` may refuse what was written by an error, or add to it, before the folder gets its name.
 
     The stock class of the edited config must be, module by module, the model that is evaluated;
     its weights must survive a save and a load. ModelError with the first difference if not, or if
@@ -103,6 +111,8 @@ def export(model: ModelSpec, combination: Combination, folder: Path) -> ExportRe
         _check_reload(spec, combination, staging)
         record = _record(spec, source, plan, staging, copied)
         (staging / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        if finish is not None:
+            finish(staging, record)
     _log(spec, folder, record)
     return record
 

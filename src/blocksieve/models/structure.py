@@ -6,6 +6,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from blocksieve.models.blocks import BlockList
+from blocksieve.models.view import NUMBERS_INSIDE_BLOCK, SIBLING_LISTS
+
 # Attributes that differ without any effect.
 # An entry's comment names types of transformers 5.24 that have it.
 UNREAD = (
@@ -43,6 +46,42 @@ def first_difference(
         if path not in evaluated_modules:
             return f"{path} would be there, which it is not in what was evaluated"
     return None
+
+
+def block_signatures(block_list: BlockList) -> list[str]:
+    """Return a text for each block, equal where nothing but their place tells two blocks apart.
+
+    It holds classes, shapes and plain attributes of the block, of the modules that lie beside it,
+    and its entries in lists of the module that owns the blocks.
+    """
+    owner = block_list.owner
+    num_blocks = len(block_list.blocks)
+    lists = [block_list.blocks]
+    lists += [owner._modules[name] for name in SIBLING_LISTS if name in owner._modules]
+    entries = []
+    for key, values in _plain_attributes(owner).items():
+        if isinstance(values, (list, tuple)) and len(values) == num_blocks:
+            entries.append((key, values))
+    signatures = []
+    for number in range(num_blocks):
+        parts = [(key, values[number]) for key, values in entries]
+        for modules in lists:
+            parts += _module_signature(modules[number], number)
+        signatures.append(repr(parts))
+    return signatures
+
+
+def _module_signature(block: nn.Module, number: int) -> Iterator[tuple[str, object]]:
+    """Yield what tells a block from others; its own number, which a removal changes, does not."""
+    for path, module in block.named_modules():
+        plain = _plain_attributes(module)
+        for name in NUMBERS_INSIDE_BLOCK:
+            if plain.get(name) == number:
+                del plain[name]
+        yield path, type(module).__name__
+        yield "parameters", _shapes(module._parameters)
+        yield "buffers", _shapes(module._buffers)
+        yield "attributes", sorted(plain.items())
 
 
 def _differences(

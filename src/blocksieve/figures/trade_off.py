@@ -1,0 +1,393 @@
+"""Draw what is lost, and what is gained, at every number of removed blocks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypedDict
+
+import altair as alt
+import polars as pl
+from altair.typing import ChartType
+
+from blocksieve.figures.parts import (
+    LINEAR,
+    LOGARITHMIC,
+    TICKS,
+    ZERO_LINE,
+    colour_by,
+    counted,
+    figure,
+    figure_title,
+    panel,
+    sentence,
+    shape_by,
+)
+from blocksieve.figures.theme import CATEGORIES, DASHED, INK, SUBDUED
+from blocksieve.units import UNITS, Scale, drop_title
+
+TITLE = "Trade-off: what removing blocks costs, and what it saves"
+CURVES = {
+    "generic": "one list for all tasks",
+    "task_type": "one list per task type",
+    "pooled": "one list per dataset (recommended choice)",
+    "own": "one list per dataset, by its own drops alone",
+}
+# Pixels.
+WIDTH = 620
+HEIGHT = 300
+STRIP_HEIGHT = 84
+DOT = 62
+RING = 260
+# Between the curves at one number of blocks, as a share of a block.
+GAP = 0.13
+# Beyond this drop an axis is logarithmic, so that limits near 0 are still told apart.
+STEEP = 25
+# How far beyond the data a limit may lie and still be drawn, as a share of their height.
+NEAR = 1.6
+PERCENT = 100
+MILLISECONDS = 1000
+
+Time = Literal["first_token", "further_token"]
+TIMES: dict[Time, str] = {
+    "first_token": "Time to the first token",
+    "further_token": "Time per further token",
+}
+
+
+class Interval(TypedDict):
+    """A drop with the ends of its interval."""
+
+    drop: float | None
+    low: float | None
+    high: float | None
+
+
+class Recommended(Interval):
+    """A combination that strategies recommend."""
+
+    strategies: list[str]
+    size: int
+    combination: str
+
+
+class TradeOff(TypedDict):
+    """The parts of trade_off.json that are drawn; points follow its schema."""
+
+    limits: dict[str, float]
+    points: list[dict[str, object]]
+    recommended: list[Recommended]
+
+
+class Median(TypedDict):
+    """A median with the ends of its interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+class Timing(TypedDict):
+    """Seconds, and as a share of the whole model's."""
+
+    seconds: Median
+    of_whole: Median
+
+
+class AtBatch(TypedDict):
+    """Times where so many prompts are answered at once."""
+
+    batch_size: int
+    first_token: Timing
+    further_token: Timing
+
+
+class Model(TypedDict):
+    """What a model without some blocks takes."""
+
+    combination: str
+    size: int
+    parameters: int
+    at_batch: list[AtBatch]
+
+
+class Conditions(TypedDict):
+    """What times depend on."""
+
+    device_name: str
+    dtype: str
+    threads: int
+    repeats: int
+
+
+class Deployment(TypedDict):
+    """The parts of deployment.json that are drawn; the first model is the whole one."""
+
+    conditions: Conditions
+    models: list[Model]
+
+
+def draw(document: TradeOff, scale: Scale, deployment: Deployment | None = None) -> ChartType:
+    """Draw the document of `trade_off`, in % of the baseline or pp; times only if measured."""
+    if not document["points"]:
+        text = "No list was measured on samples that were never used to choose."
+        return figure([sentence("Holdout", text)], TITLE, [])
+    points = pl.DataFrame(document["points"], infer_schema_length=None)
+    points = points.cast({"drop": pl.Float64, "low": pl.Float64, "high": pl.Float64})
+    points = points.drop_nulls("drop")
+    largest = int(points["size"].max())  # type: ignore[arg-type]
+    x = _size_axis(largest)
+    panels = [_losses(points, document, scale, x.title("blocks removed"))]
+    subtitle = [_how_to_read(points)]
+    if deployment is not None:
+        panels.append(_parameters(deployment, x))
+        panels += [_times(deployment, time, x) for time in TIMES]
+        subtitle.append(_conditions(deployment))
+    chart: ChartType = alt.VConcatChart(vconcat=panels, spacing=16).resolve_scale(
+        color="independent",
+        shape="independent",
+        y="independent",
+    )
+    chart.title = figure_title(TITLE, subtitle)
+    return chart
+
+
+def _how_to_read(points: pl.DataFrame) -> str:
+    samples = int(points["samples"].max())  # type: ignore[arg-type]
+    return (
+        f"{samples:,} holdout samples, which chose nothing; bars: 95 % intervals; filled: no point"
+        " of its curve loses less with as many blocks removed or more"
+    )
+
+
+def _conditions(deployment: Deployment) -> str:
+    conditions = deployment["conditions"]
+    threads = counted(conditions["threads"], "thread")
+    return (
+        f"times on {conditions['device_name']}, {conditions['dtype']}, {threads}:"
+        f" medians of {conditions['repeats']} prompts or batches,"
+        " whole and pruned in turns, with 95 % intervals"
+    )
+
+
+def _size_axis(largest: int) -> alt.X:
+    x = alt.X("x:Q", title=None)
+    x = x.scale(domain=[0.5, largest + 0.5], nice=False)
+    return x.axis(values=list(range(1, largest + 1)), format="d", grid=False)
+
+
+def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) -> ChartType:
+    """Draw a curve per way of choosing, the limits, and a ring around what is recommended."""
+    top = _greatest(points)
+    limits = _drawn_limits(document["limits"], top)
+    y = _drop_axis(points, limits, scale)
+    labels = [label for curve, label in CURVES.items() if curve in set(points["curve"])]
+    rows = points.with_columns(
+        label=pl.col("curve").replace_strict(CURVES),
+        x=pl.col("size") + pl.col("curve").replace_strict(_offsets(), return_dtype=pl.Float64),
+    )
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        columns=2,
+        symbolSize=DOT,
+        symbolOpacity=1,
+        labelFontSize=11,
+    )
+    colour = colour_by("label", labels, None).legend(legend)
+    shape = shape_by("label", labels, None).legend(legend)
+    base = alt.Chart(rows)
+    layers = [
+        *_limit_layers(limits, scale, y),
+        base.mark_line(strokeWidth=1.5, opacity=0.45).encode(x=x, y=y, color=colour),
+        _whiskers(rows, x, y.copy(), colour),
+        *_dots(rows, x, y, colour, shape),
+        *_rings(document["recommended"], rows, x, y),
+    ]
+    beyond = [name for name in document["limits"] if name not in limits]
+    title = f"{drop_title(scale, 'mean')} on holdout samples".capitalize()
+    if beyond:
+        names = ", ".join(f"{name} {document['limits'][name]:g}" for name in beyond)
+        title += f"; limits beyond the axis: {names} {UNITS[scale]}"
+    return panel(layers, title, width=WIDTH, height=HEIGHT)
+
+
+def _offsets() -> dict[str, float]:
+    middle = (len(CURVES) - 1) / 2
+    return {curve: GAP * (place - middle) for place, curve in enumerate(CURVES)}
+
+
+def _greatest(points: pl.DataFrame) -> float:
+    highs = points.select(pl.max_horizontal("drop", "high"))
+    return float(highs.to_series().max())  # type: ignore[arg-type]
+
+
+def _drawn_limits(limits: Mapping[str, float], top: float) -> dict[str, float]:
+    """Return the limits that data reach or come near to, and the least one in any case."""
+    end = max(NEAR * top, min(limits.values()))
+    return {name: limit for name, limit in limits.items() if limit <= end}
+
+
+def _drop_axis(points: pl.DataFrame, limits: Mapping[str, float], scale: Scale) -> alt.Y:
+    lows = points.select(pl.min_horizontal("drop", "low")).to_series()
+    low = min(0.0, float(lows.min()))  # type: ignore[arg-type]
+    high = max(_greatest(points), 1.0, *limits.values())
+    y = alt.Y("drop:Q", title=drop_title(scale))
+    domain = [low - 0.03 * (high - low), high + 0.1 * (high - low)]
+    if high <= STEEP:
+        return y.scale(domain=domain, nice=False).axis(gridColor=ZERO_LINE, tickCount=7)
+    y = y.title(f"{drop_title(scale)}, {LOGARITHMIC}")
+    y = y.scale(type="symlog", constant=LINEAR, domain=domain, nice=False)
+    return y.axis(gridColor=ZERO_LINE, values=TICKS)
+
+
+def _limit_layers(limits: Mapping[str, float], scale: Scale, y: alt.Y) -> list[ChartType]:
+    rows = []
+    for name, limit in limits.items():
+        text = f"{name} limit, {limit:g} {UNITS[scale]}"
+        rows.append({"drop": float(limit), "text": text})
+    if not rows:
+        return []
+    base = alt.Chart(pl.DataFrame(rows))
+    lines = base.mark_rule(color=SUBDUED, strokeDash=DASHED)
+    names = base.mark_text(
+        align="left",
+        baseline="middle",
+        dx=6,
+        color=SUBDUED,
+        fontSize=10,
+    )
+    return [lines.encode(y=y), names.encode(x=alt.value(WIDTH), y=y, text="text:N")]
+
+
+def _whiskers(
+    rows: pl.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color, opacity: float = 0.75
+) -> ChartType:
+    with_interval = alt.Chart(rows.drop_nulls(["low", "high"]))
+    y.shorthand = "low:Q"
+    bars = with_interval.mark_rule(strokeWidth=2, opacity=opacity)
+    chart: ChartType = bars.encode(x=x, y=y, y2="high:Q", color=colour)
+    return chart
+
+
+def _dots(
+    rows: pl.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color, shape: alt.Shape
+) -> list[ChartType]:
+    """Draw filled dots on the curves' fronts, and open ones behind them."""
+    open_dots = alt.Chart(rows.filter(~pl.col("on_front")))
+    open_dots = open_dots.mark_point(size=DOT, fill="white", opacity=1, strokeWidth=1.8)
+    filled = alt.Chart(rows.filter("on_front"))
+    filled = filled.mark_point(size=DOT, filled=True, opacity=1)
+    return [
+        open_dots.encode(x=x, y=y, color=colour, shape=shape),
+        filled.encode(x=x, y=y, color=colour, shape=shape),
+    ]
+
+
+def _rings(
+    recommended: Sequence[Recommended], points: pl.DataFrame, x: alt.X, y: alt.Y
+) -> list[ChartType]:
+    """Draw rings around the recommended lists, among the generic ones, and name them above all."""
+    if not recommended:
+        return []
+    middle = (points["size"].max() + 1) / 2  # type: ignore[operator]
+    rows = []
+    for each in recommended:
+        of_size = points.filter(size=each["size"])
+        rows.append(
+            {
+                "x": each["size"] + _offsets()["generic"],
+                "drop": each["drop"],
+                "top": max(_greatest(of_size), each["drop"] or 0.0),
+                "text": [", ".join(each["strategies"]), f"blocks {each['combination']}"],
+                "at_right": each["size"] > middle,
+            }
+        )
+    table = pl.DataFrame(rows)
+    rings = alt.Chart(table).mark_point(size=RING, shape="circle", color=INK, strokeWidth=1.6)
+    layers = [rings.encode(x=x, y=y)]
+    top = y.copy()
+    top.shorthand = "top:Q"
+    for at_right in (True, False):
+        names = alt.Chart(table.filter(at_right=at_right)).mark_text(
+            align="right" if at_right else "left",
+            baseline="bottom",
+            dy=-20,
+            dx=30 if at_right else -14,
+            lineHeight=13,
+            fontSize=11,
+            fontWeight="bold",
+            color=INK,
+        )
+        layers.append(names.encode(x=x, y=top, text="text:N"))
+    return layers
+
+
+def _parameters(deployment: Deployment, x: alt.X) -> ChartType:
+    whole, *pruned = deployment["models"]
+    rows = []
+    for model in pruned:
+        share = PERCENT * model["parameters"] / whole["parameters"]
+        rows.append({"x": float(model["size"]), "share": share})
+    y = _share_axis()
+    base = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y)
+    numbers = base.mark_text(dy=-11, fontSize=10, color=INK)
+    layers = [
+        _whole_line(y),
+        base.mark_line(strokeWidth=1.5, opacity=0.45, color=INK),
+        base.mark_point(size=DOT, filled=True, opacity=1, color=INK),
+        numbers.encode(text=alt.Text("share:Q", format=".0f")),
+    ]
+    millions = whole["parameters"] / 1e6
+    title = f"Parameters, % of the whole model's {millions:,.1f} million"
+    return panel(layers, title, width=WIDTH, height=STRIP_HEIGHT)
+
+
+def _times(deployment: Deployment, time: Time, x: alt.X) -> ChartType:
+    """Draw a time of every model as a share of the whole one's, a curve per batch size."""
+    whole, *pruned = deployment["models"]
+    rows = []
+    labels = []
+    for place, at_batch in enumerate(whole["at_batch"]):
+        milliseconds = MILLISECONDS * at_batch[time]["seconds"]["median"]
+        label = f"{_batch_name(at_batch)}: 100 % is {milliseconds:,.3g} ms"
+        labels.append(label)
+        for model in pruned:
+            of_whole = model["at_batch"][place][time]["of_whole"]
+            rows.append(
+                {
+                    "x": model["size"] + GAP * (place - 0.5),
+                    "label": label,
+                    "share": PERCENT * of_whole["median"],
+                    "low": PERCENT * of_whole["low"],
+                    "high": PERCENT * of_whole["high"],
+                }
+            )
+    table = pl.DataFrame(rows)
+    legend = alt.Legend(title=None, orient="right", symbolSize=DOT, symbolOpacity=1, offset=10)
+    colours = alt.Scale(domain=labels, range=CATEGORIES[4:])
+    colour = alt.Color("label:N", scale=colours, legend=legend)
+    shape = shape_by("label", labels, None).legend(legend)
+    y = _share_axis()
+    base = alt.Chart(table).encode(x=x, color=colour)
+    layers = [
+        _whole_line(y),
+        base.mark_line(strokeWidth=1.5, opacity=0.45).encode(y=y),
+        _whiskers(table, x, _share_axis(), colour),
+        base.mark_point(size=DOT, filled=True, opacity=1).encode(y=y, shape=shape),
+    ]
+    title = f"{TIMES[time]}, % of the whole model's"
+    return panel(layers, title, width=WIDTH, height=STRIP_HEIGHT)
+
+
+def _batch_name(at_batch: AtBatch) -> str:
+    size = at_batch["batch_size"]
+    return "one prompt" if size == 1 else f"{size} prompts at once"
+
+
+def _share_axis() -> alt.Y:
+    y = alt.Y("share:Q", title=None).scale(zero=False, nice=True, padding=8)
+    return y.axis(tickCount=4, labelExpr="datum.label + ' %'")
+
+
+def _whole_line(y: alt.Y) -> ChartType:
+    line = alt.Chart(pl.DataFrame({"share": [100.0]})).mark_rule(color=SUBDUED, strokeDash=DASHED)
+    chart: ChartType = line.encode(y=y)
+    return chart
