@@ -1,5 +1,6 @@
 """The report: the numbers of the tables in it, aligned, for runs of any shape."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import polars as pl
 from planted import LIMITS, all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve import report as package
-from blocksieve.analysis import ANALYSES, SECTIONS
+from blocksieve.analysis import ANALYSES, FIGURES, SECTIONS
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
-from blocksieve.report.section import Section, as_markdown, as_text
+from blocksieve.report.section import Section, anchor, as_markdown, as_text
 
 DROPS = {
     "vqa": {(0,): 0.25, (1,): 0.05, (2,): -0.01, (1, 2): 0.1, (1, 10): 0.02},
@@ -53,7 +54,7 @@ def test_says_what_was_run_and_leaves_out_what_is_not_known():
     text = report()
     assert line_with(text, "model")[:3] == ["model", "path", "models/demo-vlm,"]
     assert "kinds 2 attention and 1 mamba" in text
-    assert "prompt" not in text.split("Datasets and baseline scores")[0]
+    assert "prompt" not in text.split("What was run")[1].split("What the numbers mean")[0]
     assert line_with(text, "search", "beam_width") == [
         "search",
         "beam_width",
@@ -66,11 +67,26 @@ def test_says_what_was_run_and_leaves_out_what_is_not_known():
     assert "What was run" not in without
 
 
-def test_what_these_samples_can_tell_comes_first():
-    first = sections()[0]
-    assert first.title == "What these samples can tell"
-    assert "200 holdout samples of 2 datasets, a mean drop below" in first.notes[0]
-    assert "cannot be seen" in first.notes[0]
+def test_the_first_lines_are_the_answer():
+    can_tell, *strategies = sections()[0].notes
+    assert "200 holdout samples of 2 datasets, a mean drop below" in can_tell
+    assert "cannot be seen" in can_tell
+    names = [sentence.split(":")[0] for sentence in strategies]
+    assert names == ["Conservative", "Balanced", "Aggressive"]
+    first_lines = report().splitlines()[:15]
+    assert first_lines[3] == "The answer"
+    assert any(line.startswith("Aggressive: ") for line in first_lines)
+
+
+def test_contents_link_to_headings_and_figures_are_shown():
+    text = as_markdown(TITLE, sections())
+    headings = {anchor(line[3:]) for line in text.splitlines() if line.startswith("## ")}
+    links = re.findall(r"^- \[.*\]\(#(.*)\)$", text, re.M)
+    assert headings - set(links) == {"the-answer", "contents"}
+    assert set(links) < headings
+    figures = re.findall(r"^!\[.*\]\(\.\./figures/(.*)\.png\)$", text, re.M)
+    assert sorted(figures) == sorted(FIGURES)
+    assert "figures/" not in report()
 
 
 def test_given_table_claims_no_model():
@@ -124,7 +140,8 @@ def test_blocks_in_order_of_importance_with_interval():
 def test_markdown_holds_the_same_tables():
     text = as_markdown(TITLE, sections())
     assert "| 1 = | 2 | -1.00 |" in text
-    assert text.count("\n## ") == sum(not section.empty for section in sections())
+    num_sections = sum(not section.empty for section in sections())
+    assert text.count("\n## ") == num_sections + 1  # the list of contents
 
 
 def test_winners_stand_beside_their_holdout_drop():

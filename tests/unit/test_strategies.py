@@ -10,7 +10,8 @@ from planted import LIMITS, all_analyses, drawn_evaluations, planted_evaluations
 from blocksieve.analysis import pruning_recommendations
 from blocksieve.choices import GENERIC, Choice, Method, Scope
 from blocksieve.combination import Combination
-from blocksieve.report.findings import findings, within_limits
+from blocksieve.report.comprehensive_report import answer
+from blocksieve.report.findings import within_limits
 from blocksieve.report.pruning_recommendations import sections
 from blocksieve.report.section import as_text
 
@@ -76,7 +77,7 @@ def test_without_holdout_samples_no_limit_counts_as_kept():
         assert (strategy["size"], strategy["end"]) == (0, "not confirmed")
         assert strategy["size_on_search"] == 3
     assert [entry["robustness"] for entry in document["sizes"]] == [0, 0, 0]
-    text = " ".join(findings(results, "%"))
+    text = " ".join(answer(document, "%"))
     assert text.count("not confirmed") == 3
     assert "keeps the limit" not in text
 

@@ -14,6 +14,7 @@ class Analysis:
     `output`: a table, or a JSON document that the schema of the same name beside it describes.
     `figure`: whether figures/ has a module of the same name.
     `section`: whether report/ has a module of the same name; the report is in this order.
+    `appendix`: whether section and figure stand in the report's appendix.
     `needs`: what `analyse` takes beside the evidence, by keyword.
     `measured`: whether the figure also shows deployment.json, which is measured times.
     """
@@ -21,6 +22,7 @@ class Analysis:
     output: Literal["parquet", "json"] = "parquet"
     figure: bool = True
     section: bool = True
+    appendix: bool = False
     needs: tuple[str, ...] = ()
     measured: bool = False
 
@@ -28,24 +30,26 @@ class Analysis:
 ANALYSES: dict[str, Analysis] = {
     "trade_off": Analysis(output="json", needs=("recommendations",), measured=True),
     "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
-    "rankings_by_num_removed": Analysis(),
     "held_out": Analysis(output="json"),
-    "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
-    "transfer_matrix": Analysis(),
-    "stability": Analysis(output="json"),
-    "task_type_comparison": Analysis(),
-    "task_type_detailed_comparison": Analysis(),
     "block_position_analysis": Analysis(),
-    "combination_vs_individual": Analysis(),
-    "consistency_analysis": Analysis(),
-    "dataset_responses": Analysis(),
-    "dataset_pairwise_comparison": Analysis(),
-    "split_agreement": Analysis(),
-    "routing": Analysis(output="json", needs=("router", "detections", "finalist_samples")),
-    "drop_distributions": Analysis(),
-    "power": Analysis(figure=False),
     "importance_heatmap": Analysis(section=False),
-    "search_tree": Analysis(section=False),
+    "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
+    "task_type_comparison": Analysis(),
+    "combination_vs_individual": Analysis(),
+    "power": Analysis(figure=False),
+    "rankings_by_num_removed": Analysis(appendix=True),
+    "search_tree": Analysis(section=False, appendix=True),
+    "transfer_matrix": Analysis(appendix=True),
+    "stability": Analysis(output="json", appendix=True),
+    "task_type_detailed_comparison": Analysis(appendix=True),
+    "consistency_analysis": Analysis(appendix=True),
+    "dataset_responses": Analysis(appendix=True),
+    "dataset_pairwise_comparison": Analysis(appendix=True),
+    "split_agreement": Analysis(appendix=True),
+    "routing": Analysis(
+        output="json", appendix=True, needs=("router", "detections", "finalist_samples")
+    ),
+    "drop_distributions": Analysis(appendix=True),
     "pairwise_dataset_stats": Analysis(output="json", figure=False, section=False),
 }
 

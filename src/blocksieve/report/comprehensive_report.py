@@ -1,20 +1,25 @@
-"""The report of a run: what was run, key findings, every analysis as tables, what numbers mean."""
+"""The report of a run: the answer, key findings, every analysis, what was run and what it means."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import polars as pl
 
-from blocksieve.analysis import SECTIONS
+from blocksieve.analysis import ANALYSES, Analysis
 from blocksieve.report import evaluations
-from blocksieve.report.findings import findings
-from blocksieve.report.pruning_recommendations import what_samples_can_tell
+from blocksieve.report.findings import findings, verified, within_limits
+from blocksieve.report.pruning_recommendations import (
+    Recommendations,
+    supports_findings,
+    what_samples_can_tell,
+)
 from blocksieve.report.run_facts import RunFacts, settings_section
 from blocksieve.report.section import Section
 from blocksieve.units import UNITS
 
-TITLE = "blocksieve: comprehensive report"
+TITLE = "blocksieve: which blocks may be removed"
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."
@@ -47,20 +52,57 @@ NOTES = (
 
 
 def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) -> list[Section]:
-    """Return the report's sections, the same for the same input.
+    """Return the report's sections, the same for the same input; the first is the answer.
 
     `table`: the evaluations. `results`: every analysis' table or document, by its name.
     """
     unit = UNITS[facts.scale]
-    can_tell = what_samples_can_tell(results["pruning_recommendations"], unit)
     sections = [
-        Section(title="What these samples can tell", notes=can_tell),
-        settings_section(facts),
-        *evaluations.sections(table, facts.metrics),
+        Section(title="The answer", notes=answer(results["pruning_recommendations"], unit)),
         Section(title="Key findings", notes=findings(results, unit)),
     ]
-    for name in SECTIONS:
+    appendix = []
+    for name, analysis in ANALYSES.items():
+        of_analysis = _sections_of(name, analysis, results, unit)
+        if analysis.appendix:
+            appendix += of_analysis
+        else:
+            sections += of_analysis
+    for section in appendix:
+        sections.append(replace(section, title=f"Appendix: {_begun_small(section.title)}"))
+    return [
+        *sections,
+        *evaluations.sections(table, facts.metrics),
+        settings_section(facts),
+        Section(title="What the numbers mean", notes=NOTES),
+    ]
+
+
+def answer(document: Recommendations, unit: str) -> list[str]:
+    """Return what these samples can tell, and then what may be removed within each limit."""
+    can_tell = what_samples_can_tell(document, unit)
+    if not supports_findings(document):
+        return can_tell
+    return [*can_tell, *verified(document, unit), *within_limits(document, unit)]
+
+
+def _sections_of(
+    name: str, analysis: Analysis, results: Mapping[str, Any], unit: str
+) -> list[Section]:
+    """Return an analysis' sections, its figure in the first of them."""
+    sections: list[Section] = []
+    if analysis.section:
         module = import_module(f"blocksieve.report.{name}")
         sections += module.sections(results[name], unit)
-    sections.append(Section(title="What the numbers mean", notes=NOTES))
+    if analysis.figure:
+        first = sections[0] if sections else Section(title=_spelled(name))
+        sections[:1] = [replace(first, figure=name)]
     return sections
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _begun_small(title: str) -> str:
+    return title[0].lower() + title[1:]

@@ -38,9 +38,9 @@ THAN_OWN = "than the datasets' own, on samples never used to choose."
 
 
 def findings(results: Mapping[str, Any], unit: str) -> list[str]:
-    """Return all findings that hold; `results`: tables and documents by their analyses' names.
+    """Return what holds besides the answer; `results`: tables and documents by analyses' names.
 
-    None where intervals are wider than the largest limit: such samples support no finding.
+    Nothing where intervals are wider than the largest limit: such samples support no finding.
     """
     if not supports_findings(results["pruning_recommendations"]):
         return []
@@ -346,8 +346,6 @@ def _is_significant(q: float | None) -> bool:
 
 
 FINDINGS: tuple[tuple[str, Callable[[Any, str], Iterable[str]]], ...] = (
-    ("pruning_recommendations", verified),
-    ("pruning_recommendations", within_limits),
     ("pruning_recommendations", ties),
     ("block_position_analysis", single_blocks),
     ("task_type_comparison", task_types),

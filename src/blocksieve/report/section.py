@@ -1,25 +1,30 @@
-"""A report's sections, and how they become plain text or Markdown.
+"""A report's sections, and how they become plain text, or Markdown with figures and contents.
 
 A section is given by keywords. Its table is a header and rows of cells, all of them text that is
 written as it is; `blocksieve.report.columns` makes both from columns and records.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
 WIDTH = 110
 GAP = "  "
+CONTENTS = "Contents"
+NO_ANCHOR = re.compile(r"[^\w\- ]")
+"""What hubs and editors leave out of a heading's anchor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading, notes, a table, and notes below it.
+    """A heading, a figure (in Markdown), notes, a table, and notes below it.
 
     The first `text_columns` columns are aligned at their left edge, the others at their right.
     """
 
     title: str
+    figure: str | None = None
     notes: Sequence[str] = ()
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
@@ -29,7 +34,7 @@ class Section:
     @property
     def empty(self) -> bool:
         """Whether there is nothing under the heading."""
-        return not (self.notes or self.rows or self.below)
+        return not (self.notes or self.rows or self.below or self.figure)
 
 
 def with_rows(sections: Iterable[Section]) -> list[Section]:
@@ -38,31 +43,44 @@ def with_rows(sections: Iterable[Section]) -> list[Section]:
 
 
 def as_text(title: str, sections: Iterable[Section]) -> str:
-    """Return sections as plain text, notes wrapped."""
+    """Return sections as plain text, notes wrapped, without figures."""
     lines = [title, "=" * WIDTH]
     for section in sections:
-        if section.empty:
-            continue
-        lines += ["", section.title, "-" * len(section.title)]
-        lines += _wrapped(section.notes)
-        if section.rows:
-            lines += _aligned_table(section)
-        lines += _wrapped(section.below)
+        if section.notes or section.rows or section.below:
+            lines += _section_text(section)
     return "\n".join(lines) + "\n"
+
+
+def _section_text(section: Section) -> list[str]:
+    lines = ["", section.title, "-" * len(section.title), *_wrapped(section.notes)]
+    if section.rows:
+        lines += _aligned_table(section)
+    return lines + _wrapped(section.below)
 
 
 def as_markdown(title: str, sections: Iterable[Section]) -> str:
-    """Return sections as Markdown."""
-    lines = [f"# {title}"]
-    for section in sections:
-        if section.empty:
-            continue
-        lines += ["", f"## {section.title}"]
-        lines += _paragraphs(section.notes)
-        if section.rows:
-            lines += ["", *_markdown_table(section)]
-        lines += _paragraphs(section.below)
+    """Return sections as Markdown, with a list of contents behind the first section."""
+    first, *others = [section for section in sections if not section.empty]
+    lines = [f"# {title}", *_section_markdown(first), "", f"## {CONTENTS}", ""]
+    lines += [f"- [{section.title}](#{anchor(section.title)})" for section in others]
+    for section in others:
+        lines += _section_markdown(section)
     return "\n".join(lines) + "\n"
+
+
+def _section_markdown(section: Section) -> list[str]:
+    lines = ["", f"## {section.title}"]
+    if section.figure:
+        lines += ["", f"![{section.title}](../figures/{section.figure}.png)"]
+    lines += _paragraphs(section.notes)
+    if section.rows:
+        lines += ["", *_markdown_table(section)]
+    return lines + _paragraphs(section.below)
+
+
+def anchor(heading: str) -> str:
+    """Return what a link to a heading ends with."""
+    return NO_ANCHOR.sub("", heading.lower()).replace(" ", "-")
 
 
 def _wrapped(notes: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ def sections(document: TradeOff, unit: str) -> list[Section]:
         Column("front", lambda record: "yes" if record["on_front"] else "no"),
     ]
     section = table_section(
-        title="Trade-off: loss against blocks removed, as figures/trade_off shows it",
+        title="Trade-off: loss against blocks removed",
         notes=[
             "Mean drop on samples never used to choose. keeps: the strictest limit of"
             " analysis.max_drop that the upper end of the interval keeps. front: nothing in the"
