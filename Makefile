@@ -23,7 +23,7 @@ READY := .venv/.ready$(EXTRA)
 FLOOR := $(shell sed -n 's/^ *"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
 FLOOR_FOLDER := .venv/transformers-$(FLOOR)
 # One type of each mechanism: prefixes, drafts, windows, recurrent caches, an encoder-decoder.
-FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or florence2
+FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or florence2 or qwen3_next
 
 .PHONY: run smoke test test-all test-floor chaos train clean
 

@@ -20,21 +20,16 @@ COMBINATIONS = [Combination.of(removed) for removed in ((), (0,), (2,), (5,), (1
 LENGTH = 8
 # Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
 PREFILL = {
-    "bamba": "has recurrent states",
     "blip-2": "takes its pixels in every pass",
     "exaone4_5": "counts positions by places in the cache, padding included",
     "florence2": "is an encoder-decoder",
     "gemma3n_text": "has blocks without keys and values of their own",
     "gemma4:shared keys and values": "has blocks without keys and values of their own",
     "git": "builds its mask from the image",
-    "jamba": "has recurrent states",
+    "jamba": "takes no recurrent state up in a pass over several tokens",
     "kosmos-2": "ignores padding in the positions of cached tokens",
-    "lfm2": "has convolution states",
-    "lfm2_vl": "has convolution states",
-    "mamba": "has recurrent states",
+    "mamba": "takes no recurrent state up in a pass over several tokens",
     "mllama": "has cross-attention states of another length",
-    "qwen3_5": "has recurrent states",
-    "qwen3_next": "has recurrent states",
 }
 REFUSED = {
     "gemma3n_text": {

@@ -23,6 +23,10 @@ from transformers import (
     LogitsProcessor,
     MistralConfig,
 )
+from transformers.cache_utils import (
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionLayer,
+)
 from transformers.generation import utils
 
 from blocksieve.engine import engines, generation
@@ -111,6 +115,7 @@ def test_a_cache_and_its_layers_have_these_attributes() -> None:
     windows = DynamicCache(config=MistralConfig(num_hidden_layers=2, sliding_window=4))
     assert {"sliding_window", "cumulative_length"} <= set(vars(windows.layers[0]))
     assert "is_updated" in vars(EncoderDecoderCache(DynamicCache(), DynamicCache()))
+    assert {"conv_states", "recurrent_states"} <= set(vars(LinearAttentionLayer()))
 
 
 def test_writing_in_place_is_counted() -> None:
@@ -137,6 +142,36 @@ def test_a_layer_that_was_filled_goes_on_as_one_that_was_read() -> None:
     ):
         assert torch.equal(new, old)
     assert filled.get_seq_length() == read.get_seq_length() == 7
+
+
+def test_rows_of_recurrent_layers_are_joined_and_the_layers_stay_as_they_are() -> None:
+    layers = [LinearAttentionLayer() for _ in range(2)]
+    for layer in layers:
+        layer.update_conv_state(torch.rand(3, 8, 4))
+        layer.update_recurrent_state(torch.rand(3, 2, 5))
+    first, second = (generation.layer_state(layer) for layer in layers)
+    parts = [
+        (2, generation.recurrent_rows(layers[0], torch.tensor([2, 0]))),
+        (1, None),
+        (1, generation.recurrent_rows(layers[1], torch.tensor([1]))),
+    ]
+    joined = LinearAttentionLayer()
+    generation.join_recurrent_rows(joined, parts)
+    for name in ("conv_states", "recurrent_states"):
+        rows = getattr(joined, name)[0].clone()
+        lacking = torch.zeros_like(rows[:1])
+        expected = torch.cat([first[name][0][[2, 0]], lacking, second[name][0][[1]]])
+        assert torch.equal(rows, expected)
+        getattr(joined, name)[0].zero_()
+        assert torch.equal(getattr(layers[0], name)[0], first[name][0])
+        assert torch.equal(getattr(parts[0][1], name)[0], first[name][0][[2, 0]])
+    assert joined.has_previous_state[0]
+
+
+def test_a_layer_with_states_and_keys_is_told_that_it_cannot_be_cut() -> None:
+    layer = LinearAttentionAndFullAttentionLayer()
+    with pytest.raises(UnsupportedError, match="LinearAttentionAndFullAttentionLayer"):
+        generation.recurrent_rows(layer, torch.tensor([0]))
 
 
 def test_processors_see_every_step_and_are_gone_afterwards() -> None:

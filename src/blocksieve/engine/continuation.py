@@ -15,6 +15,8 @@ from blocksieve.engine.generation import (
     empty_cache,
     fill_layer,
     grow_arguments,
+    is_recurrent,
+    join_recurrent_rows,
     score_unread,
     select_rows,
     stored_tokens,
@@ -70,11 +72,14 @@ class Continuation:
             contents = []
             for part in leftovers:
                 contents.append((len(part), part.layers.get(index)))
-            _fill(layer, contents, num_read)
+            if is_recurrent(layer):
+                join_recurrent_rows(layer, contents)
+            else:
+                _fill(layer, contents, num_read)
 
     @torch.no_grad()
     def step(self, processors: list[LogitsProcessor]) -> torch.Tensor:
-        """Run the last token of every row; choose, append and return what follows it: (rows,)."""
+        """Run the last token of every row; return what the model says follows it: (rows,)."""
         # The cache holds all tokens but the last, which the arguments do not cover yet.
         self.sequences = grow_arguments(self.model, self.sequences, num_tokens=1)
         with intercepted(self.blocks, self._run_block):
@@ -92,8 +97,12 @@ class Continuation:
         realigned = realign_processors(processors, mask)
         processed = realigned(self.input_ids, scores)  # (rows, vocabulary)
         following: torch.Tensor = processed.argmax(-1)  # (rows,)
-        self.input_ids = torch.cat([self.input_ids, following[:, None]], 1)
         return following
+
+    def append(self, tokens: list[int]) -> None:
+        """Let each row go on with its token of these."""
+        following = torch.tensor(tokens, device=self.input_ids.device)  # (rows,)
+        self.input_ids = torch.cat([self.input_ids, following[:, None]], 1)
 
     def _run_block(self, index: int, forward: Forward, arguments: Arguments) -> object:
         """Run a block on all rows, and keep its output for the rows whose combination keeps it.
@@ -125,7 +134,8 @@ class Continuation:
         """Go on with these rows alone, in their order."""
         index = torch.tensor(rows, device=self.input_ids.device)  # (selected,)
         for layer in self.cache.layers:
-            device = layer.keys.device  # layers may lie on several GPUs
+            # Layers may lie on several GPUs.
+            device = index.device if is_recurrent(layer) else layer.keys.device
             select_rows(layer, index.to(device))
         self.combinations = [self.combinations[row] for row in rows]
         self.input_ids = self.input_ids[index]

@@ -6,6 +6,7 @@ versions is a name, chosen by what the installed library has. tests/unit/test_ge
 that the installed libraries have every name used here, so that a new release fails in one place.
 """
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from transformers.cache_utils import (
     DynamicLayer,
     DynamicSlidingWindowLayer,
     LinearAttentionCacheLayerMixin,
+    LinearAttentionLayer,
 )
 from transformers.generation import utils as generation_utils
 from transformers.utils import ModelOutput
@@ -40,6 +42,9 @@ from blocksieve.engine.nested import cloned, tensors_in
 
 ModelArguments = dict[str, object]
 """Keyword arguments of a model's forward, as `generate` keeps them between steps."""
+
+LayerState = dict[str, object]
+"""What a cache layer holds, by the name of its attribute."""
 
 
 # ---- versions -----------------------------------------------------------------------------------
@@ -64,6 +69,7 @@ PRIVATE_NAMES: list[tuple[object, str]] = [
     (DynamicLayer, "update"),
     (DynamicLayer, "is_sliding"),
     (DynamicSlidingWindowLayer, "batch_select_indices"),
+    (LinearAttentionLayer, "reorder_cache"),
 ]
 
 
@@ -335,6 +341,9 @@ def score_unread(
     inputs = model.prepare_inputs_for_generation(
         input_ids, next_sequence_length=num_unread, **arguments
     )
+    if "logits_to_keep" in arguments:
+        # Some models' preparation puts a number of its own in its place.
+        inputs["logits_to_keep"] = arguments["logits_to_keep"]
     logits: torch.Tensor = model(**inputs, return_dict=True).logits
     return logits
 
@@ -397,12 +406,12 @@ def layers_at(cache: Cache, position: int) -> list[CacheLayerMixin]:
     return list(cache.layers[position : position + 1])
 
 
-def layer_state(layer: CacheLayerMixin) -> dict[str, object]:
+def layer_state(layer: CacheLayerMixin) -> LayerState:
     """Return what a cache layer holds, such that later writes do not change it.
 
     Stands for the layer's attributes, of which each kind has its own; no method gives them out.
     """
-    if _is_recurrent(layer):
+    if is_recurrent(layer):
         # Recurrent states are overwritten in place.
         return _copied_state(vars(layer))
     # Keys and values grow by concatenation, which leaves the tensors as they are.
@@ -411,12 +420,27 @@ def layer_state(layer: CacheLayerMixin) -> dict[str, object]:
 
 def restore_layer(layer: CacheLayerMixin, state: Mapping[str, object]) -> None:
     """Put a cache layer into a state that `layer_state` returned, which stays as it is."""
-    if _is_recurrent(layer):
+    if is_recurrent(layer):
         state = _copied_state(state)
     vars(layer).update(state)
 
 
-def _is_recurrent(layer: CacheLayerMixin) -> bool:
+def recurrent_states(cache: Cache) -> dict[int, LayerState]:
+    """Return what the recurrent layers of a cache hold, by their position."""
+    if isinstance(cache, EncoderDecoderCache):
+        return {}  # keys and values alone
+    states = {}
+    for position, layer in enumerate(cache.layers):
+        if is_recurrent(layer):
+            states[position] = layer_state(layer)
+    return states
+
+
+def is_recurrent(layer: CacheLayerMixin) -> bool:
+    """Whether a cache layer holds states that sum up all tokens, as convolutions and scans do.
+
+    No token can be taken out of such a state.
+    """
     return isinstance(layer, LinearAttentionCacheLayerMixin)
 
 
@@ -436,9 +460,13 @@ def mark_cross_attention_done(cache: Cache, position: int) -> None:
 def select_rows(layer: CacheLayerMixin, rows: torch.Tensor) -> None:
     """Keep these rows of a cache layer, in this order and as often as they come; `rows`: (kept,).
 
-    Stands for `batch_select_indices`, since the cache's public reordering is for beams alone.
+    Stands for `batch_select_indices`, since the cache's public reordering is for beams alone; but
+    recurrent layers have nothing else.
     """
-    layer.batch_select_indices(rows)
+    if is_recurrent(layer):
+        layer.reorder_cache(rows)
+    else:
+        layer.batch_select_indices(rows)
 
 
 def read_layer(layer: CacheLayerMixin) -> tuple[KeysValues, int | None] | None:
@@ -456,6 +484,44 @@ def read_layer(layer: CacheLayerMixin) -> tuple[KeysValues, int | None] | None:
         raise UnsupportedError(f"a {type(layer).__name__} cannot be cut back row by row")
     kept_tokens = layer.sliding_window - 1 if layer.is_sliding else None
     return KeysValues(layer.keys, layer.values), kept_tokens
+
+
+def recurrent_rows(layer: CacheLayerMixin, rows: torch.Tensor) -> CacheLayerMixin:
+    """Return a copy of a recurrent layer with these rows alone; `rows`: (kept,).
+
+    UnsupportedError for layers that hold keys and values besides.
+    """
+    if type(layer) is not LinearAttentionLayer:
+        raise UnsupportedError(f"a {type(layer).__name__} cannot be cut back row by row")
+    copied = copy.copy(layer)
+    restore_layer(copied, vars(layer))
+    select_rows(copied, rows)
+    return copied
+
+
+def join_recurrent_rows(
+    layer: CacheLayerMixin, parts: list[tuple[int, CacheLayerMixin | None]]
+) -> None:
+    """Fill an empty recurrent layer with the rows of several layers, one part's after the other's.
+
+    A part is its number of rows and its layer; zeros stand for one that is lacking. Stands for the
+    states themselves, by number, since no method gives them out or puts them in.
+    """
+    present = [part for _, part in parts if part is not None]
+    if not present:
+        return
+    restore_layer(layer, vars(present[0]))
+    for name in ("conv_states", "recurrent_states"):
+        for number, like in getattr(layer, name).items():
+            if like is None:
+                continue
+            states = []  # (rows, ...) each
+            for num_rows, part in parts:
+                if part is None:
+                    states.append(like.new_zeros(num_rows, *like.shape[1:]))
+                else:
+                    states.append(getattr(part, name)[number])
+            getattr(layer, name)[number] = torch.cat(states)
 
 
 def stored_tokens(layer: CacheLayerMixin, num_read: int) -> int:
@@ -490,6 +556,8 @@ def count_skipped_token(layer: CacheLayerMixin) -> None:
 
     The model may ask any layer how many tokens there are. Stands for `update` on the layer itself.
     """
+    if is_recurrent(layer):
+        return  # it counts none
     keys = layer.keys[:, :, :1]  # (rows, heads, 1, width)
     values = layer.values[:, :, :1]
     layer.update(keys, values)

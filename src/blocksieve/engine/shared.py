@@ -15,6 +15,7 @@ from blocksieve.combination import Combination
 from blocksieve.engine.answers import (
     Answer,
     PartialAnswers,
+    RowVerdict,
     Watch,
     end_tokens,
     partial_answers,
@@ -50,6 +51,26 @@ class Waiting:
     combination: Combination
     answers: PartialAnswers
     unfinished: Unfinished
+
+
+@dataclass
+class Slot:
+    """A row of a continuation: whose answers it belongs to, and which row of them.
+
+    `unread`: the last tokens of its answer, where the continuation begins before them.
+    """
+
+    answers: PartialAnswers
+    row: int
+    unread: list[int]
+
+    def take(self, token: int, verdict: RowVerdict) -> int:
+        """Add a token that the model chose, and return what it is to read next."""
+        if self.unread:
+            # The answer has this token already: the step was for the states.
+            return self.unread.pop(0)
+        self.answers.add(self.row, token, verdict)
+        return token
 
 
 class SharedBatch:
@@ -165,17 +186,18 @@ class SharedBatch:
         watch = Watch(self.model.dtype, self.near_tie_steps)
         processors = _replace_watch(waiting[0].unfinished.processors, watch)
         continuation = self._continuation(waiting)
-        # For each row of the continuation: whose answers it belongs to, and which row of them.
-        slots: list[tuple[PartialAnswers, int]] = []
+        slots = []
         for part in waiting:
-            for row in part.answers.unfinished_rows():
-                slots.append((part.answers, row))
+            rows = part.answers.unfinished_rows()
+            for row, unread in zip(rows, part.unfinished.unread, strict=True):
+                slots.append(Slot(part.answers, row, unread))
         while slots:
             tokens = continuation.step(processors).tolist()
             verdicts = watch.verdicts.pop().rows()
+            following = []
             for slot, token, verdict in zip(slots, tokens, verdicts, strict=True):
-                answers, row = slot
-                answers.add(row, token, verdict)
+                following.append(slot.take(token, verdict))
+            continuation.append(following)
             alive = _alive(slots)
             # Rows that have ended run on until they are half of all, since taking rows out copies
             # the whole cache; or until positions end, which other rows may never reach.
@@ -226,11 +248,11 @@ def _check_movable(processors: Iterable[LogitsProcessor]) -> None:
         raise UnsupportedError(f"its generation settings ask for {', '.join(names)}")
 
 
-def _alive(slots: list[tuple[PartialAnswers, int]]) -> list[int]:
+def _alive(slots: list[Slot]) -> list[int]:
     """Return the places of the rows whose answers have not ended."""
     alive = []
-    for place, (answers, row) in enumerate(slots):
-        if not answers.ended(row):
+    for place, slot in enumerate(slots):
+        if not slot.answers.ended(slot.row):
             alive.append(place)
     return alive
 

@@ -4,9 +4,17 @@ from dataclasses import dataclass
 
 import torch
 from transformers import DynamicCache, LogitsProcessor
+from transformers.cache_utils import CacheLayerMixin
 
 from blocksieve.engine.attempt import UnsupportedError
-from blocksieve.engine.generation import KeysValues, ModelArguments, read_layer
+from blocksieve.engine.generation import (
+    KeysValues,
+    ModelArguments,
+    is_recurrent,
+    read_layer,
+    recurrent_rows,
+    restore_layer,
+)
 from blocksieve.engine.verification import SEQUENCES, Verified, present_sequences
 
 
@@ -17,14 +25,16 @@ class Unfinished:
     They are right-aligned. `input_ids` (rows, tokens): all are in the cache but the last, which is
     to be read next. The model's other arguments: `sequences` (..., rows, cached tokens), `by_row`
     (rows, ...), and `shared` with no entry per row. `layers`: the cache by block number.
+    `unread`: for each row the tokens that are right too, but have to be read once more.
     """
 
     input_ids: torch.Tensor
     sequences: dict[str, torch.Tensor]
     by_row: dict[str, torch.Tensor]
     shared: ModelArguments
-    layers: dict[int, KeysValues]
+    layers: dict[int, KeysValues | CacheLayerMixin]
     processors: list[LogitsProcessor]
+    unread: list[list[int]]
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -41,11 +51,19 @@ def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished
     num_rows = len(verified.input_ids)
     device = verified.input_ids.device
     index = torch.tensor(rows, device=device)  # (selected,)
-    num_right = verified.num_right[index]  # (selected,)
-    # So many tokens at the end of a row are a wrong draft. Moving the row by them to the right
-    # pushes them out, and lets all rows end in the same column.
-    shift = verified.appended - num_right  # (selected,)
-    following = verified.tokens[index, num_right]  # (selected,): the model's own next token
+    num_kept = verified.num_right[index]  # (selected,)
+    unread: list[list[int]] = [[] for _ in rows]
+    if verified.states_before:
+        # No token can be taken out of recurrent states: they go back to the prompts' ends.
+        num_kept = torch.zeros_like(num_kept)
+        for position, state in verified.states_before.items():
+            restore_layer(verified.cache.layers[position], state)
+        right_tokens = verified.answer_tokens()
+        unread = [right_tokens[row][1:] for row in rows]
+    # So many tokens at the end of a row are not kept. Moving the row by them to the right pushes
+    # them out, and lets all rows end in the same column.
+    shift = verified.appended - num_kept  # (selected,)
+    following = verified.tokens[index, num_kept]  # (selected,): the model's own next token
     input_ids = right_aligned(verified.input_ids[index], shift)  # (selected, width + appended)
     sequences = _moved_sequences(verified, index, shift)
     by_row = {}
@@ -64,6 +82,7 @@ def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished
         shared=shared,
         layers=_cut_layers(verified, index, shift, kept),
         processors=verified.processors,
+        unread=unread,
     )
 
 
@@ -104,13 +123,16 @@ def _cut_layers(
     index: torch.Tensor,  # (selected,)
     shift: torch.Tensor,  # (selected,)
     kept: list[int],
-) -> dict[int, KeysValues]:
+) -> dict[int, KeysValues | CacheLayerMixin]:
     """Return the cache layers, cut back, by the number of their block."""
     num_rows = len(verified.input_ids)
     moving = shift if bool(shift.any()) else None
-    layers = {}
+    layers: dict[int, KeysValues | CacheLayerMixin] = {}
     # Not strict: a cache may have no layers for the last blocks, or some for none.
     for block, layer in zip(kept, verified.cache.layers, strict=False):
+        if is_recurrent(layer):
+            layers[block] = recurrent_rows(layer, index)
+            continue
         content = read_layer(layer)
         if content is not None:
             states, kept_tokens = content

@@ -13,12 +13,15 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
+from blocksieve.engine.attempt import UnsupportedError
 from blocksieve.engine.generation import (
+    LayerState,
     ModelArguments,
     Prepared,
     cache_of,
     grow_arguments,
     keep_past_of_windows,
+    recurrent_states,
     run_prompts,
     score_unread,
     without_images,
@@ -61,6 +64,7 @@ class Verified:
     `tokens` (rows, appended + 1): the model's choice after the prompt, and after each draft token.
     `num_right` (rows,): how many draft tokens from the first on are the model's choice; so
     `tokens[row, : num_right[row] + 1]` is right: the good part of the draft and the token after it.
+    `states_before`: what recurrent layers of the cache held before the drafts, by position.
     """
 
     input_ids: torch.Tensor
@@ -70,6 +74,7 @@ class Verified:
     arguments: ModelArguments
     cache: Cache
     processors: list[LogitsProcessor]
+    states_before: dict[int, LayerState]
 
     def answer_tokens(self) -> list[list[int]]:
         """Return for each row the tokens that are right."""
@@ -104,6 +109,7 @@ def verify(
         reading = _go_on_from_prefixes(prepared, processors, *prefix)
         appended = drafts.shape[1] - 1
     model, cache, chosen = reading.model, reading.cache, reading.chosen
+    states_before = recurrent_states(cache) if appended else {}
     # (rows, width + appended)
     input_ids = torch.cat([reading.input_ids, drafts[:, :appended]], 1)
     arguments = grow_arguments(model, reading.arguments, appended)
@@ -127,12 +133,19 @@ def verify(
         arguments=without_images(arguments),
         cache=cache,
         processors=list(processors),
+        states_before=states_before,
     )
 
 
 def read_prefixes(prepared: Prepared) -> Cache:
-    """Run common prefixes as prompts, and return their cache."""
-    return cache_of(run_prompts(prepared))
+    """Run common prefixes as prompts, and return their cache.
+
+    UnsupportedError if it holds states, in which the gap after a prefix would count as tokens.
+    """
+    cache = cache_of(run_prompts(prepared))
+    if recurrent_states(cache):
+        raise UnsupportedError("states of convolutions or scans have no room for a gap")
+    return cache
 
 
 def _read_prompts(prepared: Prepared, processors: LogitsProcessorList, work: Work) -> Reading:
