@@ -4,7 +4,7 @@
 #   deployment/exports.json, deployment/proof.json, deployment/checkpoints/{combination}/
 
 
-# Takes all cores, so that nothing else runs beside what is timed. On a cluster its node's other jobs may.
+# Takes all cores of this machine, so that nothing else of the run is beside what is timed. A cluster names no cores.
 rule measure_gain:
     input:
         code=code("measure_gain.py"),
@@ -18,7 +18,7 @@ rule measure_gain:
         "results/{run}/logs/measure_gain.log",
     conda:
         "../envs/models.yaml"
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1
     resources:
         gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,

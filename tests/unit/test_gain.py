@@ -1,12 +1,15 @@
 """What leaving blocks out gains: parameters, memory and times, whole and pruned in turns."""
 
 import json
+from importlib import resources
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 import zoo
 
+from blocksieve import deployment
 from blocksieve.combination import NONE, Combination
 from blocksieve.deployment import gain
 from blocksieve.models.loading import LoadedModel
@@ -79,7 +82,8 @@ def test_whole_and_pruned_models_are_measured(demo_model_config: ModelSpec, sour
     assert conditions["role"] == "search"  # there are no holdout samples
     assert conditions["prompt_tokens"]["least"] > 16  # those of the picture
     assert conditions["answer_tokens"]["greatest"] == gain.ANSWER_TOKENS
-    json.dumps(document, allow_nan=False)
+    schema = json.loads(resources.files(deployment).joinpath("deployment.schema.json").read_text())
+    jsonschema.validate(json.loads(json.dumps(document, allow_nan=False)), schema)
 
 
 @pytest.mark.usefixtures("loading")

@@ -195,16 +195,11 @@ def _gains(facts: CardFacts) -> list[str]:
         _ratio_row("parameters, million", whole["parameters"], gain["parameters"], MILLION),
         _ratio_row("weights, MB", whole["bytes"], gain["bytes"], MILLION),
     ]
-    for before, after in zip(whole["at_batch"], gain["at_batch"], strict=True):
-        rows += _rows_at_batch(before, after)
-    rows.append(
-        _ratio_row(
-            "keys and values per token, kB",
-            whole["cache_bytes_per_token"],
-            gain["cache_bytes_per_token"],
-            1000,
-        )
-    )
+    for whole_at, gain_at in zip(whole["at_batch"], gain["at_batch"], strict=True):
+        rows += _rows_at_batch(whole_at, gain_at)
+    before, after = whole["cache_bytes_per_token"], gain["cache_bytes_per_token"]
+    if before is not None and after is not None:
+        rows.append(_ratio_row("keys and values per token, kB", before, after, 1000))
     return [_table(("", "whole", "this model", "share"), rows), _conditions(facts.gain)]
 
 

@@ -86,6 +86,7 @@ class ModelGain(TypedDict):
     `strategies` recommend it. `holdout` is what it loses there, in the unit of the run.
     `cache_bytes_per_token` are those of keys and values, `state_bytes` those that each prompt
     takes however long it is: recurrent states, full windows, an encoder's keys and values.
+    Both are None where `generate` does not return its cache.
     """
 
     combination: str
@@ -94,8 +95,8 @@ class ModelGain(TypedDict):
     parameters: int
     bytes: int
     at_batch: list[AtBatch]
-    cache_bytes_per_token: float
-    state_bytes: float
+    cache_bytes_per_token: float | None
+    state_bytes: float | None
     holdout: DropInterval | None
 
 
@@ -126,7 +127,7 @@ class Conditions(TypedDict):
 
 
 class DeploymentDocument(TypedDict):
-    """Content of deployment.json.
+    """Content of deployment.json; schema deployment.schema.json.
 
     `pareto`: the combinations than which no measured one has both fewer parameters and a smaller
     holdout drop. `unit` is that of drops.
@@ -460,7 +461,7 @@ def _gain(
 
 def cache_bytes(
     loaded: LoadedModel, model: PreTrainedModel, questions: Questions
-) -> tuple[float, float]:
+) -> tuple[float | None, float | None]:
     """Return the bytes of a prompt's cache that each token adds, and those that stay the same.
 
     Tensors of the cache that grow from an answer of two tokens to a longer one are keys and values.
@@ -468,6 +469,8 @@ def cache_bytes(
     inputs, num_tokens = _inputs(loaded, questions, questions.batches(1), None)
     few, many = 2, num_tokens + 1
     short, long = (_cache_sizes(model, inputs, count) for count in (few, many))
+    if not long:
+        return None, None
     growth = sum(after - before for before, after in zip(short, long, strict=True))
     same = sum(after for before, after in zip(short, long, strict=True) if after == before)
     return growth / (many - few), float(same)
@@ -490,7 +493,7 @@ def _tensors_of(holder: object) -> Iterator[torch.Tensor]:
     elif isinstance(holder, (list, tuple)):
         for part in holder:
             yield from _tensors_of(part)
-    elif "cache" in type(holder).__module__:
+    elif "cache" in f"{type(holder).__module__}.{type(holder).__name__}".lower():
         yield from _tensors_of(vars(holder))
 
 
