@@ -43,7 +43,15 @@ RULES = {
 def test_the_slurm_profile_gives_a_gpu_to_the_rules_that_answer() -> None:
     profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
     asks_for_gpu = {name for name, body in RULES.items() if re.search(r"^ +gpu=", body, re.M)}
-    assert asks_for_gpu == profile["set-resources"].keys() == {"evaluate", "prove_exports"}
+    assert (
+        asks_for_gpu
+        == profile["set-resources"].keys()
+        == {
+            "evaluate",
+            "heal",
+            "prove_exports",
+        }
+    )
 
 
 def test_every_rule_that_runs_something_asks_for_memory_and_time_by_the_attempt() -> None:
@@ -60,6 +68,7 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
     short = {
         "save_config",
         "draw_samples",
+        "draw_train_samples",
         "propose",
         "show_answers",
         "check_baseline",
