@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,7 @@ from blocksieve.combination import Combination
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sample import SampleRow
 from blocksieve.datasets.sources import read_samples
-from blocksieve.datasets.table import write_samples
+from blocksieve.datasets.table import SCHEMA, to_row, write_samples
 from blocksieve.engine.engines import Engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.ways import Way
@@ -43,13 +44,25 @@ def demo_model() -> LoadedModel:
     return load_model(ModelSpec(**config | {"path": path}))
 
 
+def demo_definition(name: str) -> DatasetSpec:
+    """Return the definition of a demo dataset."""
+    file = ROOT / f"config/datasets/{name}.yaml"
+    return DatasetSpec(**yaml.safe_load(file.read_text()))
+
+
+def first_samples(name: str, num_samples: int) -> pl.DataFrame:
+    """Return the first samples of a demo dataset's validation split."""
+    samples = islice(read_samples(demo_definition(name).source, ["validation"]), num_samples)
+    rows = [to_row("search", sample) for sample in samples]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
 def demo_samples(name: str, num_samples: int, folder: Path) -> tuple[list[SampleRow], DatasetSpec]:
     """Return the first search samples of a demo dataset, and the dataset's definition.
 
     Samples of an image stand together.
     """
-    file = ROOT / f"config/datasets/{name}.yaml"
-    definition = DatasetSpec(**yaml.safe_load(file.read_text()))
+    definition = demo_definition(name)
     samples = read_samples(definition.source, definition.splits)
     roles = {"search": num_samples, "holdout": 0}
     drawn = draw_samples(samples, roles, definition.splits, 0)

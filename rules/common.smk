@@ -125,11 +125,11 @@ def beams(sizes=SIZES):
     ) + results("beams/generic/remove{size}.json", size=sizes)
 
 
-def drawing_code(wildcards):
+def drawing_code(wildcards, script="draw_samples.py"):
     """The code that decides which samples are drawn: the source's, and the metric's, which says what it can score."""
     definition = RUN.datasets[wildcards.dataset]
     source = SOURCES[definition.source["kind"]]
-    return code("draw_samples.py", source, f"metrics.{definition.metric}")
+    return code(script, source, f"metrics.{definition.metric}")
 
 
 def drawing_definition(wildcards):

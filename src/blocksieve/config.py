@@ -27,7 +27,13 @@ from blocksieve.metrics import METRICS
 from blocksieve.models.checkpoint import WEIGHTS, checkpoint_files, locate
 from blocksieve.specs import Content, MaxDrop, ModelSpec, RunSpec, SearchSpec
 
-TYPES_WITHOUT_TEXT = ("integer", "number", "boolean", ["integer", "string"])
+TYPES_WITHOUT_TEXT = (
+    "integer",
+    "number",
+    "boolean",
+    ["integer", "string"],
+    ["number", "string"],
+)
 """Types of the schema that a text on the command line must be read as."""
 
 AUTO = {"dtype": "auto", "device": "auto"}

@@ -13,10 +13,10 @@ from blocksieve.units import Scale
 Content = dict[str, Any]
 """A part of the config as YAML and JSON hold it."""
 
-Role = Literal["search", "holdout", "verify"]
+Role = Literal["search", "holdout", "verify", "train"]
 """Search samples choose combinations, holdout samples judge what was chosen.
 
-Verify samples measure once what holdout samples let pass."""
+Verify samples measure once what holdout samples let pass. Train samples heal exported lists."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,29 @@ class AnalysisSpec:
 
 
 @dataclass(frozen=True)
+class HealSpec:
+    """The config's `deploy.heal`: how lists are finetuned; `samples` are most per dataset."""
+
+    method: Literal["none", "lora", "blocks"] = "none"
+    lists: list[str] = field(default_factory=list)
+    samples: int = 400
+    steps: int = 400
+    learning_rate: float | Literal["auto"] = "auto"
+
+
+@dataclass(frozen=True)
+class DeploySpec:
+    """The config's `deploy`: what is done with lists besides exporting and proving them."""
+
+    heal: HealSpec = HealSpec()
+
+    @classmethod
+    def of(cls, heal: Content) -> "DeploySpec":
+        """Build it from the config's `deploy`."""
+        return cls(HealSpec(**heal))
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One run: one model and one configuration.
 
@@ -170,6 +193,7 @@ class RunSpec:
     finalists: list[Combination]
     analysis: AnalysisSpec
     evaluations: str | None
+    deploy: DeploySpec = DeploySpec()
 
     @classmethod
     def of(cls, content: Content) -> "RunSpec":
@@ -185,6 +209,8 @@ class RunSpec:
             "search": SearchSpec(**content["search"]),
             "finalists": [Combination.parse(text) for text in content["finalists"]],
             "analysis": AnalysisSpec.of(**content["analysis"]),
+            # Runs of earlier versions have none.
+            "deploy": DeploySpec.of(**content.get("deploy", {"heal": {}})),
         }
         return cls(**{**content, **typed})
 

@@ -46,7 +46,7 @@ def test_the_slurm_profile_gives_a_gpu_to_the_rules_that_answer() -> None:
     assert (
         asks_for_gpu
         == profile["set-resources"].keys()
-        == {"evaluate", "measure_gain", "export_lists"}
+        == {"evaluate", "measure_gain", "export_lists", "heal"}
     )
 
 
@@ -64,6 +64,7 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
     short = {
         "save_config",
         "draw_samples",
+        "draw_train_samples",
         "propose",
         "show_answers",
         "check_baseline",

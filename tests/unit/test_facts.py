@@ -99,9 +99,22 @@ def test_there_are_enough_samples_in_both_roles(task: str) -> None:
     assert len(drawn) == 80
 
 
+@pytest.mark.parametrize(
+    ("task", "fewest"), [("capitals", 70), ("languages", 70), ("arithmetic", 280)]
+)
+def test_the_training_split_has_other_facts(task: str, fewest: int) -> None:
+    training = list(read({"kind": "facts", "task": task}, "train"))
+    validation = statements(task).values()
+    for name in ("sample_id", "cluster"):
+        values = {getattr(sample, name) for sample in training}
+        assert not values & {getattr(sample, name) for sample in validation}
+    assert len({sample.sample_id for sample in training}) == len(training) >= fewest
+    assert all(sample.references for sample in training)
+
+
 def test_an_unknown_split_or_task_says_what_is_allowed() -> None:
     """One line that names the way out."""
     with pytest.raises(DataError, match="validation"):
-        list(read({"kind": "facts", "task": "capitals"}, "train"))
+        list(read({"kind": "facts", "task": "capitals"}, "test"))
     with pytest.raises(ConfigError, match="capitals, languages, arithmetic"):
         list(read({"kind": "facts", "task": "rivers"}, "validation"))

@@ -10,7 +10,7 @@ from conftest import Workflow
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from blocksieve.datasets.facts import TASKS
+from blocksieve.datasets.facts import TASKS, VALIDATION
 from blocksieve.shards import metadata
 
 CONFIG = {
@@ -28,7 +28,7 @@ def save_tiny_model(folder: Path) -> None:
     """A random Llama of four blocks that knows every word of the datasets."""
     phrases = ["Complete the sentence with one number :"]
     for task in ("arithmetic", "capitals"):
-        for statement in TASKS[task]():
+        for statement in TASKS[task](VALIDATION):
             phrases += [*statement.beginnings, *statement.ends]
     words = set(" ".join(phrases).split())
     vocabulary = ["[PAD]", "[UNK]", "[EOS]", *sorted(words)]

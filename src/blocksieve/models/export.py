@@ -6,12 +6,12 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel
@@ -48,6 +48,17 @@ RECORD = "blocksieve.json"
 WEIGHT_INDEX = "*.index.json"
 
 
+class HealedRecord(TypedDict):
+    """How an export's blocks were finetuned on the whole model's answers, and on how many."""
+
+    method: str
+    steps: int
+    learning_rate: float
+    samples: dict[str, int]
+    seed: int
+    trained_parameters: int
+
+
 class ExportRecord(TypedDict):
     """Content of blocksieve.json in an exported folder; sizes of weights in bytes.
 
@@ -70,6 +81,7 @@ class ExportRecord(TypedDict):
     copied: list[str]
     code: list[str]
     versions: dict[str, str]
+    healed: NotRequired["HealedRecord"]
 
 
 Finish = Callable[[Path, ExportRecord], None]
@@ -114,6 +126,44 @@ def export(
         if finish is not None:
             finish(staging, record)
     _log(spec, folder, record)
+    return record
+
+
+def export_healed(
+    model: ModelSpec,
+    exported: Path,
+    weights: Mapping[str, torch.Tensor],
+    healed: HealedRecord,
+    folder: Path,
+) -> ExportRecord:
+    """Write an exported checkpoint with some weights replaced into a new folder, whole or not.
+
+    `weights` are put into the format of those that they replace; all else is copied byte for byte.
+    """
+    if folder.exists():
+        raise ModelError(f"{folder} exists already; name a new folder, or delete it first")
+    spec = replace(with_own_format(model), path=str(exported), revision=None, gguf_file=None)
+    record: ExportRecord = json.loads((exported / RECORD).read_text(encoding="utf-8"))
+    combination = Combination.parse(record["removed"])
+    with _whole_folder(folder) as staging:
+        config = read_config(spec, str(exported))
+        stock = load_weights(spec, config, str(exported), **auto_options(spec))
+        stock_weights = stock.state_dict()
+        for name, tensor in weights.items():
+            stock_weights[name].copy_(tensor)
+        stock.save_pretrained(staging)
+        (staging / GENERATION_CONFIG).unlink(missing_ok=True)
+        for file in decisive_files(exported, None):
+            path = file.relative_to(exported)
+            is_written_anew = path.name == RECORD or path.match(WEIGHT_INDEX)
+            if not is_written_anew and file.suffix not in WEIGHTS:
+                (staging / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, staging / path)
+        _check_reload(spec, combination, staging)
+        weight_files = sorted(staging.glob("*.safetensors"))
+        record["weights"] = {file.name: file_hash(file) for file in weight_files}
+        record["healed"] = healed
+        (staging / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return record
 
 

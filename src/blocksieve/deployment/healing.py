@@ -1,0 +1,384 @@
+"""Heal exported lists: finetune them on the whole model's answers, export, and measure again."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypedDict
+
+import polars as pl
+import torch
+
+from blocksieve import shards
+from blocksieve.analysis.pruning_recommendations import RecommendationsDocument
+from blocksieve.combination import NONE, Combination
+from blocksieve.datasets.prompts import render_prompt
+from blocksieve.deployment.finetune import (
+    Example,
+    Finetuned,
+    finetune,
+    largest_rate,
+)
+from blocksieve.deployment.proof import Measured, Proof, check, prove
+from blocksieve.deployment.recommended import STRATEGIES, combination_of
+from blocksieve.deployment.train_samples import TrainReport
+from blocksieve.engine.inputs import sample_rows
+from blocksieve.errors import ConfigError
+from blocksieve.evaluations import merge_shards
+from blocksieve.evidence import Evidence
+from blocksieve.files import fingerprint
+from blocksieve.models.checkpoint import identify
+from blocksieve.models.export import HealedRecord, export, export_healed
+from blocksieve.models.loading import load_model
+from blocksieve.search.evaluate import evaluate, metadata_of
+from blocksieve.search.task import Task
+from blocksieve.shards import Computed
+from blocksieve.specs import AnalysisSpec, DatasetSpec, EvaluationSpec, HealSpec, ModelSpec, Role
+from blocksieve.units import UNITS, Scale
+
+logger = logging.getLogger("blocksieve")
+
+ROLE: Role = "holdout"
+
+
+class HealedRow(TypedDict):
+    """The drop of a list on holdout samples before and after, with the ends of 95 % intervals.
+
+    `dataset` is None for the mean over datasets, whose `n` counts the samples of all.
+    """
+
+    combination: str
+    size: int
+    dataset: str | None
+    n: int
+    before: float | None
+    before_low: float | None
+    before_high: float | None
+    after: float | None
+    after_low: float | None
+    after_high: float | None
+
+
+class HealedList(TypedDict):
+    """A healed list, where it lies, and how training went.
+
+    `left_out` says of each dataset without training prompts why. `first_loss` and `last_loss` are
+    means over the first and the last tenth of the steps.
+    """
+
+    combination: str
+    checkpoint: str
+    training: HealedRecord
+    left_out: dict[str, str]
+    first_loss: float
+    last_loss: float
+    proof: Proof
+
+
+class HealingDocument(TypedDict):
+    """Content of deployment/healing.json; drops in `unit`, as the run's means over datasets."""
+
+    across_datasets: Scale
+    unit: str
+    role: str
+    lists: list[HealedList]
+    rows: list[HealedRow]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What healing needs to know of a run; each dataset's samples and training samples as tables.
+
+    `evaluations` are the run's own, whose search samples say which datasets count in means.
+    """
+
+    model: ModelSpec
+    fingerprint: str
+    definitions: Mapping[str, DatasetSpec]
+    samples: Mapping[str, pl.DataFrame]
+    train_samples: Mapping[str, pl.DataFrame]
+    train_reports: Mapping[str, TrainReport]
+    evaluation: EvaluationSpec
+    evaluations: pl.DataFrame
+    analysis: AnalysisSpec
+    seed: int
+    cache: Path
+
+    def task(self, dataset: str) -> Task:
+        """Return the task of a dataset under the whole model."""
+        definition = self.definitions[dataset]
+        return Task(dataset, definition, self.model, self.fingerprint, self.evaluation)
+
+
+def lists_to_heal(spec: HealSpec, recommendations: RecommendationsDocument) -> list[Combination]:
+    """Return the lists that the config names, each once; the recommended ones if it names none."""
+    if spec.lists:
+        combinations = [combination_of(name, recommendations) for name in spec.lists]
+    else:
+        names = [recommendations["strategies"][name]["combination"] for name in STRATEGIES]
+        combinations = [Combination.parse(name) for name in names]
+    distinct = [each for each in dict.fromkeys(combinations) if each != NONE]
+    if not distinct:
+        raise ConfigError(
+            "config: deploy.heal: the run recommends no list; name lists in deploy.heal.lists"
+        )
+    return distinct
+
+
+def heal_lists(
+    run: Run, spec: HealSpec, combinations: list[Combination], folder: Path
+) -> HealingDocument:
+    """Heal lists into a folder each, named by its blocks; prove and measure them on holdout.
+
+    ConfigError if no dataset has training prompts, or none has holdout samples.
+    """
+    left_out = {}
+    for dataset, report in run.train_reports.items():
+        if report["left_out"] is not None:
+            left_out[dataset] = report["left_out"]
+            logger.warning("no training prompts of %s: %s", dataset, report["left_out"])
+    if len(left_out) == len(run.train_reports):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise ConfigError(f"config: deploy.heal: no dataset has training prompts; {reasons}")
+    if all((table["role"] != ROLE).all() for table in run.samples.values()):
+        raise ConfigError(
+            "config: deploy.heal: what was healed is judged by holdout samples, of which this "
+            "run has none; set samples.holdout"
+        )
+    examples = training_examples(run)
+    healed_lists: list[HealedList] = []
+    rows: list[HealedRow] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for combination in combinations:
+        checkpoint = folder / str(combination)
+        training, result = _heal(run, spec, combination, examples, checkpoint)
+        answers = holdout_answers(run, combination, checkpoint)
+        proof = _proven(run, combination, checkpoint, answers)
+        rows += _rows(run, combination, answers)
+        tenth = max(1, spec.steps // 10)
+        healed_lists.append(
+            {
+                "combination": str(combination),
+                "checkpoint": str(checkpoint),
+                "training": training,
+                "left_out": left_out,
+                "first_loss": result.mean_loss(slice(tenth)),
+                "last_loss": result.mean_loss(slice(-tenth, None)),
+                "proof": proof,
+            }
+        )
+    shutil.rmtree(_work_folder(run), ignore_errors=True)
+    scale = run.analysis.across_datasets
+    return {
+        "across_datasets": scale,
+        "unit": UNITS[scale],
+        "role": ROLE,
+        "lists": healed_lists,
+        "rows": rows,
+    }
+
+
+def training_examples(run: Run) -> list[Example]:
+    """Return the training prompts with the whole model's answers, which the cache may hold."""
+    examples = []
+    for dataset, table in run.train_samples.items():
+        if table.is_empty():
+            continue
+        task = run.task(dataset)
+        answers = evaluate(task, table, table, [NONE], run.cache).rows
+        tokens = dict(answers.select("sample_id", "tokens").iter_rows())
+        for row in sample_rows(table):
+            question = render_prompt(task.definition.prompt, row["question"], row["choices"])
+            prompt = {**row, "question": question, "choices": []}
+            examples.append(Example(prompt, tokens[row["sample_id"]]))  # type: ignore[arg-type]
+    return examples
+
+
+def _heal(
+    run: Run, spec: HealSpec, combination: Combination, examples: list[Example], checkpoint: Path
+) -> tuple[HealedRecord, Finetuned]:
+    """Finetune a list and export it; a killed job's state lies in the run's cache."""
+    work = _work_folder(run) / _key(run, spec, combination, examples)
+    pruned = work / "pruned"
+    if not pruned.exists():
+        export(run.model, combination, pruned)
+    student = load_model(replace(_at(run.model, pruned), dtype="float32"))
+    with _deterministic():
+        result = finetune(student, examples, spec, run.seed, work / "state.pt")
+    training: HealedRecord = {
+        "method": spec.method,
+        "steps": spec.steps,
+        "learning_rate": largest_rate(spec),
+        "samples": {name: len(table) for name, table in run.train_samples.items() if len(table)},
+        "seed": run.seed,
+        "trained_parameters": result.num_trained,
+    }
+    inside = f"{student.blocks.path}."
+    weights = student.model.state_dict()
+    healed = {name: weight for name, weight in weights.items() if name.startswith(inside)}
+    export_healed(run.model, pruned, healed, training, checkpoint)
+    return training, result
+
+
+def _at(model: ModelSpec, checkpoint: Path) -> ModelSpec:
+    """Return the spec of a checkpoint that was made from the model."""
+    return replace(model, path=str(checkpoint), revision=None, gguf_file=None)
+
+
+def _work_folder(run: Run) -> Path:
+    return run.cache / "healing"
+
+
+def _key(run: Run, spec: HealSpec, combination: Combination, examples: list[Example]) -> str:
+    """Return a fingerprint of all that decides the trained weights, so that none are mixed up."""
+    prompts = [(example.row["sample_id"], example.answer) for example in examples]
+    return fingerprint(
+        {
+            "model": run.fingerprint,
+            "combination": str(combination),
+            "heal": {**asdict(spec), "lists": None, "learning_rate": largest_rate(spec)},
+            "prompts": prompts,
+            "seed": run.seed,
+            "threads": torch.get_num_threads(),
+            "versions": [version(name) for name in ("torch", "transformers")],
+        }
+    )
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let torch choose operations that give the same sums every time, where it has them."""
+    before = torch.are_deterministic_algorithms_enabled()
+    # CUDA's matrix products ask for a fixed workspace, which is read when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@dataclass(frozen=True)
+class HoldoutAnswers:
+    """A dataset's answers on holdout samples: of the whole and the pruned model, of the healed."""
+
+    before: pl.DataFrame
+    after: pl.DataFrame
+
+
+def holdout_answers(
+    run: Run, combination: Combination, checkpoint: Path
+) -> dict[str, HoldoutAnswers]:
+    """Return the answers by dataset, scored; those of the run itself lie in its cache mostly.
+
+    `after` has those of the whole model, too, and gives the combination's name to the healed one.
+    """
+    healed = _at(run.model, checkpoint)
+    healed_fingerprint = identify(healed)
+    answers = {}
+    for dataset, table in run.samples.items():
+        holdout = table.filter(pl.col("role") == ROLE)
+        if holdout.is_empty():
+            continue
+        task = run.task(dataset)
+        before = evaluate(task, table, holdout, [NONE, combination], run.cache).rows
+        healed_task = replace(task, model=healed, model_fingerprint=healed_fingerprint)
+        after = evaluate(healed_task, table, holdout, [NONE], run.cache).rows
+        whole = before.filter(pl.col("combination") == str(NONE))
+        renamed = after.with_columns(combination=pl.lit(str(combination)))
+        answers[dataset] = HoldoutAnswers(before, pl.concat([whole, renamed]))
+    return answers
+
+
+def _proven(
+    run: Run,
+    combination: Combination,
+    checkpoint: Path,
+    answers: Mapping[str, HoldoutAnswers],
+) -> Proof:
+    """Let transformers alone answer with the healed checkpoint; ModelError if it differs."""
+    measured = {}
+    for dataset, of_dataset in answers.items():
+        of_healed = of_dataset.after.filter(pl.col("combination") == str(combination))
+        tokens = of_healed.select("sample_id", "tokens", "near_tie")
+        rows = run.samples[dataset].join(tokens, on="sample_id")
+        measured[dataset] = Measured(run.definitions[dataset], rows)
+    proof = prove(checkpoint, run.model, combination, ROLE, measured)
+    check(proof, checkpoint)
+    return proof
+
+
+def _rows(
+    run: Run, combination: Combination, answers: Mapping[str, HoldoutAnswers]
+) -> list[HealedRow]:
+    """Return one row per dataset that has a drop on the run's scale, and one for their mean."""
+    before = _evidence(run, {name: part.before for name, part in answers.items()})
+    after = _evidence(run, {name: part.after for name, part in answers.items()})
+    drops_after = {row["dataset"]: row for row in after.table.to_dicts()}
+    rows: list[HealedRow] = []
+    for row in before.table.to_dicts():
+        healed = drops_after[row["dataset"]]
+        rows.append(
+            {
+                "combination": str(combination),
+                "size": combination.size,
+                "dataset": row["dataset"],
+                "n": row["n"],
+                "before": row["drop"],
+                "before_low": row["low"],
+                "before_high": row["high"],
+                "after": healed["drop"],
+                "after_low": healed["low"],
+                "after_high": healed["high"],
+            }
+        )
+    (mean_before,) = before.average([{combination: 1.0}])
+    (mean_after,) = after.average([{combination: 1.0}])
+    logger.info(
+        "%s: mean drop %s %s before, %s %s after healing",
+        combination,
+        mean_before.mean,
+        before.unit,
+        mean_after.mean,
+        before.unit,
+    )
+    mean: HealedRow = {
+        "combination": str(combination),
+        "size": combination.size,
+        "dataset": None,
+        "n": sum(before.samples[name] for name in before.counted(before.datasets)),
+        "before": mean_before.mean,
+        "before_low": mean_before.low,
+        "before_high": mean_before.high,
+        "after": mean_after.mean,
+        "after_low": mean_after.low,
+        "after_high": mean_after.high,
+    }
+    return [*rows, mean]
+
+
+def _evidence(run: Run, rows: Mapping[str, pl.DataFrame]) -> Evidence:
+    """Return the evidence of some answers, as the run's own is made of its shards."""
+    sums = {}
+    paths = []
+    with tempfile.TemporaryDirectory() as folder:
+        for dataset, table in rows.items():
+            path = Path(folder, f"{dataset}.parquet")
+            shards.write(path, dataset, table, metadata_of(run.task(dataset), Computed()))
+            sums[dataset] = shards.by_cluster([path]).lazy()
+            paths.append(path)
+        definitions = {dataset: run.definitions[dataset] for dataset in rows}
+        merged = merge_shards(definitions, paths, run.seed)
+    of_search = run.evaluations.filter(pl.col("role") == "search")
+    return Evidence(
+        evaluations=pl.concat([of_search, merged]),
+        scale=run.analysis.across_datasets,
+        sums=sums,
+        role=ROLE,
+        weights=run.analysis.weights,
+    )
