@@ -1,0 +1,95 @@
+"""The run's figures on the page: their Vega-Lite specs, and a sentence on how to read each."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from blocksieve.report.findings import FINDINGS
+from blocksieve.report.pruning_recommendations import supports_findings
+
+BUDGET = 5_000_000
+"""Characters of all specs together."""
+READINGS = {
+    "rankings_by_num_removed": "The lists of every size that cost least: the lower, the better;"
+    " those marked = are not shown to be worse than the first.",
+    "held_out": "Points above the dashed line cost more on samples that did not choose them than"
+    " on those that did: the search's own numbers are too good by so much.",
+    "task_specific_vs_generic": "How much more one list for all costs than every dataset's own:"
+    " an interval that reaches 0 shows no need of lists of their own.",
+    "transfer_matrix": "What the list chosen for the dataset of a row costs more on that of a"
+    " column: only cells marked * are shown to cost more.",
+    "stability": "How often other samples or datasets would have chosen the same blocks: the"
+    " nearer to 100 %, the less the choice hangs on these samples.",
+    "task_type_comparison": "What each task type loses on average over the same lists: types"
+    " whose intervals overlap are not shown to differ.",
+    "task_type_detailed_comparison": "The same by number of removed blocks: lines that stay low"
+    " belong to task types that bear more removals.",
+    "block_position_analysis": "What every block costs when it alone is removed: the highest are"
+    " those to keep.",
+    "combination_vs_individual": "Lists below the line cost less than their blocks would one by"
+    " one, those above cost more; grey ones are not shown to differ.",
+    "consistency_analysis": "How differently the datasets respond to a list that costs something:"
+    " the further right, the more it depends on the task.",
+    "dataset_responses": "What each dataset loses on average over the same lists: those at the"
+    " right suffer most.",
+    "dataset_pairwise_comparison": "Whether two datasets need the same blocks: a correlation near"
+    " 1 means that one list can serve both.",
+    "split_agreement": "Whether two splits of a dataset give the same order of blocks: they do"
+    " where dots lie on the dashed line.",
+    "routing": "Whether the prompt tells the task, and what picking the list by it saves: a gain"
+    " whose interval reaches 0 is not shown.",
+    "drop_distributions": "How all measured drops are spread: the lists that can be removed"
+    " without much loss crowd around 0.",
+    "importance_heatmap": "What removing a block alone costs on every dataset: * marks a loss"
+    " shown beyond chance.",
+    "search_tree": "What every step of the search kept, and from which list it came: flat lines"
+    " mean that more blocks went without more loss.",
+}
+"""One sentence per figure on what to look for."""
+
+
+class PageFigure(TypedDict):
+    """A figure: how to read it, what it shows in this run, and its spec; None: left out."""
+
+    name: str
+    title: str
+    reading: str
+    findings: list[str]
+    spec: Mapping[str, Any] | None
+
+
+def page_figures(
+    paths: Mapping[str, Path], results: Mapping[str, Any], unit: str
+) -> list[PageFigure]:
+    """Return the figures in the order of the paths, those without a place with no spec."""
+    by_analysis = _findings_by_analysis(results, unit)
+    budget = BUDGET
+    figures: list[PageFigure] = []
+    for name, path in paths.items():
+        spec: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8"))
+        length = len(json.dumps(spec, separators=(",", ":")))
+        if length > budget:
+            spec = None
+        else:
+            budget -= length
+        figures.append(
+            {
+                "name": name,
+                "title": name.replace("_", " "),
+                "reading": READINGS[name],
+                "findings": by_analysis.get(name, []),
+                "spec": spec,
+            }
+        )
+    return figures
+
+
+def _findings_by_analysis(results: Mapping[str, Any], unit: str) -> dict[str, list[str]]:
+    """Return the report's key findings by the analysis that they come from."""
+    by_analysis: dict[str, list[str]] = {}
+    if not supports_findings(results["pruning_recommendations"]):
+        return by_analysis
+    for analysis, find in FINDINGS:
+        by_analysis.setdefault(analysis, []).extend(find(results[analysis], unit))
+    return by_analysis
