@@ -3,14 +3,14 @@
 # out: results/{run}/report/index.html, comprehensive_report.txt, .md, times.md
 
 from blocksieve.analysis import FIGURES, SECTIONS
-from blocksieve.page.html import ASSETS, SCRIPTS, STYLE, TEMPLATE
+from blocksieve.page import ASSETS, SCRIPTS, STYLE, TEMPLATE
 
 
 # One file for a browser. Pictures of samples need Pillow, which a given table has no use for.
 rule page:
     input:
         **EVIDENCE,
-        code=code("write_page.py", *[f"report.{name}" for name in SECTIONS]),
+        code=code("write_page.py"),
         assets=[os.path.relpath(ASSETS / name) for name in (TEMPLATE, STYLE, *SCRIPTS)],
         analyses=ANALYSIS_FILES,
         figures=results("figures/{figure}.json", figure=FIGURES),

@@ -128,9 +128,7 @@ def paired(
     return pairs.with_columns(drop=pl.col("baseline") - pl.col("score"))
 
 
-def answers(
-    paths: Iterable[Path], role: Role, combinations: Iterable[Combination]
-) -> pl.DataFrame:
+def answers(paths: Iterable[Path], role: Role, combinations: Iterable[Combination]) -> pl.DataFrame:
     """Read what some combinations answered to the samples of a role, without refused ones.
 
     Columns combination, sample_id, prediction, score; one row per combination and sample.

@@ -28,7 +28,10 @@ from blocksieve.shards import METADATA_KEY
 from blocksieve.specs import RunSpec
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='hacked=1'> \"&amp; \u2028 {{ 7*7 }}"
+HOSTILE = (
+    "</script><script>window.hacked = 1</script><img src=x onerror='hacked=1'>"
+    ' "quoted" &amp; \u2028 {{ 7*7 }}'
+)
 DRAWN = ("importance_heatmap", "rankings_by_num_removed")
 DESCRIPTION: Any = {
     "architecture": "LlavaForConditionalGeneration",
@@ -70,7 +73,7 @@ class PlantedPage:
     evidence: Evidence
     run: RunSpec
     folder: Path
-    files: PageFiles = PageFiles(figures={})
+    files: PageFiles | None = None
     description: Any = None
 
     @cached_property
@@ -91,7 +94,7 @@ class PlantedPage:
 
     def content(self) -> Content:
         """Return the page's content, made anew."""
-        files = replace(self.files, figures=self.figures)
+        files = replace(self.files or PageFiles({}), figures=self.figures)
         return compose(self.evidence, self.results, self.run, files, self.description)
 
 
@@ -106,7 +109,7 @@ def planted_page(folder: Path) -> PlantedPage:
         times.append(folder / f"times/{dataset}/single.0.json")
         times[-1].parent.mkdir(parents=True)
         times[-1].write_text('{"start_seconds": 1.5, "answer_seconds": 20.25, "pairs": 100}')
-    files = PageFiles(figures={}, samples=samples, shards=shards, times=times)
+    files = PageFiles({}, samples=samples, shards=shards, times=times)
     return PlantedPage(evidence, planted_spec(TASK_TYPES), folder, files, DESCRIPTION)
 
 
@@ -188,5 +191,9 @@ def show(driver: Any, content: Content, path: Path) -> None:
 
 
 def console(driver: Any) -> list[str]:
-    """Return what the browser's console holds since it was last asked."""
-    return [entry["message"] for entry in driver.get_log("browser")]
+    """Return the errors of the browser's console since it was last asked.
+
+    Warnings are Vega-Lite's remarks on the specs of figures.
+    """
+    entries = driver.get_log("browser")
+    return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]

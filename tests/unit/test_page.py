@@ -11,10 +11,11 @@ from planted_pages import HOSTILE, PlantedPage, picture, planted_page, planted_s
 from blocksieve.analysis import FIGURES
 from blocksieve.analysis.pruning_recommendations import analyse as recommend
 from blocksieve.analysis.rankings_by_num_removed import analyse as rank_all
+from blocksieve.page import ASSETS, STYLE
 from blocksieve.page.answers import NOT_SUPPORTED, answers, stops
 from blocksieve.page.content import Content
 from blocksieve.page.figures import BUDGET, READINGS
-from blocksieve.page.html import ASSETS, STYLE, as_json, write_html
+from blocksieve.page.html import as_json, write_html
 from blocksieve.page.measurements import measurements
 from blocksieve.page.samples import MAX_SAMPLES, PICTURE_BUDGET
 from blocksieve.page.thumbnails import MAX_SIDE, Pictures, data_uri

@@ -20,6 +20,7 @@ from planted_pages import (
 )
 
 from blocksieve.combination import Combination
+from blocksieve.page.content import Content
 from blocksieve.report.findings import within_limit
 from blocksieve.report.numbers import bracket, number
 
@@ -39,9 +40,14 @@ def planted(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> PlantedPa
 
 
 @pytest.fixture(scope="module")
-def path(browser: Any, planted: PlantedPage) -> Path:
+def content(planted: PlantedPage) -> Content:
+    return planted.content()
+
+
+@pytest.fixture(scope="module")
+def path(browser: Any, planted: PlantedPage, content: Content) -> Path:
     path = planted.folder / "index.html"
-    show(browser, planted.content(), path)
+    show(browser, content, path)
     return path
 
 
@@ -136,10 +142,10 @@ def test_which_block_must_stay(page):
 # Each view.
 
 
-def test_the_slider_drives_card_and_curve_by_keyboard(page, planted):
+def test_the_slider_drives_card_and_curve_by_keyboard(page, content):
     slider = page.find_element("id", "limit")
     slider.send_keys("\ue011")  # Home
-    assert text(page, "#headline") == planted.content()["answers"][0]["headline"]
+    assert text(page, "#headline") == content["answers"][0]["headline"]
     assert slider.get_attribute("aria-valuetext").replace("\u00a0", " ") == "0 %"
     wait_for(page, "document.querySelector('#curve svg')")
     slider.send_keys("\ue010")  # End
@@ -147,9 +153,8 @@ def test_the_slider_drives_card_and_curve_by_keyboard(page, planted):
     assert text(page, "#headline") == "Remove 2 of 6 blocks"
 
 
-def test_every_answer_of_the_slider_is_pythons(page, planted):
-    for answer in planted.content()["answers"][::20]:
-        place = planted.content()["answers"].index(answer)
+def test_every_answer_of_the_slider_is_pythons(page, content):
+    for place, answer in enumerate(content["answers"]):
         choose(page, "#limit", str(place))
         assert text(page, "#sentence") == answer["sentence"]
 
@@ -176,7 +181,9 @@ def test_blocks_say_what_was_measured_and_what_was_not(page, planted):
 
 
 def test_the_ranking_sorts_filters_and_folds(page, planted):
-    rows = "return [...document.querySelectorAll('#ranking-table tbody th')].map((e) => e.innerText)"
+    rows = (
+        "return [...document.querySelectorAll('#ranking-table tbody th')].map((e) => e.innerText)"
+    )
     choose(page, "#ranking-size", "2")
     folded = page.execute_script(rows)
     assert "more tied with" in text(page, "#ranking-table tbody")
@@ -214,7 +221,9 @@ def test_hostile_text_is_shown_as_text(page):
     shown = page.execute_script("return document.querySelector('#samples-cards dd').textContent")
     assert shown == HOSTILE
     assert page.execute_script("return typeof window.hacked") == "undefined"
-    assert page.execute_script("return document.querySelectorAll('#samples-cards script').length") == 0
+    assert (
+        page.execute_script("return document.querySelectorAll('#samples-cards script').length") == 0
+    )
 
 
 @pytest.mark.parametrize("shares", [(70, 15, 15), (0, 100, 0), (1, 2, 97)])
@@ -289,9 +298,7 @@ def flat(num_datasets: int, num_blocks: int, se: float = 0.001) -> Any:
     drops = {(block,): 0.001 * block for block in range(num_blocks)}
     drops |= {(block, block + 1): 0.002 * block for block in range(num_blocks - 1)}
     names = [f"dataset_{number}" for number in range(num_datasets)]
-    evaluations = planted_evaluations(
-        dict.fromkeys(names, drops), dict.fromkeys(names, 0.8), se=se
-    )
+    evaluations = planted_evaluations(dict.fromkeys(names, drops), dict.fromkeys(names, 0.8), se=se)
     return planted_evidence(evaluations, num_blocks=num_blocks)
 
 

@@ -43,7 +43,7 @@ class Answer(TypedDict):
 
 def answers(document: RecommendationsDocument, num_blocks: int) -> list[Answer]:
     """Return the answer at every stop of the slider, the least limit first."""
-    names = {}
+    names: dict[float, str] = {}
     for name, strategy in document["strategies"].items():
         # Of two strategies with the same limit the first one gives its name.
         names.setdefault(strategy["max_drop"], name)

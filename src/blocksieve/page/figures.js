@@ -3,12 +3,10 @@
 // Marks without a tooltip of their own show all of their numbers.
 const TOOLTIPS = { mark: { tooltip: { content: "data" } } };
 
-// The description becomes the name that screen readers say. What Vega-Lite remarks on a spec is for
-// its author, so only errors are logged.
+// The description becomes the name that screen readers say.
 function embed(target, spec, description) {
-  const logger = vega.logger(vega.Error);
-  const compiled = vegaLite.compile({ ...spec, description }, { config: TOOLTIPS, logger });
-  return vegaEmbed(target, compiled.spec, { mode: "vega", actions: false, renderer: "svg" });
+  const options = { actions: false, renderer: "svg", config: TOOLTIPS };
+  return vegaEmbed(target, { ...spec, description }, options);
 }
 
 function setUpFigures() {

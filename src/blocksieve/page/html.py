@@ -1,37 +1,21 @@
 """Write the page: a template, a style, scripts, and the content as JSON in one HTML file."""
 
 import json
-from pathlib import Path
 
 import vl_convert
 from altair import SCHEMA_VERSION
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from blocksieve.page import ASSETS, SCRIPTS, STYLE, TEMPLATE
 from blocksieve.page.content import Content
-
-ASSETS = Path(__file__).parent
-TEMPLATE = "page.html"
-STYLE = "page.css"
-SCRIPTS = (
-    "dom.js",
-    "state.js",
-    "answer.js",
-    "trade_off.js",
-    "strip.js",
-    "ranking.js",
-    "samples.js",
-    "weights.js",
-    "figures.js",
-    "main.js",
-)
-"""The page's scripts in the order in which they are read."""
 
 
 def libraries() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script, in the version that figures use."""
     vega_lite = "_".join(SCHEMA_VERSION.split(".")[:2])
-    bundle: str = vl_convert.javascript_bundle(vl_version=vega_lite)
+    snippet = "window.vegaEmbed = vegaEmbed;"
+    bundle: str = vl_convert.javascript_bundle(snippet, vl_version=vega_lite)
     return bundle
 
 

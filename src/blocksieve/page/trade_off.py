@@ -42,7 +42,11 @@ def curve_points(document: RecommendationsDocument) -> list[CurvePoint]:
     """Return the best list of every size as holdout samples and as search samples see it."""
     points = []
     for best in document["sizes"]:
-        on_search: DropInterval = {key: best[key] for key in ("drop", "low", "high")}  # type: ignore[literal-required,assignment]
+        on_search: DropInterval = {
+            "drop": best["drop"],
+            "low": best["low"],
+            "high": best["high"],
+        }
         drops = {ON_HOLDOUT: best["holdout"], ON_SEARCH: on_search}
         for curve, drop in drops.items():
             if drop is not None:
@@ -64,36 +68,63 @@ def _point(curve: str, size: int, combination: str, drop: DropInterval) -> Curve
 def draw(points: Sequence[CurvePoint], scale: Scale) -> ChartType:
     """Draw the curves; the page sets `limit`, and `size` of the answer, as the slider moves."""
     rows = pl.DataFrame(points, schema=SCHEMA)
-    largest = max([point["size"] for point in points], default=1)
-    x = alt.X("size:Q", title="blocks removed")
-    x = x.scale(domain=[0.7, largest + 0.3], nice=False)
-    x = x.axis(values=list(range(1, largest + 1)), format="d", grid=False)
     y = alt.Y("drop:Q", title=drop_title(scale, "mean")).axis(gridColor=ZERO_LINE)
+    colour, dash = _curve_marks()
+    base = alt.Chart(rows).encode(
+        x=_sizes_axis(rows["size"]),
+        color=colour,
+        tooltip=_tooltip(),
+    )
+    judged = base.transform_filter(alt.datum.curve == ON_HOLDOUT)
+    bars = judged.mark_rule(strokeWidth=2.5)
+    lines = base.mark_line(strokeWidth=2)
+    dots = base.mark_point(filled=True, size=60, opacity=1)
+    rings = judged.mark_point(filled=False, size=320, strokeWidth=2)
+    is_chosen = alt.condition("datum.size === size", alt.value(1), alt.value(0))
+    layers = [
+        *_limit(),
+        bars.encode(y="low:Q", y2="high:Q"),
+        lines.encode(y=y, strokeDash=dash),
+        dots.encode(y=y),
+        rings.encode(y=y, color=alt.value(INK), opacity=is_chosen),
+    ]
+    chart: ChartType = alt.layer(*layers).properties(width="container", height=HEIGHT)
+    chart = chart.add_params(alt.param("limit", value=0), alt.param("size", value=0))
+    chart = chart.configure_axis(labelFontSize=FONT_SIZE, titleFontSize=FONT_SIZE)
+    with_legend: ChartType = chart.configure_legend(labelFontSize=FONT_SIZE)
+    return with_legend
+
+
+def _sizes_axis(sizes: pl.Series) -> alt.X:
+    numbers = sizes.unique().sort().to_list() or [1]
+    x = alt.X("size:Q", title="blocks removed")
+    x = x.scale(domain=[numbers[0] - 0.3, numbers[-1] + 0.3], nice=False)
+    return x.axis(values=numbers, format="d", grid=False)
+
+
+def _curve_marks() -> tuple[alt.Color, alt.StrokeDash]:
+    """Return a colour and a dash per curve, in one legend."""
     curves = [ON_HOLDOUT, ON_SEARCH]
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        direction="vertical",
+        symbolType="stroke",
+        symbolSize=500,
+    )
     colour = alt.Color("curve:N").scale(domain=curves, range=[FULL, SUBDUED])
-    legend = alt.Legend(title=None, orient="top", direction="vertical", symbolType="stroke", symbolSize=500)
-    colour = colour.legend(legend)
-    dash = alt.StrokeDash("curve:N").scale(domain=curves, range=[[1, 0], [5, 4]]).legend(legend)
-    tooltip = [
+    dash = alt.StrokeDash("curve:N").scale(domain=curves, range=[[1, 0], [5, 4]])
+    return colour.legend(legend), dash.legend(legend)
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    return [
         alt.Tooltip("combination:N", title="list"),
         alt.Tooltip("curve:N", title="measured on"),
         alt.Tooltip("drop:Q", format="+.2f"),
         alt.Tooltip("low:Q", title="95 % from", format="+.2f"),
         alt.Tooltip("high:Q", title="to", format="+.2f"),
     ]
-    base = alt.Chart(rows).encode(x=x, color=colour, tooltip=tooltip)
-    judged = base.transform_filter(alt.datum.curve == ON_HOLDOUT)
-    bars = judged.mark_rule(strokeWidth=2.5).encode(y=alt.Y("low:Q"), y2="high:Q")
-    lines = base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash)
-    dots = base.mark_point(filled=True, size=60, opacity=1).encode(y=y)
-    ring = judged.mark_point(size=320, strokeWidth=2, filled=False)
-    is_chosen = alt.condition("datum.size === size", alt.value(1), alt.value(0))
-    rings = ring.encode(y=y, color=alt.value(INK), opacity=is_chosen)
-    layers = [*_limit(), bars, lines, dots, rings]
-    chart: ChartType = alt.layer(*layers).properties(width="container", height=HEIGHT)
-    chart = chart.add_params(alt.param("limit", value=0), alt.param("size", value=0))
-    chart = chart.configure_axis(labelFontSize=FONT_SIZE, titleFontSize=FONT_SIZE)
-    return chart.configure_legend(labelFontSize=FONT_SIZE)
 
 
 def _limit() -> list[ChartType]:
