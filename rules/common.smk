@@ -182,6 +182,12 @@ def shards_of_size(datasets, size):
     return shards(datasets, steps)
 
 
+def gain():
+    """What removing blocks gains, where a rule measures it: a given table has no model."""
+    measured = results("deployment/deployment.json")
+    return searched(measured) if hasattr(rules, "measure_gain") else []
+
+
 # What an analysis may need beside (`needs` in its registry line).
 NEEDS = dict(
     router=searched(results("router.json")),

@@ -17,6 +17,7 @@ rule page:
         samples=searched(results("datasets/{dataset}.parquet", dataset=DATASETS)),
         shards=searched(shards()),
         times=searched(job_times()),
+        deployment=lambda w: gain(),
     output:
         "results/{run}/report/index.html",
     log:

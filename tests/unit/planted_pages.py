@@ -75,6 +75,7 @@ class PlantedPage:
     folder: Path
     files: PageFiles | None = None
     description: Any = None
+    deployment: Any = None
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -95,7 +96,9 @@ class PlantedPage:
     def content(self) -> Content:
         """Return the page's content, made anew."""
         files = replace(self.files or PageFiles({}), figures=self.figures)
-        return compose(self.evidence, self.results, self.run, files, self.description)
+        return compose(
+            self.evidence, self.results, self.run, files, self.description, self.deployment
+        )
 
 
 def planted_page(folder: Path) -> PlantedPage:
@@ -110,7 +113,22 @@ def planted_page(folder: Path) -> PlantedPage:
         times[-1].parent.mkdir(parents=True)
         times[-1].write_text('{"start_seconds": 1.5, "answer_seconds": 20.25, "pairs": 100}')
     files = PageFiles({}, samples=samples, shards=shards, times=times)
-    return PlantedPage(evidence, planted_spec(TASK_TYPES), folder, files, DESCRIPTION)
+    return PlantedPage(
+        evidence, planted_spec(TASK_TYPES), folder, files, DESCRIPTION, planted_deployment()
+    )
+
+
+def planted_deployment() -> Any:
+    """Return what deployment.json says of a model that answers faster without blocks 1 and 2."""
+    share = {"median": 0.75, "low": 0.7, "high": 0.8}
+    timing = {"seconds": {"median": 0.03, "low": 0.028, "high": 0.032}, "of_whole": share}
+    at_batch = [{"batch_size": 1, "first_token": timing, "further_token": timing}]
+    parameters = {"none": 3_300_000, "1": 2_750_000, "1-2": 2_200_000}
+    models = [
+        {"combination": name, "parameters": count, "bytes": 4 * count, "at_batch": at_batch}
+        for name, count in parameters.items()
+    ]
+    return {"conditions": {"device_name": "a CPU", "dtype": "float32"}, "models": models}
 
 
 def _with_answers(folder: Path, dataset: str) -> Path:

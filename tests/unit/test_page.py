@@ -6,19 +6,22 @@ import re
 import polars as pl
 import pytest
 from planted import planted_evaluations, planted_evidence
-from planted_pages import HOSTILE, PlantedPage, picture, planted_page, planted_spec
+from planted_pages import DESCRIPTION, HOSTILE, PlantedPage, picture, planted_page, planted_spec
 
 from blocksieve.analysis import FIGURES
 from blocksieve.analysis.pruning_recommendations import analyse as recommend
 from blocksieve.analysis.rankings_by_num_removed import analyse as rank_all
+from blocksieve.combination import Combination
 from blocksieve.page import ASSETS, STYLE
 from blocksieve.page.answers import NOT_SUPPORTED, answers, stops
 from blocksieve.page.content import Content
 from blocksieve.page.figures import BUDGET, READINGS
+from blocksieve.page.gain import NOT_MEASURED, gains
 from blocksieve.page.html import as_json, write_html
 from blocksieve.page.measurements import measurements
 from blocksieve.page.samples import MAX_SAMPLES, PICTURE_BUDGET
 from blocksieve.page.thumbnails import MAX_SIDE, Pictures, data_uri
+from blocksieve.page.trade_off import OTHER_WAYS, curve_points, draw
 from blocksieve.report.findings import within_limits
 
 LIBRARY = 'const end = "</script>";'
@@ -210,8 +213,31 @@ def test_a_given_table_has_a_page_without_samples_and_model(tmp_path):
     assert 'id="jobs"' not in html
 
 
+def test_what_is_gained_is_measured_or_said_not_to_be(content):
+    by_name = {fact["name"]: fact["value"] for fact in content["gains"]["1-2"]}
+    assert by_name["parameters"] == "-33 %, 2,200,000 of 3,300,000"
+    assert by_name["weights"] == "-33 %, 8.8 of 13.2 MB"
+    assert by_name["time per further token, 1 at once"] == "-25 % [-30 %, -20 %], 30.0 ms"
+    assert by_name["measured on"] == "a CPU, float32"
+    pair = Combination.parse("1-2")
+    assert gains(pair, None) == []
+    unknown = [fact["value"] for fact in gains(pair, DESCRIPTION)]
+    assert unknown == ["2 of 6 less, of a model of 3,290,240 parameters", NOT_MEASURED]
+
+
+def test_the_curve_has_other_ways_of_choosing_where_they_were_measured(planted):
+    ways = ("own", "task_type", "generic", "pooled")
+    numbers = {"size": 2, "combination": None, "combinations": 3, "drop": 1, "low": 0, "high": 2}
+    points = [{"curve": way, **numbers} for way in ways]
+    curve = curve_points(planted.results | {"trade_off": {"points": points}})
+    assert [point["curve"] for point in curve[-2:]] == list(OTHER_WAYS.values())
+    assert curve[-1]["combination"] == "3 lists"
+    assert len(curve) == 4 + 2
+    draw(curve, "relative").to_dict()
+
+
 def test_every_figure_has_a_reading():
-    assert set(READINGS) == set(FIGURES)
+    assert set(FIGURES) <= set(READINGS)
     for reading in READINGS.values():
         assert reading.endswith(".")
 

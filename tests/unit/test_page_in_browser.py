@@ -105,7 +105,10 @@ def test_what_may_i_remove_at_3_percent(page, planted):
 
 
 def test_what_do_i_gain(page):
-    assert "2 of 6 blocks of a model of 3,290,240 parameters" in text(page, "#tiles")
+    assert "parameters: -33 %, 2,200,000 of 3,300,000" in text(page, "#tiles")
+    assert "time to the first token, 1 at once: -25 % [-30 %, -20 %], 30.0 ms" in text(
+        page, "#tiles"
+    )
 
 
 def test_which_samples_break(page, planted):

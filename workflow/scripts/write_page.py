@@ -22,7 +22,10 @@ with job(snakemake):
     description = None
     for path in snakemake.input.model:
         description = read_description(path)
+    deployment = None
+    for path in snakemake.input.deployment:
+        deployment = json.loads(Path(path).read_text(encoding="utf-8"))
     evidence = read_evidence(snakemake.input, run.analysis)
     results = {Path(path).stem: read_result(Path(path)) for path in snakemake.input.analyses}
-    content = compose(evidence, results, run, files, description)
+    content = compose(evidence, results, run, files, description, deployment)
     write_text(Path(snakemake.output[0]), write_html(content, libraries()))

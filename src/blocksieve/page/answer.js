@@ -84,7 +84,7 @@ function tiles(answer) {
   const facts = [];
   const gains = answer.kept ? page.gains[answer.combination] || [] : [];
   if (gains.length) {
-    const lines = gains.map((gain) => element("p", {}, `${gain.name}: ${gain.value}`));
+    const lines = gains.map((gain) => element("p", {}, unbroken(`${gain.name}: ${gain.value}`)));
     facts.push(tile("What it gains", ...lines));
   }
   if (answer.end) facts.push(tile("Why not more", unbroken(answer.end)));

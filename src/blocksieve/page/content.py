@@ -10,7 +10,7 @@ from blocksieve.evidence import Evidence
 from blocksieve.model_description import ModelDescription
 from blocksieve.page.answers import Answer, answers
 from blocksieve.page.figures import PageFigure, page_figures
-from blocksieve.page.gain import Fact, gains
+from blocksieve.page.gain import Deployment, Fact, gains
 from blocksieve.page.measurements import Measurements, measurements
 from blocksieve.page.run_log import JobRow, run_log
 from blocksieve.page.samples import SampleFiles, Samples, shown_samples
@@ -92,12 +92,16 @@ def compose(
     run: RunSpec,
     files: PageFiles,
     description: ModelDescription | None = None,
+    deployment: Deployment | None = None,
 ) -> Content:
-    """Return the content of a run's page; `results`: of every analysis, by its name."""
+    """Return the content of a run's page; `results`: of every analysis, by its name.
+
+    `description` of the model is None for a given table, `deployment` where no gain was measured.
+    """
     document = results["pruning_recommendations"]
     unit = evidence.unit
     at_stops = answers(document, evidence.depth)
-    curve = curve_points(document)
+    curve = curve_points(results)
     metrics = {name: definition.metric for name, definition in run.datasets.items()}
     measured = measurements(evidence, results["rankings_by_num_removed"], metrics)
     figures = page_figures(files.figures, results, unit)
@@ -115,7 +119,9 @@ def compose(
         "findings": _further_findings(results, unit),
         "answers": at_stops,
         "first_answer": _first_answer(at_stops),
-        "gains": {name: gains(Combination.parse(name), description) for name in sorted(lists)},
+        "gains": {
+            name: gains(Combination.parse(name), description, deployment) for name in sorted(lists)
+        },
         "curve": curve,
         "chart": draw(curve, evidence.scale).to_dict(),
         "measurements": measured,

@@ -11,6 +11,8 @@ from blocksieve.report.pruning_recommendations import supports_findings
 BUDGET = 5_000_000
 """Characters of all specs together."""
 READINGS = {
+    "trade_off": "What more removed blocks cost on samples that chose nothing, and what they save:"
+    " a list serves where its whole interval lies under your limit.",
     "rankings_by_num_removed": "The lists of every size that cost least: the lower, the better;"
     " those marked = are not shown to be worse than the first.",
     "held_out": "Points above the dashed line cost more on samples that did not choose them than"

@@ -1,7 +1,7 @@
 """The trade-off curve: what the best list of every size costs, beside the accepted loss."""
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 import altair as alt
 import polars as pl
@@ -9,11 +9,22 @@ from altair.typing import ChartType
 
 from blocksieve.analysis.pruning_recommendations import DropInterval, RecommendationsDocument
 from blocksieve.figures.parts import ZERO_LINE
-from blocksieve.figures.theme import FULL, INK, SUBDUED
+from blocksieve.figures.theme import CATEGORIES, FULL, INK, SUBDUED
 from blocksieve.units import Scale, drop_title
 
-ON_HOLDOUT = "holdout samples, which chose nothing"
-ON_SEARCH = "search samples, which chose it (too good)"
+ON_HOLDOUT = "one list, on holdout samples, which chose nothing"
+ON_SEARCH = "one list, on search samples, which chose it (too good)"
+OTHER_WAYS = {
+    "task_type": "one list per task type, on holdout samples",
+    "pooled": "one list per dataset, on holdout samples",
+}
+# A colour and a dash for each curve, in this order.
+MARKS = {
+    ON_HOLDOUT: (FULL, [1, 0]),
+    ON_SEARCH: (SUBDUED, [5, 4]),
+    OTHER_WAYS["task_type"]: (CATEGORIES[3], [8, 3]),
+    OTHER_WAYS["pooled"]: (CATEGORIES[4], [2, 2]),
+}
 HEIGHT = 320
 FONT_SIZE = 13
 LIMIT_INK = "#a33b0a"
@@ -28,7 +39,7 @@ SCHEMA = {
 
 
 class CurvePoint(TypedDict):
-    """A list on a curve, and its mean drop."""
+    """What is lost at a size, and by which list; by several where each dataset has its own."""
 
     curve: str
     size: int
@@ -38,8 +49,13 @@ class CurvePoint(TypedDict):
     high: float | None
 
 
-def curve_points(document: RecommendationsDocument) -> list[CurvePoint]:
-    """Return the best list of every size as holdout samples and as search samples see it."""
+def curve_points(results: Mapping[str, Any]) -> list[CurvePoint]:
+    """Return the best list of every size on holdout and on search samples, and other ways.
+
+    `results`: of every analysis, by its name. `trade_off` has what one list per task type or per
+    dataset loses on holdout samples.
+    """
+    document: RecommendationsDocument = results["pruning_recommendations"]
     points = []
     for best in document["sizes"]:
         on_search: DropInterval = {
@@ -51,7 +67,22 @@ def curve_points(document: RecommendationsDocument) -> list[CurvePoint]:
         for curve, drop in drops.items():
             if drop is not None:
                 points.append(_point(curve, best["size"], best["combination"], drop))
+    if "trade_off" in results:
+        points += _of_other_ways(results["trade_off"]["points"])
     return points
+
+
+def _of_other_ways(points: Sequence[Mapping[str, Any]]) -> Iterator[CurvePoint]:
+    for point in points:
+        if point["curve"] in OTHER_WAYS:
+            several = f"{point['combinations']} lists"
+            combination = point["combination"] or several
+            drop: DropInterval = {
+                "drop": point["drop"],
+                "low": point["low"],
+                "high": point["high"],
+            }
+            yield _point(OTHER_WAYS[point["curve"]], point["size"], combination, drop)
 
 
 def _point(curve: str, size: int, combination: str, drop: DropInterval) -> CurvePoint:
@@ -69,7 +100,7 @@ def draw(points: Sequence[CurvePoint], scale: Scale) -> ChartType:
     """Draw the curves; the page sets `limit`, and `size` of the answer, as the slider moves."""
     rows = pl.DataFrame(points, schema=SCHEMA)
     y = alt.Y("drop:Q", title=drop_title(scale, "mean")).axis(gridColor=ZERO_LINE)
-    colour, dash = _curve_marks()
+    colour, dash = _curve_marks(rows["curve"].unique().to_list())
     base = alt.Chart(rows).encode(
         x=_sizes_axis(rows["size"]),
         color=colour,
@@ -102,9 +133,11 @@ def _sizes_axis(sizes: pl.Series) -> alt.X:
     return x.axis(values=numbers, format="d", grid=False)
 
 
-def _curve_marks() -> tuple[alt.Color, alt.StrokeDash]:
-    """Return a colour and a dash per curve, in one legend."""
-    curves = [ON_HOLDOUT, ON_SEARCH]
+def _curve_marks(drawn: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Return a colour and a dash per curve that is drawn, in one legend."""
+    curves = [curve for curve in MARKS if curve in drawn]
+    colours = [MARKS[curve][0] for curve in curves]
+    dashes = [MARKS[curve][1] for curve in curves]
     legend = alt.Legend(
         title=None,
         orient="top",
@@ -112,8 +145,8 @@ def _curve_marks() -> tuple[alt.Color, alt.StrokeDash]:
         symbolType="stroke",
         symbolSize=500,
     )
-    colour = alt.Color("curve:N").scale(domain=curves, range=[FULL, SUBDUED])
-    dash = alt.StrokeDash("curve:N").scale(domain=curves, range=[[1, 0], [5, 4]])
+    colour = alt.Color("curve:N").scale(domain=curves, range=colours)
+    dash = alt.StrokeDash("curve:N").scale(domain=curves, range=dashes)
     return colour.legend(legend), dash.legend(legend)
 
 
