@@ -15,6 +15,10 @@ from blocksieve.report.section import Section
 from blocksieve.units import UNITS
 
 TITLE = "blocksieve: comprehensive report"
+PAGE = (
+    "index.html, beside this report, shows the same in a browser: what may be removed at the loss"
+    " that you accept, any set of blocks, the samples that a list breaks, and your own weights."
+)
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."
@@ -55,6 +59,7 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     can_tell = what_samples_can_tell(results["pruning_recommendations"], unit)
     sections = [
         Section(title="What these samples can tell", notes=can_tell),
+        Section(title="To look at", notes=[PAGE]),
         settings_section(facts),
         *evaluations.sections(table, facts.metrics),
         Section(title="Key findings", notes=findings(results, unit)),
