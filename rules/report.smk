@@ -1,7 +1,37 @@
-# Write the report, as plain text and as Markdown, and what the run took.
-# in: evaluations and all analyses   out: results/{run}/report/comprehensive_report.txt, .md, times.md
+# Write the page, the report as plain text and as Markdown, and what the run took.
+# in: evaluations, all analyses, figures; for the page samples and shards, too
+# out: results/{run}/report/index.html, comprehensive_report.txt, .md, times.md
 
-from blocksieve.analysis import SECTIONS
+from blocksieve.analysis import FIGURES, SECTIONS
+from blocksieve.page import ASSETS, SCRIPTS, STYLE, TEMPLATE
+
+
+# One file for a browser.
+rule page:
+    input:
+        **EVIDENCE,
+        code=code("write_page.py"),
+        assets=[os.path.relpath(ASSETS / name) for name in (TEMPLATE, STYLE, *SCRIPTS)],
+        analyses=ANALYSIS_FILES,
+        figures=results("figures/{figure}.json", figure=FIGURES),
+        samples=searched(results("datasets/{dataset}.parquet", dataset=DATASETS)),
+        shards=searched(shards()),
+        times=searched(job_times()),
+        deployment=GAIN,
+    output:
+        "results/{run}/report/index.html",
+    log:
+        "results/{run}/logs/page.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
+    params:
+        config=lambda w: stable(RUN.content()),
+    script:
+        "../workflow/scripts/write_page.py"
 
 
 rule write_report:
@@ -49,6 +79,7 @@ rule report_times:
 
 rule report:
     input:
+        results("report/index.html"),
         results("report/comprehensive_report.txt"),
         results("report/comprehensive_report.md"),
         searched(results("report/times.md")),

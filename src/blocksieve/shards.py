@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from blocksieve.combination import NONE, Combination
 from blocksieve.errors import DataError
 from blocksieve.files import whole_file
+from blocksieve.specs import Role
 from blocksieve.version import VERSION
 
 # Raise this whenever the columns change.
@@ -92,6 +93,12 @@ def metadata(path: Path) -> Metadata:
     return content
 
 
+def num_pairs(path: Path) -> int:
+    """Return how many pairs a shard holds."""
+    count: int = pq.read_metadata(path).num_rows
+    return count
+
+
 def paired(
     paths: Iterable[Path],
     dataset: str | None = None,
@@ -119,6 +126,21 @@ def paired(
         how="left",
     )
     return pairs.with_columns(drop=pl.col("baseline") - pl.col("score"))
+
+
+def answers(paths: Iterable[Path], role: Role, combinations: Iterable[Combination]) -> pl.DataFrame:
+    """Read what some combinations answered to the samples of a role, without refused ones.
+
+    Columns combination, sample_id, prediction, score; one row per combination and sample.
+    """
+    rows = pl.scan_parquet(list(paths)).filter(
+        pl.col("role") == role,
+        pl.col("combination").is_in([str(each) for each in combinations]),
+        pl.col("score").is_not_null(),
+    )
+    columns = rows.select("combination", "sample_id", "prediction", "score").collect()
+    key = ["combination", "sample_id"]
+    return columns.unique(key, keep="first", maintain_order=True)
 
 
 def chunks(paths: Iterable[Path], dataset: str | None = None) -> Iterator[pl.DataFrame]:

@@ -74,5 +74,6 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
         "draw_figure",
         "write_report",
         "report_times",
+        "page",
     }
     assert local == targets | short

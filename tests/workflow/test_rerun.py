@@ -26,18 +26,21 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("analysis/rankings_by_num_removed.py", {"analyse", "draw_figure", "write_report"}),
-        ("figures/rankings_by_num_removed.py", {"draw_figure"}),
+        ("analysis/rankings_by_num_removed.py", {"analyse", "draw_figure", "write_report", "page"}),
+        ("figures/rankings_by_num_removed.py", {"draw_figure", "page"}),
         ("report/comprehensive_report.py", {"write_report"}),
         ("report/rankings_by_num_removed.py", {"write_report"}),
-        ("report/times.py", {"report_times"}),
+        ("report/times.py", {"report_times", "page"}),
+        ("page/samples.py", {"page"}),
+        ("page/strip.js", {"page"}),
     ],
 )
 def test_a_changed_module_reruns_what_depends_on_it(
     finished: Workflow, module: str, expected: set[str]
 ) -> None:
     path = finished.folder / "src/blocksieve" / module
-    path.write_text(f"{path.read_text()}\n# changed\n")
+    # A comment in JavaScript, and an expression of no use in Python.
+    path.write_text(f"{path.read_text()}\n'changed'\n")
     assert finished.planned() == expected
 
 

@@ -38,6 +38,7 @@ PROMISED = (
     "importance_scores/generic.json",
     "router.json",
     "detections.parquet",
+    "report/index.html",
     "report/comprehensive_report.txt",
     "report/comprehensive_report.md",
     "report/times.md",

@@ -174,9 +174,9 @@ def analyse(
     best_of_sizes = [Combination.parse(best["combination"]) for best in sizes]
     limits = evidence.limits
     strategies: dict[str, Strategy] = {
-        "conservative": _strategy(sizes, limits.conservative),
-        "balanced": _strategy(sizes, limits.balanced),
-        "aggressive": _strategy(sizes, limits.aggressive),
+        "conservative": strategy_within(sizes, limits.conservative),
+        "balanced": strategy_within(sizes, limits.balanced),
+        "aggressive": strategy_within(sizes, limits.aggressive),
     }
     return {
         "role": evidence.role,
@@ -296,7 +296,8 @@ def _end(high: float | None) -> float:
     return high
 
 
-def _strategy(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
+def strategy_within(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
+    """Return the largest size whose best combination keeps a limit: see `analyse`."""
     on_search = [best["high"] for best in sizes]
     on_holdout = [upper_end(best["holdout"]) for best in sizes]
     num_on_search = num_within(on_search, limit)

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from blocksieve.analysis import ANALYSES, Analysis
+from blocksieve.figures.readings import READINGS
 from blocksieve.report import evaluations
 from blocksieve.report.findings import findings, verified, within_limits
 from blocksieve.report.pruning_recommendations import (
@@ -20,6 +21,10 @@ from blocksieve.report.section import Section
 from blocksieve.units import UNITS
 
 TITLE = "blocksieve: which blocks may be removed"
+PAGE = (
+    "index.html, beside this report, shows the same in a browser: what may be removed at the loss"
+    " that you accept, any set of blocks, the samples that a list breaks, and your own weights."
+)
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."
@@ -57,8 +62,9 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     `table`: the evaluations. `results`: every analysis' table or document, by its name.
     """
     unit = UNITS[facts.scale]
+    recommendations = results["pruning_recommendations"]
     sections = [
-        Section(title="The answer", notes=answer(results["pruning_recommendations"], unit)),
+        Section(title="The answer", notes=[*answer(recommendations, unit), PAGE]),
         Section(title="Key findings", notes=findings(results, unit)),
     ]
     appendix = []
@@ -96,7 +102,7 @@ def _sections_of(
         sections += module.sections(results[name], unit)
     if analysis.figure:
         first = sections[0] if sections else Section(title=_spelled(name))
-        sections[:1] = [replace(first, figure=name)]
+        sections[:1] = [replace(first, figure=name, reading=READINGS[name])]
     return sections
 
 

@@ -66,25 +66,26 @@ def verified(document: Recommendations, unit: str) -> Iterator[str]:
 def within_limits(document: Recommendations, unit: str) -> Iterator[str]:
     """Yield the largest size within each limit, judged on holdout samples alone."""
     for name, strategy in document["strategies"].items():
-        title = name.capitalize()
-        limit = f"the limit of {strategy['max_drop']:g} {unit}"
-        if strategy["size"]:
-            holdout = strategy["holdout"]
-            yield (
-                f"{title}: remove {strategy['combination']} ({count_blocks(strategy['size'])})."
-                f" The mean drop is {holdout['drop']:+.2f} {unit}"
-                f" {bracket(holdout['low'], holdout['high'])} on samples never used to choose:"
-                f" its 95 % interval keeps {limit}.{MORE[strategy['end']]}"
-            )
-        elif strategy["end"] == End.NOT_CONFIRMED:
-            yield (
-                f"{title}: not confirmed, since what the recommended lists cost on holdout samples"
-                " is not known: they were not measured there (samples.holdout), or a baseline is 0."
-            )
-        else:
-            yield (
-                f"{title}: no combination is shown to keep {limit} on samples never used to choose."
-            )
+        yield within_limit(name.capitalize(), strategy, unit)
+
+
+def within_limit(title: str, strategy: Record, unit: str) -> str:
+    """Return what may be removed within one limit, behind a title such as `Balanced`."""
+    limit = f"the limit of {strategy['max_drop']:g} {unit}"
+    if strategy["size"]:
+        holdout = strategy["holdout"]
+        return (
+            f"{title}: remove {strategy['combination']} ({count_blocks(strategy['size'])})."
+            f" The mean drop is {holdout['drop']:+.2f} {unit}"
+            f" {bracket(holdout['low'], holdout['high'])} on samples never used to choose:"
+            f" its 95 % interval keeps {limit}.{MORE[strategy['end']]}"
+        )
+    if strategy["end"] == End.NOT_CONFIRMED:
+        return (
+            f"{title}: not confirmed, since what the recommended lists cost on holdout samples is"
+            " not known: they were not measured there (samples.holdout), or a baseline is 0."
+        )
+    return f"{title}: no combination is shown to keep {limit} on samples never used to choose."
 
 
 def ties(document: Recommendations, unit: str) -> Iterator[str]:

@@ -18,13 +18,14 @@ NO_ANCHOR = re.compile(r"[^\w\- ]")
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading, a figure (in Markdown), notes, a table, and notes below it.
+    """A heading, in Markdown a figure with how to read it, notes, a table, and notes below it.
 
     The first `text_columns` columns are aligned at their left edge, the others at their right.
     """
 
     title: str
     figure: str | None = None
+    reading: str = ""
     notes: Sequence[str] = ()
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
@@ -71,7 +72,8 @@ def as_markdown(title: str, sections: Iterable[Section]) -> str:
 def _section_markdown(section: Section) -> list[str]:
     lines = ["", f"## {section.title}"]
     if section.figure:
-        lines += ["", f"![{section.title}](../figures/{section.figure}.png)"]
+        picture = f"![{section.title}](../figures/{section.figure}.png)"
+        lines += ["", picture, "", f"*{section.reading}*"]
     lines += _paragraphs(section.notes)
     if section.rows:
         lines += ["", *_markdown_table(section)]

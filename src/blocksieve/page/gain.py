@@ -1,0 +1,138 @@
+"""What is gained by removing the blocks of a list, as `deployment/deployment.json` measured it."""
+
+from collections.abc import Iterator, Mapping
+from typing import TypedDict
+
+from blocksieve.combination import NONE, Combination
+from blocksieve.model_description import ModelDescription
+from blocksieve.report.numbers import whole_number
+from blocksieve.units import PERCENT
+
+MILLION = 1e6
+MILLISECONDS = 1000
+TIMES = {"first_token": "time to the first token", "further_token": "time per further token"}
+NOT_MEASURED = "not measured; `snakemake deploy` measures it"
+
+
+class Median(TypedDict):
+    """A median over repeats, with its interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+class Timing(TypedDict):
+    """Seconds, and as a share of the whole model's on the same prompts."""
+
+    seconds: Median
+    of_whole: Median
+
+
+class AtBatch(TypedDict):
+    """What answering so many prompts at once takes."""
+
+    batch_size: int
+    first_token: Timing
+    further_token: Timing
+
+
+class ModelGain(TypedDict):
+    """What a model without some blocks takes."""
+
+    combination: str
+    parameters: int
+    bytes: int
+    at_batch: list[AtBatch]
+
+
+class Conditions(TypedDict):
+    """What the times depend on, as far as the page says it."""
+
+    device_name: str
+    dtype: str
+
+
+class Deployment(TypedDict):
+    """What the page reads of deployment.json."""
+
+    conditions: Conditions
+    models: list[ModelGain]
+
+
+class Fact(TypedDict):
+    """A number of the answer, with its name."""
+
+    name: str
+    value: str
+
+
+def gains(
+    combination: Combination,
+    description: ModelDescription | None,
+    deployment: Deployment | None = None,
+) -> list[Fact]:
+    """Return what a list saves; empty where nothing is known of the model."""
+    if description is None:
+        return []
+    models = _by_combination(deployment)
+    whole = models.get(str(NONE))
+    pruned = models.get(str(combination))
+    if deployment is None or whole is None or pruned is None:
+        return _without_measurement(combination, description)
+    conditions = deployment["conditions"]
+    return [
+        _parameters(pruned, whole),
+        _bytes(pruned, whole),
+        *_times(pruned),
+        {"name": "measured on", "value": f"{conditions['device_name']}, {conditions['dtype']}"},
+    ]
+
+
+def _by_combination(deployment: Deployment | None) -> Mapping[str, ModelGain]:
+    if deployment is None:
+        return {}
+    return {model["combination"]: model for model in deployment["models"]}
+
+
+def _without_measurement(combination: Combination, description: ModelDescription) -> list[Fact]:
+    parameters = whole_number(description["parameters"])
+    blocks = f"{combination.size} of {description['num_blocks']}"
+    return [
+        {"name": "blocks", "value": f"{blocks} less, of a model of {parameters} parameters"},
+        {"name": "time and memory", "value": NOT_MEASURED},
+    ]
+
+
+def _parameters(pruned: ModelGain, whole: ModelGain) -> Fact:
+    before, after = whole["parameters"], pruned["parameters"]
+    value = f"{_change(after / before)}, {whole_number(after)} of {whole_number(before)}"
+    return {"name": "parameters", "value": value}
+
+
+def _bytes(pruned: ModelGain, whole: ModelGain) -> Fact:
+    before, after = whole["bytes"], pruned["bytes"]
+    megabytes = f"{after / MILLION:,.1f} of {before / MILLION:,.1f} MB"
+    return {"name": "weights", "value": f"{_change(after / before)}, {megabytes}"}
+
+
+def _times(pruned: ModelGain) -> Iterator[Fact]:
+    """Yield the change of each time at each batch size, with its interval."""
+    for measured in pruned["at_batch"]:
+        timings = {
+            "first_token": measured["first_token"],
+            "further_token": measured["further_token"],
+        }
+        for key, timing in timings.items():
+            share = timing["of_whole"]
+            milliseconds = MILLISECONDS * timing["seconds"]["median"]
+            interval = f"[{_change(share['low'])}, {_change(share['high'])}]"
+            yield {
+                "name": f"{TIMES[key]}, {measured['batch_size']} at once",
+                "value": f"{_change(share['median'])} {interval}, {milliseconds:,.1f} ms",
+            }
+
+
+def _change(share: float) -> str:
+    """Return how much a share differs from the whole, in %."""
+    return f"{PERCENT * (share - 1):+.0f} %"
