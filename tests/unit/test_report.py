@@ -68,11 +68,12 @@ def test_says_what_was_run_and_leaves_out_what_is_not_known():
 
 
 def test_the_first_lines_are_the_answer():
-    can_tell, *strategies = sections()[0].notes
+    can_tell, *strategies, page = sections()[0].notes
     assert "200 holdout samples of 2 datasets, a mean drop below" in can_tell
     assert "cannot be seen" in can_tell
     names = [sentence.split(":")[0] for sentence in strategies]
     assert names == ["Conservative", "Balanced", "Aggressive"]
+    assert page.startswith("index.html, beside this report")
     first_lines = report().splitlines()[:15]
     assert first_lines[3] == "The answer"
     assert any(line.startswith("Aggressive: ") for line in first_lines)
