@@ -119,13 +119,13 @@ def load(model: Any) -> LoadedModel:
 
 
 def generated(
-    model: Any, inputs: dict[str, torch.Tensor], end: int | None = None
+    model: Any, inputs: dict[str, torch.Tensor], end: int | None = None, length: int = LENGTH
 ) -> list[list[int]]:
     """The answers of the model's own generate, up to and with the end token."""
     copies = {name: value.clone() for name, value in inputs.items()}
     name = "decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"
     width = inputs[name].shape[1]
-    output = model.generate(**copies, max_new_tokens=LENGTH, do_sample=False, eos_token_id=end)
+    output = model.generate(**copies, max_new_tokens=length, do_sample=False, eos_token_id=end)
     return [until(row, end) for row in output[:, width:].tolist()]
 
 
