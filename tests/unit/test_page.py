@@ -22,8 +22,8 @@ from blocksieve.page.html import as_json, write_html
 from blocksieve.page.measurements import measurements
 from blocksieve.page.samples import MAX_SAMPLES, PICTURE_BUDGET
 from blocksieve.page.thumbnails import MAX_SIDE, Pictures, data_uri
-from blocksieve.page.trade_off import OTHER_WAYS, curve_points, draw
-from blocksieve.report.findings import within_limits
+from blocksieve.page.trade_off import MORE_LISTS, curve_points, draw
+from blocksieve.report.findings import verified, within_limits
 
 LIBRARY = 'const end = "</script>";'
 
@@ -97,6 +97,15 @@ def test_wide_intervals_support_no_answer():
     document = recommend(evidence)
     assert {answer["headline"] for answer in answers(document, 3)} == {NOT_SUPPORTED}
     assert not any(answer["kept"] or answer["sentence"] for answer in answers(document, 3))
+
+
+def test_an_answer_holds_what_verify_samples_say():
+    evidence = flat_evidence(roles=("search", "holdout", "verify"))
+    document = recommend(evidence)
+    at_stops = answers(document, 3)
+    said = [answer["verified"] for answer in at_stops if answer["verified"]]
+    assert said == list(verified(document, "%"))
+    assert said[0].startswith("Verified: removing 1-2 (conservative, 2 blocks) costs")
 
 
 def test_the_measurements_are_the_evidences_own():
@@ -231,7 +240,7 @@ def test_the_curve_has_other_ways_of_choosing_where_they_were_measured(planted):
     numbers = {"size": 2, "combination": None, "combinations": 3, "drop": 1, "low": 0, "high": 2}
     points = [{"curve": way, **numbers} for way in ways]
     curve = curve_points(planted.results | {"trade_off": {"points": points}})
-    assert [point["curve"] for point in curve[-2:]] == list(OTHER_WAYS.values())
+    assert [point["curve"] for point in curve[-2:]] == list(MORE_LISTS.values())
     assert curve[-1]["combination"] == "3 lists"
     assert len(curve) == 4 + 2
     draw(curve, "relative").to_dict()

@@ -309,7 +309,7 @@ def flat(num_datasets: int, num_blocks: int, se: float = 0.001) -> Any:
     ("num_datasets", "num_blocks", "se", "headline"),
     [
         (1, 6, 0.001, "Remove 2 of 6 blocks"),
-        (20, 6, 0.001, "Remove 2 of 6 blocks"),
+        (20, 4, 0.001, "Remove 2 of 4 blocks"),
         (2, 80, 0.001, "Remove 2 of 80 blocks"),
         (2, 6, 0.3, "These samples support no finding"),
     ],
@@ -324,6 +324,9 @@ def test_pages_of_any_shape(browser, tmp_path, num_datasets, num_blocks, se, hea
     assert "✕ not shown to keep 0 %" in text(browser, "#loss .badge")
     assert ("support no finding" in text(browser, ".can-tell")) == (se > 0.1)
     assert bool(browser.find_elements("id", "weights")) == (num_datasets > 1)
+    if num_datasets > 1:
+        expected = f"{headline}." if se > 0.1 else "For this traffic no list is shown to keep 0 %."
+        assert text(browser, "#weights-answer") == expected
     assert browser.find_elements("id", "samples") == []
     assert len(browser.find_elements("css selector", ".site")) == num_blocks
     wait_for(browser, "document.querySelector('#curve svg')")

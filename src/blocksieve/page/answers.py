@@ -12,7 +12,7 @@ from blocksieve.analysis.pruning_recommendations import (
     strategy_within,
 )
 from blocksieve.combination import NONE, Combination
-from blocksieve.report.findings import within_limit
+from blocksieve.report.findings import verified, within_limit
 from blocksieve.report.numbers import bracket, count_blocks, number
 from blocksieve.report.pruning_recommendations import supports_findings
 from blocksieve.verdicts import End
@@ -28,10 +28,12 @@ class Answer(TypedDict):
     `strategy`: the name of the run's strategy with this limit, or empty. `kept`: whether samples
     show that something may be removed. `end`: why no larger size is claimed. `holdout`: of the
     combination, or, where none keeps the limit, of the best of the smallest size.
+    `verified`: what a strategy's combination costs on verify samples, empty without any.
     """
 
     limit: float
     strategy: str
+    verified: str
     headline: str
     sentence: str
     end: str
@@ -48,12 +50,12 @@ def answers(document: RecommendationsDocument, num_blocks: int) -> list[Answer]:
         # Of two strategies with the same limit the first one gives its name.
         names.setdefault(strategy["max_drop"], name)
     supported = supports_findings(document)  # type: ignore[arg-type]
-    found = []
+    at_stops = []
     for limit in stops(list(names)):
         strategy = strategy_within(document["sizes"], limit)
-        title = names.get(limit, "")
-        found.append(_answer(document, strategy, title, num_blocks, supported))
-    return found
+        name = names.get(limit, "")
+        at_stops.append(_answer(document, strategy, name, num_blocks, supported))
+    return at_stops
 
 
 def stops(limits: Sequence[float]) -> list[float]:
@@ -99,6 +101,7 @@ def _answer(
     return {
         "limit": limit,
         "strategy": name,
+        "verified": _verified(document, name) if kept else "",
         "headline": headline,
         "sentence": sentence,
         "end": _why_no_more(document["sizes"], strategy, unit) if supported else "",
@@ -107,6 +110,13 @@ def _answer(
         "size": strategy["size"] if kept else 0,
         "holdout": holdout,
     }
+
+
+def _verified(document: RecommendationsDocument, name: str) -> str:
+    """Return the report's sentence on a strategy's verify samples; empty where there is none."""
+    names = list(document["verified"] or {})
+    sentences = list(verified(document, document["unit"]))  # type: ignore[arg-type]
+    return dict(zip(names, sentences, strict=True)).get(name, "")
 
 
 def _headline(combination: Combination, num_blocks: int) -> str:

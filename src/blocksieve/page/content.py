@@ -15,7 +15,7 @@ from blocksieve.page.measurements import Measurements, measurements
 from blocksieve.page.run_log import JobRow, run_log
 from blocksieve.page.samples import SampleFiles, Samples, shown_samples
 from blocksieve.page.trade_off import CurvePoint, curve_points, draw
-from blocksieve.report.findings import FINDINGS, within_limits
+from blocksieve.report.findings import FINDINGS, verified, within_limits
 from blocksieve.report.pruning_recommendations import supports_findings, what_samples_can_tell
 from blocksieve.specs import RunSpec
 from blocksieve.units import SHORT_DROP_TITLES
@@ -72,6 +72,7 @@ class Content(TypedDict):
     facts: list[str]
     unit: str
     drop_title: str
+    supported: bool
     can_tell: list[str]
     findings: list[str]
     answers: list[Answer]
@@ -115,6 +116,7 @@ def compose(
         "facts": _facts(evidence, description),
         "unit": unit,
         "drop_title": SHORT_DROP_TITLES[evidence.scale],
+        "supported": supports_findings(document),
         "can_tell": what_samples_can_tell(document, unit),
         "findings": _further_findings(results, unit),
         "answers": at_stops,
@@ -137,7 +139,7 @@ def _further_findings(results: Mapping[str, Any], unit: str) -> list[str]:
     sentences: list[str] = []
     if supports_findings(results["pruning_recommendations"]):
         for analysis, find in FINDINGS:
-            if find is not within_limits:
+            if find not in (within_limits, verified):
                 sentences += find(results[analysis], unit)
     return sentences
 

@@ -76,14 +76,14 @@ def gains(
     if description is None:
         return []
     models = _by_combination(deployment)
-    whole = models.get(str(NONE))
+    baseline = models.get(str(NONE))
     pruned = models.get(str(combination))
-    if deployment is None or whole is None or pruned is None:
+    if deployment is None or baseline is None or pruned is None:
         return _without_measurement(combination, description)
     conditions = deployment["conditions"]
     return [
-        _parameters(pruned, whole),
-        _bytes(pruned, whole),
+        _parameters(pruned, baseline),
+        _bytes(pruned, baseline),
         *_times(pruned),
         {"name": "measured on", "value": f"{conditions['device_name']}, {conditions['dtype']}"},
     ]
@@ -104,14 +104,14 @@ def _without_measurement(combination: Combination, description: ModelDescription
     ]
 
 
-def _parameters(pruned: ModelGain, whole: ModelGain) -> Fact:
-    before, after = whole["parameters"], pruned["parameters"]
+def _parameters(pruned: ModelGain, baseline: ModelGain) -> Fact:
+    before, after = baseline["parameters"], pruned["parameters"]
     value = f"{_change(after / before)}, {whole_number(after)} of {whole_number(before)}"
     return {"name": "parameters", "value": value}
 
 
-def _bytes(pruned: ModelGain, whole: ModelGain) -> Fact:
-    before, after = whole["bytes"], pruned["bytes"]
+def _bytes(pruned: ModelGain, baseline: ModelGain) -> Fact:
+    before, after = baseline["bytes"], pruned["bytes"]
     megabytes = f"{after / MILLION:,.1f} of {before / MILLION:,.1f} MB"
     return {"name": "weights", "value": f"{_change(after / before)}, {megabytes}"}
 

@@ -14,7 +14,7 @@ from blocksieve.units import Scale, drop_title
 
 ON_HOLDOUT = "one list, on holdout samples, which chose nothing"
 ON_SEARCH = "one list, on search samples, which chose it (too good)"
-OTHER_WAYS = {
+MORE_LISTS = {
     "task_type": "one list per task type, on holdout samples",
     "pooled": "one list per dataset, on holdout samples",
 }
@@ -22,8 +22,8 @@ OTHER_WAYS = {
 MARKS = {
     ON_HOLDOUT: (FULL, [1, 0]),
     ON_SEARCH: (SUBDUED, [5, 4]),
-    OTHER_WAYS["task_type"]: (CATEGORIES[3], [8, 3]),
-    OTHER_WAYS["pooled"]: (CATEGORIES[4], [2, 2]),
+    MORE_LISTS["task_type"]: (CATEGORIES[3], [8, 3]),
+    MORE_LISTS["pooled"]: (CATEGORIES[4], [2, 2]),
 }
 HEIGHT = 320
 FONT_SIZE = 13
@@ -50,7 +50,7 @@ class CurvePoint(TypedDict):
 
 
 def curve_points(results: Mapping[str, Any]) -> list[CurvePoint]:
-    """Return the best list of every size on holdout and on search samples, and other ways.
+    """Return the best list of every size on holdout and on search samples, and more lists.
 
     `results`: of every analysis, by its name. `trade_off` has what one list per task type or per
     dataset loses on holdout samples.
@@ -68,21 +68,21 @@ def curve_points(results: Mapping[str, Any]) -> list[CurvePoint]:
             if drop is not None:
                 points.append(_point(curve, best["size"], best["combination"], drop))
     if "trade_off" in results:
-        points += _of_other_ways(results["trade_off"]["points"])
+        points += _by_more_lists(results["trade_off"]["points"])
     return points
 
 
-def _of_other_ways(points: Sequence[Mapping[str, Any]]) -> Iterator[CurvePoint]:
+def _by_more_lists(points: Sequence[Mapping[str, Any]]) -> Iterator[CurvePoint]:
     for point in points:
-        if point["curve"] in OTHER_WAYS:
-            several = f"{point['combinations']} lists"
-            combination = point["combination"] or several
+        if point["curve"] in MORE_LISTS:
+            num_lists = f"{point['combinations']} lists"
+            combination = point["combination"] or num_lists
             drop: DropInterval = {
                 "drop": point["drop"],
                 "low": point["low"],
                 "high": point["high"],
             }
-            yield _point(OTHER_WAYS[point["curve"]], point["size"], combination, drop)
+            yield _point(MORE_LISTS[point["curve"]], point["size"], combination, drop)
 
 
 def _point(curve: str, size: int, combination: str, drop: DropInterval) -> CurvePoint:

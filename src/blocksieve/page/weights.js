@@ -118,7 +118,7 @@ function showWeights() {
   const sliders = byId("weights-sliders").children;
   shareRows().forEach((row, place) => showShare(sliders[place], sumOfShares(row.places)));
   const best = bestOfSizes(shares);
-  const chosen = largestWithin(best, currentAnswer().limit);
+  const chosen = page.supported ? largestWithin(best, currentAnswer().limit) : null;
   byId("weights-answer").textContent = unbroken(weightsSentence(best, chosen));
   const head = ["removed", "list", `holdout ${page.unit}`, `search ${page.unit}`, "keeps"];
   replaceChildren(byId("weights-table"), headRow(head, 2), weightsBody(best, chosen));
@@ -153,6 +153,7 @@ function weightsBody(best, chosen) {
 
 function weightsSentence(best, chosen) {
   const limit = limitText(currentAnswer());
+  if (!page.supported) return `${currentAnswer().headline}.`;
   if (!best.length) return "No list was measured on both search and holdout samples of every dataset.";
   if (!chosen) return `For this traffic no list is shown to keep ${limit}.`;
   const end = chosen === best[best.length - 1] ? " Every size measured keeps it." : "";
