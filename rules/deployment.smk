@@ -103,6 +103,7 @@ rule heal:
         checkpoint=CHECKPOINT,
         model="results/{run}/model.json",
         recommendations="results/{run}/analysis/pruning_recommendations.json",
+        exports="results/{run}/deployment/exports.json",
         evaluations="results/{run}/evaluations.parquet",
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
         train=results("training/{dataset}.parquet", dataset=sorted(DATASETS)),

@@ -288,11 +288,15 @@ def test_what_cannot_be_healed_is_said_before_anything_is_trained(run: Run, tmp_
     search = {name: each.with_columns(role=pl.lit("search")) for name, each in run.samples.items()}
     with pytest.raises(ConfigError, match=r"set samples\.holdout"):
         heal_lists(replace(run, samples=search), SPEC, [LIST], tmp_path)
-    none: Any = {"strategies": {each: {"combination": "none"} for each in healing.STRATEGIES}}
+    exports: list[Any] = [
+        {"combination": "4-13", "checkpoint": "a folder", "strategies": [], "refused": None},
+        {"combination": "8", "checkpoint": None, "strategies": [], "refused": "no such class"},
+    ]
+    balanced = {"balanced": {"combination": "4-13"}}
+    recommended: Any = {"strategies": balanced, "scenarios": {"known_task": []}}
     with pytest.raises(ConfigError, match=r"name lists in deploy\.heal\.lists"):
-        lists_to_heal(SPEC, none)
-    one: Any = {"strategies": {each: {"combination": "4-13"} for each in healing.STRATEGIES}}
-    assert lists_to_heal(SPEC, one) == [Combination.of((4, 13))]
-    named: Any = {**one, "scenarios": {"known_task": []}}
-    spec = replace(SPEC, lists=["7", "balanced"])
-    assert lists_to_heal(spec, named) == [Combination.of((7,)), Combination.of((4, 13))]
+        lists_to_heal(SPEC, recommended, exports[1:])
+    assert lists_to_heal(SPEC, recommended, exports) == [Combination.of((4, 13))]
+    spec = replace(SPEC, lists=["7", "balanced", "4-13"])
+    named = [Combination.of((7,)), Combination.of((4, 13))]
+    assert lists_to_heal(spec, recommended, []) == named

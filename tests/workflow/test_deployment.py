@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,3 +118,48 @@ def test_recommended_lists_become_checkpoints_that_answer_as_measured(finished: 
     assert "was measured: " in tampered.stderr, tampered.stderr
     assert "answers differ, first in dataset" in tampered.stderr
     assert not list(folder.glob("*/*"))
+
+
+@pytest.mark.long
+def test_a_healing_that_is_killed_goes_on_to_the_same_checkpoint(finished: Workflow) -> None:
+    heal = [
+        "deploy",
+        "--config",
+        "deploy={heal: {method: lora, lists: [2-5], steps: 12, samples: 40}}",
+    ]
+    # A state after every step, so that a kill at any step has one to go on from.
+    code = finished.folder / "src/blocksieve/deployment/finetune.py"
+    text = code.read_text()
+    code.write_text(text.replace("SECONDS_BETWEEN_SAVES = 120.0", "SECONDS_BETWEEN_SAVES = 0.0"))
+    assert code.read_text() != text
+    finished.run(*heal)
+    checkpoint = finished.results("deployment/healed/2-5/model.safetensors")
+    document = finished.results("deployment/healing.json")
+    expected = checkpoint.read_bytes(), document.read_bytes()
+    assert finished.planned(*heal) == set()
+    rows = read(finished, "deployment/healing.json")["rows"]
+    assert [(row["dataset"], row["n"]) for row in rows] == [
+        ("demo_caption", 4),
+        ("demo_vqa", 4),
+        (None, 8),
+    ]
+    drawn = {path.stem for path in finished.results("training").glob("*.parquet")}
+    assert drawn == {"demo_caption", "demo_vqa"}
+
+    shutil.rmtree(finished.results("deployment/healed"))
+    document.unlink()
+    log = finished.results("logs/heal.log")
+    log.unlink()
+    command = [sys.executable, "-m", "snakemake", *heal, "--cores", "2"]
+    command += ["--configfile", "tests/workflow/reduced.yaml"]
+    steps = random.randint(2, 10)
+    process = subprocess.Popen(command, cwd=finished.folder, start_new_session=True)
+    while f"step {steps} of 12:" not in (log.read_text() if log.exists() else ""):
+        assert process.poll() is None, "it ended before it was killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished.run("--unlock")
+    finished.run(*heal, "--rerun-incomplete")
+    assert "going on after step" in log.read_text()
+    assert (checkpoint.read_bytes(), document.read_bytes()) == expected

@@ -37,6 +37,7 @@ with job(snakemake):
     )
     spec = HealSpec(**json.loads(params.heal))
     recommendations = json.loads(Path(files.recommendations).read_text(encoding="utf-8"))
-    combinations = lists_to_heal(spec, recommendations)
+    exports = json.loads(Path(files.exports).read_text(encoding="utf-8"))
+    combinations = lists_to_heal(spec, recommendations, exports)
     document = heal_lists(run, spec, combinations, Path(snakemake.output.checkpoints))
     write_json(Path(snakemake.output.document), document)

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from blocksieve import shards
 from blocksieve.analysis.pruning_recommendations import RecommendationsDocument
 from blocksieve.combination import NONE, Combination
 from blocksieve.datasets.prompts import render_prompt
+from blocksieve.deployment.exports import Export
 from blocksieve.deployment.finetune import (
     Example,
     Finetuned,
@@ -25,7 +26,7 @@ from blocksieve.deployment.finetune import (
     largest_rate,
 )
 from blocksieve.deployment.proof import Measured, Proof, check, prove
-from blocksieve.deployment.recommended import STRATEGIES, combination_of
+from blocksieve.deployment.recommended import combination_of
 from blocksieve.deployment.train_samples import TrainReport
 from blocksieve.engine.inputs import sample_rows
 from blocksieve.errors import ConfigError
@@ -115,19 +116,20 @@ class Run:
         return Task(dataset, definition, self.model, self.fingerprint, self.evaluation)
 
 
-def lists_to_heal(spec: HealSpec, recommendations: RecommendationsDocument) -> list[Combination]:
-    """Return the lists that the config names, each once; the recommended ones if it names none."""
+def lists_to_heal(
+    spec: HealSpec, recommendations: RecommendationsDocument, exports: Sequence[Export]
+) -> list[Combination]:
+    """Return the lists that the config names, each once; all exported ones if it names none."""
     if spec.lists:
         combinations = [combination_of(name, recommendations) for name in spec.lists]
     else:
-        names = [recommendations["strategies"][name]["combination"] for name in STRATEGIES]
-        combinations = [Combination.parse(name) for name in names]
-    distinct = [each for each in dict.fromkeys(combinations) if each != NONE]
-    if not distinct:
+        exported = [each for each in exports if each["checkpoint"] is not None]
+        combinations = [Combination.parse(each["combination"]) for each in exported]
+    if not combinations:
         raise ConfigError(
-            "config: deploy.heal: the run recommends no list; name lists in deploy.heal.lists"
+            "config: deploy.heal: the run exports no list; name lists in deploy.heal.lists"
         )
-    return distinct
+    return list(dict.fromkeys(combinations))
 
 
 def heal_lists(
