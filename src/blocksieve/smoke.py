@@ -78,7 +78,8 @@ def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
         else:
             candidates += 2 * search.beam_width * (num_blocks - size + 1)
     finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
-    finalist_pairs = finalists * (samples.search + samples.holdout + samples.verify)
+    samples_of_all_roles = samples.search + samples.holdout + samples.verify
+    finalist_pairs = finalists * samples_of_all_roles
     steps = search.max_removed + 1  # one per size, and the finalists
     return Amount(
         pairs=candidates * samples.search + finalist_pairs, jobs=steps * search.jobs_per_step

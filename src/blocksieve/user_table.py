@@ -93,10 +93,10 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
             # The columns that it derives from come before, and have their types by now.
             table = table.with_columns(DERIVED[name].alias(name))
         if name not in table.columns:
-            raise DataError(
-                f"{path}: column {name!r} is missing; the table needs {', '.join(SCHEMA)}"
-            )
-        table = table.with_columns(_cast_exactly(table[name], dtype, path))
+            needed = ", ".join(SCHEMA)
+            raise DataError(f"{path}: column {name!r} is missing; the table needs {needed}")
+        of_column = table[name]
+        table = table.with_columns(_cast_exactly(of_column, dtype, path))
     if table.is_empty():
         raise DataError(
             f"{path}: the table has no rows; give one row per dataset, combination and role"

@@ -206,7 +206,8 @@ def _mean_gap(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) 
     contrasts: dict[str, dict[Combination, float]] = {}
     for winner in winners:
         for dataset in _datasets(evidence, winner["scope"], winner["name"]):
-            contrasts[dataset] = {Combination.parse(winner["combination"]): 1.0}
+            combination = Combination.parse(winner["combination"])
+            contrasts[dataset] = {combination: 1.0}
     search = _estimate(evidence.average_of(contrasts))
     measured = _estimate(holdout.average_of(contrasts))
     optimism_se = np.hypot(measured.se, search.se)

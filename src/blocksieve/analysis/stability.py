@@ -344,7 +344,8 @@ def _mean_drops(
         return average
     # There is one draw of the samples, and RESAMPLES of the datasets: (draws, datasets).
     drawn_weights = _drawn_weights(evidence, over)
-    resampled: Floats = drawn_weights @ stacked[:, 0] / drawn_weights.sum(axis=1, keepdims=True)
+    totals = drawn_weights.sum(axis=1, keepdims=True)  # (draws, 1)
+    resampled: Floats = drawn_weights @ stacked[:, 0] / totals
     return resampled
 
 

@@ -31,8 +31,10 @@ def main(arguments: Sequence[str]) -> None:
 def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
     """Run Snakemake here with configs, each put over those before it; return its exit status."""
     snakefile = workflow_folder() / "Snakefile"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *arguments]
-    if not PLACES & set(arguments):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
+    command += arguments
+    says_where = PLACES & set(arguments)
+    if not says_where:
         command += ["--cores", "all"]
     if sys.stderr.isatty() and "--logger" not in arguments:
         command += ["--logger", "rich"]

@@ -89,5 +89,7 @@ def duration(seconds: int) -> str:
     if seconds < 120:
         return f"{seconds} s"
     hours, rest = divmod(seconds, 3600)
-    minutes = rest // 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    minutes = f"{rest // 60} min"
+    if not hours:
+        return minutes
+    return f"{hours} h {minutes}"

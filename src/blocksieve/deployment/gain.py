@@ -261,7 +261,8 @@ def pareto(gains: Sequence[ModelGain]) -> list[str]:
         if drop is not None:
             costs.append((gain["parameters"], drop))
             measured.append(gain["combination"])
-    return list(itertools.compress(measured, on_front(costs)))
+    is_on_front = on_front(costs)
+    return list(itertools.compress(measured, is_on_front))
 
 
 def gpus_of(model: PreTrainedModel) -> list[torch.device]:

@@ -371,7 +371,8 @@ def _evidence(run: Run, rows: Mapping[str, pl.DataFrame]) -> Evidence:
     with tempfile.TemporaryDirectory() as folder:
         for dataset, table in rows.items():
             path = Path(folder, f"{dataset}.parquet")
-            shards.write(path, dataset, table, metadata_of(run.task(dataset), Computed()))
+            metadata = metadata_of(run.task(dataset), Computed())
+            shards.write(path, dataset, table, metadata)
             sums[dataset] = shards.by_cluster([path]).lazy()
             paths.append(path)
         definitions = {dataset: run.definitions[dataset] for dataset in rows}

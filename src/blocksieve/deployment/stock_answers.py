@@ -162,7 +162,8 @@ def answer(
     texts = [question["text"] for question in batch]
     pictures = []
     for question in batch:
-        pictures.append([Image.open(folder / name) for name in question["pictures"]])
+        files = [folder / name for name in question["pictures"]]
+        pictures.append([Image.open(file) for file in files])
     options: dict[str, object] = {"images": pictures} if any(pictures) else {}
     if not group["add_special_tokens"]:
         options["add_special_tokens"] = False

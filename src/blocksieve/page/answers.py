@@ -51,7 +51,8 @@ def answers(document: RecommendationsDocument, num_blocks: int) -> list[Answer]:
         names.setdefault(strategy["max_drop"], name)
     supported = supports_findings(document)  # type: ignore[arg-type]
     at_stops = []
-    for limit in stops(list(names)):
+    limits = list(names)
+    for limit in stops(limits):
         strategy = strategy_within(document["sizes"], limit)
         name = names.get(limit, "")
         at_stops.append(_answer(document, strategy, name, num_blocks, supported))

@@ -47,7 +47,8 @@ def as_text(title: str, sections: Iterable[Section]) -> str:
     """Return sections as plain text, notes wrapped, without figures."""
     lines = [title, "=" * WIDTH]
     for section in sections:
-        if section.notes or section.rows or section.below:
+        has_text = section.notes or section.rows or section.below
+        if has_text:
             lines += _section_text(section)
     return "\n".join(lines) + "\n"
 
