@@ -29,6 +29,13 @@ rule all:
     localrule: True
 
 
-# The faults of failed jobs, once more and last on the screen, behind all that Snakemake says.
+# The answer and where to look, last on the screen, behind all that Snakemake says.
+onsuccess:
+    from blocksieve.report.closing import print_closing_lines
+
+    atexit.register(print_closing_lines, Path("results", RUN.run))
+
+
+# The faults of failed jobs, once more, at the same place.
 onerror:
     atexit.register(print_faults, Path("results", RUN.run, "logs"), STARTED)

@@ -26,10 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("blocksieve").setLevel(logging.INFO)
-    # Only what the command needs: a router is read without torch or Snakemake.
-    command = importlib.import_module(f"blocksieve.commands.{options.command}")
     try:
+        # Only what the command needs: a router is read without torch or Snakemake.
+        command = importlib.import_module(f"blocksieve.commands.{options.command}")
         command.main(options.arguments)
+    except ModuleNotFoundError as error:
+        sys.exit(f'error: {error.name} is not installed; pip install "blocksieve[models]"')
     except (BlocksieveError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -4,11 +4,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blocksieve.choices import GENERIC, Scope
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evidence import Evidence
+
+# Reading scores needs no table library.
+if TYPE_CHECKING:
+    from blocksieve.evidence import Evidence
 
 SCOPES = (Scope.DATASET, Scope.TASK_TYPE, Scope.GENERIC)
 
@@ -45,7 +49,7 @@ class ImportanceScores:
     removal_order: tuple[int, ...]
 
 
-def importance_scores(evidence: Evidence) -> Iterator[tuple[str, ImportanceScores]]:
+def importance_scores(evidence: "Evidence") -> Iterator[tuple[str, ImportanceScores]]:
     """Yield the scores of every dataset, every task type and all datasets, with their file's name.
 
     Only blocks removed alone on all of the datasets concerned have a score; without any there are
@@ -62,7 +66,7 @@ def importance_scores(evidence: Evidence) -> Iterator[tuple[str, ImportanceScore
 
 
 def _scores(
-    evidence: Evidence, file: str, scope: Scope, name: str, datasets: list[str]
+    evidence: "Evidence", file: str, scope: Scope, name: str, datasets: list[str]
 ) -> Iterator[tuple[str, ImportanceScores]]:
     singles = _measured_singles(evidence, datasets)
     if not singles:
@@ -90,7 +94,7 @@ def _scores(
     )
 
 
-def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...]:
+def removal_order(evidence: "Evidence", datasets: Iterable[str]) -> tuple[int, ...]:
     """Return the blocks by their mean drop alone, the least important first.
 
     On average over the datasets that count; equal drops in order of the block.
@@ -104,7 +108,7 @@ def removal_order(evidence: Evidence, datasets: Iterable[str]) -> tuple[int, ...
     return tuple(single.blocks[0] for _, single in ordered)
 
 
-def _measured_singles(evidence: Evidence, datasets: list[str]) -> list[Combination]:
+def _measured_singles(evidence: "Evidence", datasets: list[str]) -> list[Combination]:
     """Return the blocks that were removed alone on all the datasets."""
     return [each for each in evidence.measured_on(datasets) if each.is_single]
 

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,22 +15,44 @@ def conda(name: str) -> set[str]:
     return set(dependencies[-1]["pip"])
 
 
+def needed(extra: str) -> set[str]:
+    """Return what an extra installs, with the extras in it and the project's own dependencies."""
+    packages = set(PROJECT["dependencies"])
+    for package in PROJECT["optional-dependencies"][extra]:
+        inner = re.fullmatch(r"blocksieve\[(\w+)\]", package)
+        packages |= needed(inner[1]) if inner else {package}
+    return packages
+
+
 def test_conda_environments_are_in_step_with_the_project() -> None:
-    assert conda("analysis") == set(PROJECT["dependencies"])
-    assert conda("models") == set(
-        PROJECT["dependencies"] + PROJECT["optional-dependencies"]["models"]
-    )
+    assert conda("analysis") == needed("analysis")
+    assert conda("models") == needed("models")
 
 
 def test_every_dependency_is_pinned_in_the_constraints() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
-    extras = [name for names in PROJECT["optional-dependencies"].values() for name in names]
-    wanted = {
-        name.split(">")[0].split("=")[0].split("[")[0].lower()
-        for name in PROJECT["dependencies"] + extras
-    }
+    wanted = set()
+    for extra in PROJECT["optional-dependencies"]:
+        wanted |= {re.split(r"[>=\[]", package)[0].lower() for package in needed(extra)}
     assert wanted <= pinned
+
+
+def test_routers_and_importance_scores_need_numpy_and_scipy_alone() -> None:
+    assert {re.split(">", package)[0] for package in PROJECT["dependencies"]} == {"numpy", "scipy"}
+    code = """
+import sys
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top in BLOCKED:
+            raise ModuleNotFoundError(name)
+BLOCKED = {"polars", "pyarrow", "yaml", "torch", "altair", "snakemake", "sklearn", "filelock"}
+sys.meta_path.insert(0, Guard())
+from blocksieve.routing import Router
+from blocksieve.importance import blocks_to_remove, load_scores
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 RULES = {

@@ -5,6 +5,7 @@ Without a config the demo runs. Arguments are, for example, -n (what would run),
 finished job; `blocksieve status RUN` shows what the jobs are doing.
 """
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
-    """Run Snakemake here with configs, each put over those before it; return its exit status."""
+    """Run Snakemake here with configs, each put over those before it; return its exit status.
+
+    ModuleNotFoundError where it is not installed.
+    """
+    if importlib.util.find_spec("snakemake") is None:
+        raise ModuleNotFoundError(name="snakemake")
     snakefile = workflow_folder() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += arguments
