@@ -9,6 +9,7 @@ import zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_conformance import generated, load, until
+from test_shared_engine import texts
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine import continuation, unfinished
@@ -127,3 +128,15 @@ def test_the_self_check_notices_a_wrong_state(
     engine = start_engine("shared", load(model), Batch(inputs), LENGTH)
     assert engine.rung == "prefill"
     assert "not drafts: without " in engine.reason
+
+
+def test_a_common_prefix_is_not_shared_since_a_gap_may_follow_it() -> None:
+    model, _, _ = prepared("lfm2")
+    batch = texts([10, 12, 9, 11])
+    assert batch.prefix is not None
+    engine = start_engine("shared", load(model), batch, LENGTH)
+    assert engine.rung == "drafts"
+    assert "not prefixes: without none: UnsupportedError: states of" in engine.reason
+    for combination, answers in engine.answer_batch(batch, COMBINATIONS, None):
+        expected = generated(zoo.prune(model, combination.blocks), batch.inputs, length=LENGTH)
+        assert [answer.tokens for answer in answers] == expected

@@ -384,8 +384,9 @@ def narrowest_window(model: PreTrainedModel) -> int | None:
     whatever a config calls its windows and chunks.
     """
     layers = empty_cache(model).layers
-    windows = [layer.sliding_window for layer in layers if layer.is_sliding]
-    return min(windows, default=None)
+    # Layers that hold something else than keys and values do not say.
+    sliding = [layer for layer in layers if getattr(layer, "is_sliding", False)]
+    return min((layer.sliding_window for layer in sliding), default=None)
 
 
 def layers_at(cache: Cache, position: int) -> list[CacheLayerMixin]:
