@@ -201,11 +201,40 @@ def statements(draws: int) -> Iterator[Row]:
     A search counts once per family, whatever the number of its statements; strategies and ties
     count one by one.
     """
-    by_family: Verdicts = {}
     worlds = (*WORLDS, NOTHING_DIFFERS)
-    for draw, world, n in itertools.product(range(draws // 2), worlds, (200, 1000)):
-        search = Search.of(world, n, np.random.default_rng([n, draw]))
-        for judge in JUDGES:
+    searches = (
+        Search.of(world, n, np.random.default_rng([n, draw]))
+        for draw, world, n in itertools.product(range(draws // 2), worlds, (200, 1000))
+    )
+    yield from judged_searches(searches, JUDGES)
+
+
+def statements_on_blocks(draws: int) -> Iterator[Row]:
+    """Yield the same of statements that need no more than every block removed alone."""
+    worlds = (*WORLDS, NOTHING_DIFFERS)
+    searches = (
+        single_blocks(world, n, np.random.default_rng([n, draw]))
+        for draw, world, n in itertools.product(range(2 * draws), worlds, (200, 1000))
+    )
+    yield from judged_searches(searches, (blocks, types_and_pairs))
+
+
+def single_blocks(world: World, n: int, rng: np.random.Generator) -> Search:
+    """Simulate a search that removes every block alone."""
+    losses = world.losses(rng)
+    samples = world.draw(losses, n, rng)
+    singles = {Combination.of([site]) for site in block_sites(world.num_blocks)}
+    measured = {"search": {dataset: singles for dataset in samples}}
+    return Search(world, losses, simulated_evidence(world.datasets, {"search": samples}, measured))
+
+
+def judged_searches(
+    searches: Iterable[Search], judges: Sequence[Callable[[Search], Verdicts]]
+) -> Iterator[Row]:
+    """Yield a row per family of statements about searches."""
+    by_family: Verdicts = {}
+    for search in searches:
+        for judge in judges:
             for family, judged in judge(search).items():
                 by_family.setdefault(family, []).extend(judged)
     for family, judged in by_family.items():
@@ -468,8 +497,6 @@ def _true_gain(search: Search, router: Router, detections: pl.DataFrame, size: i
 
 JUDGES: tuple[Callable[[Search], Verdicts], ...] = (
     recommendations,
-    blocks,
-    types_and_pairs,
     interactions,
     lists,
     winners_curse,
@@ -484,11 +511,9 @@ def splits(draws: int) -> Iterator[Row]:
         rng = np.random.default_rng(n)
         wrong = []
         for _ in range(draws):
-            losses = MOSTLY_COMMON.losses(rng)
-            samples = MOSTLY_COMMON.draw(losses, n, rng)
-            measured = {"search": {dataset: set(singles) for dataset in samples}}
-            evidence = simulated_evidence(MOSTLY_COMMON.datasets, {"search": samples}, measured)
+            evidence = single_blocks(MOSTLY_COMMON, n, rng).evidence
             split_of = np.where(np.arange(n) % 2 == 0, "train", "validation").tolist()
+            samples = evidence.simulated["search"]
             sums = {name: each.sums(singles, split_of).lazy() for name, each in samples.items()}
             table = split_agreement.analyse(replace(evidence, sums=sums))
             said = " ".join(findings.splits(table, "%"))
@@ -646,6 +671,7 @@ CLAIMS: dict[str, Claim] = {
         splits,
         pooled_choices,
         pooled_choices_held_back,
+        statements_on_blocks,
         statements,
     )
 }

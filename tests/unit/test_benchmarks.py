@@ -66,6 +66,9 @@ def test_every_judge_of_statements_judges_a_search(monkeypatch: pytest.MonkeyPat
     families = {}
     for judge in planted_truth.JUDGES:
         families |= judge(search)
+    singles = planted_truth.single_blocks(small, 100, np.random.default_rng(0))
+    for judge in (planted_truth.blocks, planted_truth.types_and_pairs):
+        families |= judge(singles)
     assert len(families) == 17
     # Where no block differs from another, every one of the tied is the best.
     assert not any(families["ties: none of the tied is the best"])
