@@ -36,6 +36,7 @@ HEIGHT = 300
 STRIP_HEIGHT = 84
 DOT = 62
 RING = 260
+LINE = 15
 # Between the curves at one number of blocks, as a share of a block.
 GAP = 0.13
 # Beyond this drop an axis is logarithmic, so that limits near 0 are still told apart.
@@ -230,7 +231,7 @@ def _drop_axis(points: pl.DataFrame, limits: Mapping[str, float], scale: Scale) 
     low = min(0.0, float(lows.min()))  # type: ignore[arg-type]
     high = max(_greatest(points), 1.0, *limits.values())
     y = alt.Y("drop:Q", title=drop_title(scale))
-    domain = [low - 0.03 * (high - low), high + 0.1 * (high - low)]
+    domain = [low - 0.03 * (high - low), high + 0.15 * (high - low)]
     if high <= STEEP:
         return y.scale(domain=domain, nice=False).axis(gridColor=ZERO_LINE, tickCount=7)
     y = y.title(f"{drop_title(scale)}, {LOGARITHMIC}")
@@ -285,38 +286,33 @@ def _rings(
     recommended: Sequence[Recommended], points: pl.DataFrame, x: alt.X, y: alt.Y
 ) -> list[ChartType]:
     """Draw rings around the recommended lists, among the generic ones, and name them above all."""
-    if not recommended:
-        return []
-    middle = (points["size"].max() + 1) / 2  # type: ignore[operator]
-    rows = []
-    for each in recommended:
-        of_size = points.filter(size=each["size"])
-        rows.append(
-            {
-                "x": each["size"] + _offsets()["generic"],
-                "drop": each["drop"],
-                "top": max(_greatest(of_size), each["drop"] or 0.0),
-                "text": [", ".join(each["strategies"]), f"blocks {each['combination']}"],
-                "at_right": each["size"] > middle,
-            }
-        )
-    table = pl.DataFrame(rows)
-    rings = alt.Chart(table).mark_point(size=RING, shape="circle", color=INK, strokeWidth=1.6)
-    layers = [rings.encode(x=x, y=y)]
-    top = y.copy()
-    top.shorthand = "top:Q"
-    for at_right in (True, False):
-        names = alt.Chart(table.filter(at_right=at_right)).mark_text(
-            align="right" if at_right else "left",
+    layers: list[ChartType] = []
+    for place, each in enumerate(recommended):
+        # A name is wider than a size.
+        is_near = (pl.col("size").cast(pl.Int64) - each["size"]).abs() <= 1
+        strategies = ", ".join(each["strategies"])
+        row = {
+            "x": each["size"] + _offsets()["generic"],
+            "drop": each["drop"],
+            "top": max(_greatest(points.filter(is_near)), each["drop"] or 0.0),
+            "text": f"{strategies}: blocks {each['combination']}",
+        }
+        base = alt.Chart(pl.DataFrame([row]))
+        is_at_right = each["size"] > (points["size"].max() + 1) / 2  # type: ignore[operator]
+        rings = base.mark_point(size=RING, shape="circle", color=INK, strokeWidth=1.6)
+        names = base.mark_text(
+            align="right" if is_at_right else "left",
             baseline="bottom",
-            dy=-20,
-            dx=30 if at_right else -14,
-            lineHeight=13,
+            # Names of neighbours stand one above the other.
+            dy=-10 - LINE * place,
+            dx=54 if is_at_right else -14,
             fontSize=11,
             fontWeight="bold",
             color=INK,
         )
-        layers.append(names.encode(x=x, y=top, text="text:N"))
+        top = y.copy()
+        top.shorthand = "top:Q"
+        layers += [rings.encode(x=x, y=y), names.encode(x=x, y=top, text="text:N")]
     return layers
 
 
