@@ -31,6 +31,9 @@ def test_a_given_table_is_analysed_without_the_model(
     assert pl.read_parquet(workflow.results("analysis/split_agreement.parquet")).is_empty()
     for name in FIGURES:
         assert workflow.results(f"figures/{name}.png").stat().st_size > 0
+    page = workflow.results("report/index.html").read_text()
+    assert "<title>given.parquet: which blocks can be removed" in page
+    assert 'id="samples"' not in page
     assert not workflow.results("model.json").exists()
 
 

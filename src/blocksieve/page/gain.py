@@ -11,7 +11,7 @@ from blocksieve.units import PERCENT
 MILLION = 1e6
 MILLISECONDS = 1000
 TIMES = {"first_token": "time to the first token", "further_token": "time per further token"}
-NOT_MEASURED = "not measured; `snakemake deploy` measures it"
+NOT_MEASURED = "not measured; snakemake deploy measures it"
 
 
 class Median(TypedDict):
@@ -97,9 +97,10 @@ def _by_combination(deployment: Deployment | None) -> Mapping[str, ModelGain]:
 
 def _without_measurement(combination: Combination, description: ModelDescription) -> list[Fact]:
     parameters = whole_number(description["parameters"])
-    blocks = f"{combination.size} of {description['num_blocks']}"
+    num_blocks = description["num_blocks"]
+    left = f"{num_blocks - combination.size} of {num_blocks} left"
     return [
-        {"name": "blocks", "value": f"{blocks} less, of a model of {parameters} parameters"},
+        {"name": "blocks", "value": f"{left}; the whole model has {parameters} parameters"},
         {"name": "time and memory", "value": NOT_MEASURED},
     ]
 
