@@ -96,17 +96,22 @@ Claim = Callable[[int], Iterator[Row]]
 
 
 def rarely_false(claim: str, wrong: Sequence[bool], most: float = 5) -> Row:
-    """Return a row about a share of false statements that is to be small."""
-    share = 100 * float(np.mean(wrong))
+    """Return a row about a share of false statements that is to be small.
+
+    Without a verdict where even none of so many would not show that: the rule of three.
+    """
+    share = 100 * float(np.mean(wrong)) if wrong else 0.0
     seen = f"{sum(wrong)} of {len(wrong)} ({share:.1f} %)"
-    return Row(claim, f"at most {most:g} %", seen, len(wrong), share <= most)
+    holds = share <= most if len(wrong) >= 3 / (most / 100) else None
+    return Row(claim, f"at most {most:g} %", seen, len(wrong), holds)
 
 
 def covered(claim: str, held: Sequence[bool]) -> Row:
     """Return a row about intervals, of which 95 % are to hold the truth."""
     share = 100 * float(np.mean(held))
     seen = f"{sum(held)} of {len(held)} ({share:.1f} %)"
-    return Row(claim, "93 to 97 %", seen, len(held), 93 <= share <= 97)
+    holds = 93 <= share <= 97 if len(held) >= 60 else None
+    return Row(claim, "93 to 97 %", seen, len(held), holds)
 
 
 def coverage_of_intervals(draws: int) -> Iterator[Row]:
