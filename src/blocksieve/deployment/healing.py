@@ -31,7 +31,7 @@ from blocksieve.deployment.train_samples import TrainReport
 from blocksieve.engine.inputs import sample_rows
 from blocksieve.errors import ConfigError
 from blocksieve.evaluations import merge_shards
-from blocksieve.evidence import Evidence
+from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.files import fingerprint
 from blocksieve.models.checkpoint import identify
 from blocksieve.models.export import HealedRecord, export, export_healed
@@ -342,12 +342,10 @@ def _rows(
     (mean_before,) = before.average([{combination: 1.0}])
     (mean_after,) = after.average([{combination: 1.0}])
     logger.info(
-        "%s: mean drop %s %s before, %s %s after healing",
+        "%s: mean drop %s before healing, %s after it",
         combination,
-        mean_before.mean,
-        before.unit,
-        mean_after.mean,
-        before.unit,
+        _described(mean_before, before.unit),
+        _described(mean_after, after.unit),
     )
     mean: HealedRow = {
         "combination": str(combination),
@@ -362,6 +360,13 @@ def _rows(
         "after_high": mean_after.high,
     }
     return [*rows, mean]
+
+
+def _described(drop: MeanDrop, unit: str) -> str:
+    """Return a drop with its interval for the log."""
+    if drop.mean is None or drop.low is None or drop.high is None:
+        return "not known"
+    return f"{drop.mean:.1f} {unit} [{drop.low:.1f}, {drop.high:.1f}]"
 
 
 def _evidence(run: Run, rows: Mapping[str, pl.DataFrame]) -> Evidence:
