@@ -183,8 +183,8 @@ def shards_of_size(datasets, size):
 
 
 def gain():
-    """What removing blocks gains, where a rule measures it: a given table has no model."""
-    is_measured = any(rule.name == "measure_gain" for rule in workflow.rules)
+    """What removing blocks gains, if the workflow measures it. A given table has no model."""
+    is_measured = any(each.name == "measure_gain" for each in workflow.rules)
     return searched(results("deployment/deployment.json")) if is_measured else []
 
 
