@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from blocksieve.report.findings import FINDINGS
 from blocksieve.report.pruning_recommendations import supports_findings
 
-BUDGET = 5_000_000
+BUDGET = 4_500_000
 """Characters of all specs together."""
 READINGS = {
     "trade_off": "What more removed blocks cost on samples that chose nothing, and what they save:"
