@@ -19,8 +19,8 @@ from blocksieve.page.content import Content
 from blocksieve.page.figures import BUDGET
 from blocksieve.page.gain import NOT_MEASURED, gains
 from blocksieve.page.html import as_json, write_html
-from blocksieve.page.measurements import measurements
-from blocksieve.page.samples import MAX_SAMPLES, PICTURE_BUDGET
+from blocksieve.page.measurements import MAX_DROPS, measurements
+from blocksieve.page.samples import PICTURE_BUDGET, TEXT_BUDGET
 from blocksieve.page.thumbnails import MAX_SIDE, Pictures, data_uri
 from blocksieve.page.trade_off import MORE_LISTS, curve_points, draw
 from blocksieve.report.findings import verified, within_limits
@@ -188,7 +188,7 @@ def test_what_has_no_place_is_said(content, planted, monkeypatch):
     monkeypatch.setattr("blocksieve.page.samples.MAX_SAMPLES", 30)
     monkeypatch.setattr("blocksieve.page.samples.PICTURE_BUDGET", 300)
     monkeypatch.setattr("blocksieve.page.figures.BUDGET", 10)
-    monkeypatch.setattr("blocksieve.page.measurements.MAX_COMBINATIONS", 12)
+    monkeypatch.setattr("blocksieve.page.measurements.MAX_DROPS", 36)
     short = planted.content()
     assert sum(len(group["samples"]) for group in short["samples"]["datasets"]) == 30
     said = "\n".join(short["left_out"])
@@ -210,9 +210,16 @@ def test_eight_datasets_and_600_lists_keep_the_size():
     assert len(measured["combinations"]) == 600
     size = len(as_json(measured))
     assert size < 1_500_000
-    text_of_samples = 2_000 * MAX_SAMPLES
+    at_most = size * MAX_DROPS // (600 * 8)
     library = 1_000_000
-    assert size + text_of_samples + PICTURE_BUDGET + BUDGET + library < 15_000_000
+    assert at_most + TEXT_BUDGET + PICTURE_BUDGET + BUDGET + library < 15_000_000
+
+
+def test_long_texts_of_samples_are_left_out_and_said(planted, monkeypatch):
+    monkeypatch.setattr("blocksieve.page.samples.TEXT_BUDGET", 30_000)
+    page = planted.content()
+    assert len(as_json(page["samples"]["datasets"])) < 31_000
+    assert any("holdout samples, first those" in sentence for sentence in page["left_out"])
 
 
 def test_a_given_table_has_a_page_without_samples_and_model(tmp_path):

@@ -9,7 +9,7 @@ from blocksieve.figures.readings import READINGS
 from blocksieve.report.findings import FINDINGS
 from blocksieve.report.pruning_recommendations import supports_findings
 
-BUDGET = 5_000_000
+BUDGET = 4_500_000
 """Characters of all specs together."""
 
 

@@ -8,8 +8,8 @@ import polars as pl
 from blocksieve.combination import Combination, Site, block_sites
 from blocksieve.evidence import Evidence
 
-MAX_COMBINATIONS = 5000
-"""More have no place on the page; the first of every rank stay."""
+MAX_DROPS = 40_000
+"""Combinations times datasets that have a place on the page; the first ranks stay."""
 Interval = tuple[float, float | None]
 """A mean drop and half the width of its 95 % interval, None where that is not known."""
 
@@ -72,7 +72,8 @@ def measurements(
     """Return what a run measured; `ranking`: the table `rankings_by_num_removed`."""
     datasets = list(evidence.task_types)
     rows = ranking.select("combination", "size", "rank", "tied")
-    kept = rows.sort("rank", "size", nulls_last=True, maintain_order=True).head(MAX_COMBINATIONS)
+    num_kept = MAX_DROPS // len(datasets)
+    kept = rows.sort("rank", "size", nulls_last=True, maintain_order=True).head(num_kept)
     names = [Combination.parse(name) for name in kept["combination"]]
     by_search = _by_dataset(evidence, datasets, names)
     by_holdout = _by_dataset(evidence.holdout, datasets, names)

@@ -1,5 +1,6 @@
 """Samples with the answers of the whole model and without the blocks of recommended lists."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -12,6 +13,8 @@ from blocksieve.shards import answers
 
 MAX_SAMPLES = 2400
 """Of all datasets together; those whose score some list changes come first."""
+TEXT_BUDGET = 3_000_000
+"""Characters of all samples together, as JSON."""
 PICTURE_BUDGET = 2_500_000
 """Characters of all pictures together."""
 MAX_REFERENCES = 3
@@ -77,7 +80,14 @@ def shown_samples(files: Mapping[str, SampleFiles], lists: Sequence[Combination]
     for dataset, paths in files.items():
         # What a dataset leaves of its share goes to those after it.
         pictures = Pictures(budget // num_rest)
-        of_dataset = _dataset_samples(dataset, paths, lists, max_samples // num_rest, pictures)
+        of_dataset = _dataset_samples(
+            dataset,
+            paths,
+            lists,
+            max_samples // num_rest,
+            pictures,
+            TEXT_BUDGET // len(files),
+        )
         _shift(of_dataset, len(shown["pictures"]))
         shown["datasets"].append(of_dataset)
         shown["pictures"] += pictures.uris
@@ -101,6 +111,7 @@ def _dataset_samples(
     lists: Sequence[Combination],
     max_samples: int,
     pictures: Pictures,
+    text_budget: int,
 ) -> DatasetSamples:
     by_sample = _answers_by_sample(files["shards"], lists)
     drawn = pl.read_parquet(files["samples"]).filter(pl.col("role") == "holdout")
@@ -109,7 +120,7 @@ def _dataset_samples(
     # In the order of the draw, behind those whose score a list changes.
     order = pl.Series("changed", changed, dtype=pl.Boolean)
     chosen = answered.with_columns(order).sort("changed", descending=True, maintain_order=True)
-    samples = []
+    samples: list[ShownSample] = []
     for row in chosen.head(max_samples).iter_rows(named=True):
         sample: ShownSample = {
             "question": _short(row["question"]),
@@ -118,6 +129,9 @@ def _dataset_samples(
             "pictures": [pictures.add(encoded) for encoded in row["images"]],
             "answers": by_sample[row["sample_id"]],
         }
+        text_budget -= len(json.dumps(sample))
+        if text_budget < 0:
+            break
         samples.append(sample)
     return {"dataset": dataset, "num_samples": len(answered), "samples": samples}
 
