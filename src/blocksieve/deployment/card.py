@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from blocksieve.combination import NONE
+from blocksieve.combination import NONE, Combination
 from blocksieve.deployment.gain import (
     AtBatch,
     DeploymentDocument,
@@ -104,7 +104,7 @@ def _header(facts: CardFacts) -> str:
 def _summary(facts: CardFacts) -> str:
     record = facts.record
     name = Path(record["source"]).name
-    num_removed = len(record["removed"].split("-"))
+    num_removed = Combination.parse(record["removed"]).size
     num_blocks = num_removed + len(record["kept"])
     return (
         f"# {name} without {num_removed} of its {num_blocks} decoder blocks\n\n"
