@@ -1,6 +1,7 @@
 """Whatever ends a run or spoils a file, the same command run again ends with the same bytes.
 
-`make chaos N=100` goes through N random faults of all kinds; `SEED=1` draws others.
+`make chaos N=100` goes through N random faults of all kinds; `SEED=1` draws others, and `FIRST=50`
+goes on with the 50th round of an earlier sitting.
 """
 
 import contextlib
@@ -305,7 +306,8 @@ def test_chaos(on_a_small_disk: Workflow) -> None:
     begin = time.monotonic()
     finish(workflow, *BATCHES)
     duration, expected = time.monotonic() - begin, tables(workflow)
-    for number in range(int(os.environ.get("CHAOS", "12"))):
+    first, end = int(os.environ.get("FIRST", "0")), int(os.environ.get("CHAOS", "12"))
+    for number in range(first, end):
         # Each round has a seed of its own: what one draws does not move the next.
         rng = random.Random(f"{seed} {number}")
         fault = rng.choice(FAULTS)
