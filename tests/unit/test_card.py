@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from blocksieve.deployment.card import CardFacts, card, source_licence
+from blocksieve.deployment.healed_card import HealedFacts, healed_card
 from blocksieve.specs import ModelSpec
 
 RECORD: Any = {
@@ -82,7 +83,7 @@ LOSSES = pl.DataFrame(
 
 @pytest.fixture
 def facts(demo_model_config: ModelSpec) -> CardFacts:
-    return CardFacts("study", demo_model_config, RECORD, "mit", LOSSES, GAIN, PROOF)
+    return CardFacts("study", demo_model_config, RECORD, "mit", PROOF, LOSSES, GAIN)
 
 
 def header_of(text: str) -> Any:
@@ -152,3 +153,38 @@ def test_the_licence_is_what_the_sources_card_says(
     assert source_licence(tmp_path) is None
     (tmp_path / "README.md").write_text(text)
     assert source_licence(tmp_path) == licence
+
+
+def test_a_healed_checkpoint_says_that_it_was_trained_and_what_that_brought_back(
+    demo_model_config: ModelSpec,
+) -> None:
+    healed = {
+        "method": "lora",
+        "steps": 400,
+        "learning_rate": 0.002,
+        "samples": {"signs": 300},
+        "seed": 0,
+        "trained_parameters": 1000,
+    }
+    row: Any = {"combination": "2-5", "size": 2, "n": 96}
+    before = {"before": 41.8, "before_low": 38.4, "before_high": 45.2}
+    after = {"after": 22.1, "after_low": 19.2, "after_high": None}
+    rows = [{**row, "dataset": "signs", **before, **before, **after, "after_high": 25.0}]
+    rows.append({**row, "dataset": None, **before, **after})
+    text = healed_card(
+        HealedFacts(
+            run="demo",
+            model=demo_model_config,
+            record={**RECORD, "healed": healed},
+            licence=None,
+            proof=PROOF,
+            rows=rows,
+            unit="%",
+        )
+    )
+    assert "without 2 of its 6 decoder blocks, healed" in text
+    assert "finetuned (lora, 400 steps, largest learning rate 0.002, seed 0)" in text
+    assert "Nothing was trained" not in text
+    assert "| signs | +41.8 (+38.4 to +45.2) | +22.1 (+19.2 to +25.0) | 96 |" in text
+    assert "| mean | +41.8 (+38.4 to +45.2) | not known | 96 |" in text
+    assert "| signs | 300 |" in text

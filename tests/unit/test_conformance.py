@@ -105,12 +105,12 @@ ALIKE = (
 CASES = [(name, 1) for name in zoo.TYPES] + [(name, 2) for name in zoo.SEVERAL_IMAGES]
 
 
-def marked(cases: list[tuple[str, int]]) -> list[Any]:
+def marked(cases: list[Any]) -> list[Any]:
     """Cases of which those of types alike are long trials, and some fail in transformers."""
     parameters = []
-    for name, images in cases:
+    for name, *images in cases:
         marks = [pytest.mark.long] if name in ALIKE else []
-        parameters.append(pytest.param(name, images, marks=[*marks, *zoo.failing_with(name)]))
+        parameters.append(pytest.param(name, *images, marks=[*marks, *zoo.failing_with(name)]))
     return parameters
 
 
@@ -189,7 +189,7 @@ def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -
             check(engine, batch, ended, refused, drafts)
 
 
-@pytest.mark.parametrize("name", PREFIXES)
+@pytest.mark.parametrize("name", marked([(name,) for name in PREFIXES]))
 def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     model = zoo.make_model(name)
     firsts = zoo.make_inputs(name, model, rows=2)
@@ -216,9 +216,7 @@ WINDOWS = (
 )
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=zoo.failing_with(name)) for name in WINDOWS]
-)
+@pytest.mark.parametrize("name", marked([(name,) for name in WINDOWS]))
 def test_prefixes_are_shared_where_no_window_slides(name: str) -> None:
     sizes = zoo.make_model(name)
     firsts = zoo.make_inputs(name, sizes, rows=2)

@@ -251,7 +251,8 @@ def test_a_healed_checkpoint_loads_with_transformers_alone_and_says_how_it_was_m
     assert record["healed"]["samples"] == dict.fromkeys(DATASETS, 12)
     assert document["lists"][0]["proof"]["equal"] == 16
     names = {path.name for path in exported.iterdir()}
-    assert names == {path.name for path in checkpoint.iterdir()}
+    assert {path.name for path in checkpoint.iterdir()} == {*names, "README.md"}
+    assert "decoder blocks, healed" in (checkpoint / "README.md").read_text()
     for name in names - {"model.safetensors", "blocksieve.json"}:
         assert (checkpoint / name).read_bytes() == (exported / name).read_bytes()
     old, new = (load_file(each / "model.safetensors") for each in (exported, checkpoint))

@@ -34,38 +34,44 @@ MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
-class CardFacts:
-    """All that a card tells.
-
-    `losses`: the rows of the evaluations with this combination on samples of one role that chose
-    nothing. `gain`: what was
-    measured, of which this combination may be none. `proof` is None if it was never evaluated.
-    """
+class ExportFacts:
+    """What every card tells of a checkpoint; `proof` is None if it was never evaluated."""
 
     run: str
     model: ModelSpec
     record: ExportRecord
     licence: str | None
+    proof: Proof | None
+
+
+@dataclass(frozen=True)
+class CardFacts(ExportFacts):
+    """All that the card of an export tells.
+
+    `losses`: the rows of the evaluations with this combination on samples of one role that chose
+    nothing. `gain`: what was measured, of which this combination may be none.
+    """
+
     losses: pl.DataFrame
     gain: DeploymentDocument
-    proof: Proof | None
 
 
 def card(facts: CardFacts) -> str:
     """Return the card as Markdown; the same facts give the same bytes."""
     parts = [
-        _header(facts),
-        _summary(facts),
+        header(facts),
+        title(facts.record),
+        _summary(facts.record),
         "## From which model",
-        _source(facts),
+        source_table(facts),
         "## What was removed",
-        _removed(facts.record),
+        removed_blocks(facts.record),
         "## What it loses",
         *_losses(facts),
         "## What it gains",
         *_gains(facts),
         "## How to load it",
-        *_loading(facts),
+        *loading(facts),
         "## How it was made, and proven",
         *_making(facts),
     ]
@@ -89,7 +95,8 @@ def source_licence(folder: Path) -> str | None:
     return str(licence) if licence else None
 
 
-def _header(facts: CardFacts) -> str:
+def header(facts: ExportFacts) -> str:
+    """Return the YAML that hubs read."""
     content = {
         "base_model": facts.record["source"],
         "library_name": "transformers",
@@ -101,19 +108,23 @@ def _header(facts: CardFacts) -> str:
     return f"---\n{header}---"
 
 
-def _summary(facts: CardFacts) -> str:
-    record = facts.record
+def title(record: ExportRecord) -> str:
+    """Return the heading: the source without so many of its blocks."""
     name = Path(record["source"]).name
     num_removed = Combination.parse(record["removed"]).size
     num_blocks = num_removed + len(record["kept"])
+    return f"# {name} without {num_removed} of its {num_blocks} decoder blocks"
+
+
+def _summary(record: ExportRecord) -> str:
     return (
-        f"# {name} without {num_removed} of its {num_blocks} decoder blocks\n\n"
         f"{record['parameters'] / MILLION:,.1f} million parameters in {record['dtype']}. "
         "Nothing was trained: all weights that are left are those of the source."
     )
 
 
-def _source(facts: CardFacts) -> str:
+def source_table(facts: ExportFacts) -> str:
+    """Return from which model the checkpoint was made."""
     record = facts.record
     rows = [
         ("model", record["source"]),
@@ -122,10 +133,11 @@ def _source(facts: CardFacts) -> str:
         ("licence", facts.licence or NOT_STATED),
         ("class", record["architecture"]),
     ]
-    return _table(("source", ""), rows)
+    return table(("source", ""), rows)
 
 
-def _removed(record: ExportRecord) -> str:
+def removed_blocks(record: ExportRecord) -> str:
+    """Say which blocks the checkpoint lacks."""
     kept = ", ".join(map(str, record["kept"]))
     return (
         f"Decoder blocks **{record['removed']}**, counted from 0. "
@@ -156,7 +168,7 @@ def _losses(facts: CardFacts) -> list[str]:
         f"Scores in points (100 times the metric), on {facts.losses['role'][0]} samples, which were"
         " never used to choose the blocks. A drop below 0 is a gain."
     )
-    texts = [note, _table(header, rows)]
+    texts = [note, table(header, rows)]
     gain = _gain_of(facts, facts.record["removed"])
     if gain is not None and gain["holdout"] is not None:
         texts.append(
@@ -200,7 +212,7 @@ def _gains(facts: CardFacts) -> list[str]:
     before, after = whole["cache_bytes_per_token"], gain["cache_bytes_per_token"]
     if before is not None and after is not None:
         rows.append(_ratio_row("keys and values per token, kB", before, after, 1000))
-    return [_table(("", "whole", "this model", "share"), rows), _conditions(facts.gain)]
+    return [table(("", "whole", "this model", "share"), rows), _conditions(facts.gain)]
 
 
 def _rows_at_batch(before: AtBatch, after: AtBatch) -> Iterable[tuple[str, str, str, str]]:
@@ -252,7 +264,8 @@ def _conditions(gain: DeploymentDocument) -> str:
     )
 
 
-def _loading(facts: CardFacts) -> list[str]:
+def loading(facts: ExportFacts) -> list[str]:
+    """Say how transformers and vLLM load the checkpoint."""
     model_class, processor_class = AUTO_CLASSES[facts.model.kind]
     code = facts.record["code"]
     option = ", trust_remote_code=True" if code else ""
@@ -278,11 +291,12 @@ def _making(facts: CardFacts) -> list[str]:
     return [
         f"```sh\nblocksieve export {facts.run} --list {record['removed']} --out FOLDER\n```",
         f"{versions}. `blocksieve.json` holds the hashes of the weights.",
-        _proof(facts.proof),
+        proof_sentence(facts.proof),
     ]
 
 
-def _proof(proof: Proof | None) -> str:
+def proof_sentence(proof: Proof | None) -> str:
+    """Say how the checkpoint was proven."""
     if proof is None:
         return (
             "**Not proven**: the search never evaluated this list, so that there are no answers to"
@@ -296,6 +310,7 @@ def _proof(proof: Proof | None) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of text as Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,5 +1,6 @@
 """Heal exported lists: finetune them on the whole model's answers, export, and measure again."""
 
+import json
 import logging
 import os
 import shutil
@@ -18,6 +19,7 @@ from blocksieve import shards
 from blocksieve.analysis.pruning_recommendations import RecommendationsDocument
 from blocksieve.combination import NONE, Combination
 from blocksieve.datasets.prompts import render_prompt
+from blocksieve.deployment.card import source_licence
 from blocksieve.deployment.exports import Export
 from blocksieve.deployment.finetune import (
     Example,
@@ -25,6 +27,7 @@ from blocksieve.deployment.finetune import (
     finetune,
     largest_rate,
 )
+from blocksieve.deployment.healed_card import HealedFacts, HealedRow, healed_card
 from blocksieve.deployment.proof import Measured, Proof, check, prove
 from blocksieve.deployment.recommended import combination_of
 from blocksieve.deployment.train_samples import TrainReport
@@ -33,8 +36,14 @@ from blocksieve.errors import ConfigError
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.files import fingerprint
-from blocksieve.models.checkpoint import identify
-from blocksieve.models.export import HealedRecord, export, export_healed
+from blocksieve.models.checkpoint import MODEL_CARD, fetch, identify
+from blocksieve.models.export import (
+    RECORD,
+    ExportRecord,
+    HealedRecord,
+    export,
+    export_healed,
+)
 from blocksieve.models.loading import load_model
 from blocksieve.search.evaluate import evaluate, metadata_of
 from blocksieve.search.task import Task
@@ -45,24 +54,6 @@ from blocksieve.units import UNITS, Scale
 logger = logging.getLogger("blocksieve")
 
 ROLE: Role = "holdout"
-
-
-class HealedRow(TypedDict):
-    """The drop of a list on holdout samples before and after, with the ends of 95 % intervals.
-
-    `dataset` is None for the mean over datasets, whose `n` counts the samples of all.
-    """
-
-    combination: str
-    size: int
-    dataset: str | None
-    n: int
-    before: float | None
-    before_low: float | None
-    before_high: float | None
-    after: float | None
-    after_low: float | None
-    after_high: float | None
 
 
 class HealedList(TypedDict):
@@ -161,7 +152,9 @@ def heal_lists(
         training, result = _heal(run, spec, combination, examples, checkpoint)
         answers = holdout_answers(run, combination, checkpoint)
         proof = _proven(run, combination, checkpoint, answers)
-        rows += _rows(run, combination, answers)
+        rows_of_list = _rows(run, combination, answers)
+        rows += rows_of_list
+        _write_card(run, checkpoint, proof, rows_of_list)
         tenth = max(1, spec.steps // 10)
         healed_lists.append(
             {
@@ -360,6 +353,20 @@ def _rows(
         "after_high": mean_after.high,
     }
     return [*rows, mean]
+
+
+def _write_card(run: Run, checkpoint: Path, proof: Proof, rows: list[HealedRow]) -> None:
+    record: ExportRecord = json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))
+    facts = HealedFacts(
+        run=run.cache.parent.name,
+        model=run.model,
+        record=record,
+        licence=source_licence(fetch(run.model)),
+        proof=proof,
+        rows=rows,
+        unit=UNITS[run.analysis.across_datasets],
+    )
+    (checkpoint / MODEL_CARD).write_text(healed_card(facts), encoding="utf-8")
 
 
 def _described(drop: MeanDrop, unit: str) -> str:
