@@ -1,8 +1,8 @@
 """Run the workflow: `blocksieve run [CONFIG.yaml] [ARGUMENTS OF SNAKEMAKE]`.
 
 Without a config the demo runs. Arguments are, for example, -n (what would run), a target such as
-`figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule, anything else a line per
-finished job; `blocksieve status RUN` shows what the jobs are doing.
+`figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule, anything else every job;
+`blocksieve status RUN` shows what the jobs are doing.
 """
 
 import importlib.util
