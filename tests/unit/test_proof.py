@@ -102,6 +102,9 @@ def test_an_export_answers_as_measured(
         "first_difference": None,
     }
     check(proof, checkpoint)
+    record = json.loads((checkpoint / "blocksieve.json").read_text())
+    stored = load_file(checkpoint / "model.safetensors")  # tied weights once
+    assert record["parameters"] == sum(tensor.numel() for tensor in stored.values())
 
 
 def test_any_change_of_a_weight_fails(

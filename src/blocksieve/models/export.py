@@ -118,10 +118,10 @@ def export(
     plan = _plan(spec, empty_model(spec), combination)
     source = fetch(spec)
     with _whole_folder(folder) as staging:
-        _write_weights(spec, source, plan, staging)
+        num_parameters = _write_weights(spec, source, plan, staging)
         copied = _copy_files(spec, source, staging)
         _check_reload(spec, combination, staging)
-        record = _record(spec, source, plan, staging, copied)
+        record = _record(spec, source, plan, staging, copied, num_parameters)
         (staging / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         if finish is not None:
             finish(staging, record)
@@ -244,8 +244,11 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _write_weights(spec: ModelSpec, source: Path, plan: _Plan, staging: Path) -> None:
-    """Give the stock model the weights of the evaluated one, and save it; nothing is copied."""
+def _write_weights(spec: ModelSpec, source: Path, plan: _Plan, staging: Path) -> int:
+    """Give the stock model the weights of the evaluated one, and save it; nothing is copied.
+
+    Return the number of its parameters.
+    """
     with readable(spec):
         config = read_config(spec, str(source))
         model = load_weights(spec, config, str(source), **auto_options(spec))
@@ -258,7 +261,10 @@ def _write_weights(spec: ModelSpec, source: Path, plan: _Plan, staging: Path) ->
         raise _cannot(plan.combination, reason) from error
     plan.stock.tie_weights()
     plan.stock.save_pretrained(staging)
+    # Tied ones once, as long as they are one tensor.
+    num_parameters: int = sum(weight.numel() for weight in plan.stock.parameters())
     plan.stock.to("meta")  # frees the memory: the weights are loaded once more
+    return num_parameters
 
 
 def _stock_weights(weights: dict[str, torch.Tensor], plan: _Plan) -> dict[str, torch.Tensor]:
@@ -331,7 +337,12 @@ def _check_reload(spec: ModelSpec, combination: Combination, staging: Path) -> N
 
 
 def _record(
-    spec: ModelSpec, source: Path, plan: _Plan, staging: Path, copied: list[str]
+    spec: ModelSpec,
+    source: Path,
+    plan: _Plan,
+    staging: Path,
+    copied: list[str],
+    num_parameters: int,
 ) -> ExportRecord:
     sources = [source / spec.gguf_file] if spec.gguf_file else source.glob("*.safetensors")
     weight_files = sorted(staging.glob("*.safetensors"))
@@ -343,7 +354,7 @@ def _record(
         "kept": plan.kept,
         "architecture": type(plan.stock).__name__,
         "dtype": spec.dtype,
-        "parameters": sum(weight.numel() for weight in plan.stock.parameters()),
+        "parameters": num_parameters,
         "weights": {file.name: file_hash(file) for file in weight_files},
         "bytes": sum(file.stat().st_size for file in weight_files),
         "source_bytes": sum(file.stat().st_size for file in sources),
