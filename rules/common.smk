@@ -71,6 +71,11 @@ def searched(paths):
     return [] if given_table() else paths
 
 
+def healing(paths):
+    """The paths, of which a run that heals nothing has none."""
+    return searched(paths) if RUN.deploy.heal.method != "none" else []
+
+
 @cache
 def code(script, *modules):
     """A script, the package files that it uses, and modules that it imports by a computed name: inputs of its rule."""

@@ -65,11 +65,6 @@ rule export_lists:
 # ---- healing: off unless the config's deploy.heal.method says how ----
 
 
-def healing(paths):
-    """The paths, of which a run that heals nothing has none."""
-    return searched(paths) if RUN.deploy.heal.method != "none" else []
-
-
 rule draw_train_samples:
     input:
         code=lambda w: drawing_code(w, "draw_train_samples.py"),
