@@ -8,14 +8,9 @@ import polars as pl
 import yaml
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.deployment.gain import (
-    AtBatch,
-    DeploymentDocument,
-    Median,
-    ModelGain,
-    Timing,
-)
+from blocksieve.deployment.gain import DeploymentDocument, ModelGain
 from blocksieve.deployment.proof import Proof
+from blocksieve.deployment.timing import AtBatch, Median, Timing
 from blocksieve.models.checkpoint import MODEL_CARD
 from blocksieve.models.export import ExportRecord
 from blocksieve.specs import ModelSpec

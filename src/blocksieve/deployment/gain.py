@@ -28,6 +28,7 @@ from transformers import LogitsProcessor, PreTrainedModel
 from blocksieve.analysis.pruning_recommendations import DropInterval, RecommendationsDocument
 from blocksieve.combination import NONE, Combination
 from blocksieve.datasets.sample import SampleRow
+from blocksieve.deployment.timing import AtBatch, Median, Timing
 from blocksieve.engine.attempt import out_of_memory
 from blocksieve.engine.generation import extra_processors, generate_greedily
 from blocksieve.engine.inputs import learnt_positions, make_inputs, sample_rows
@@ -54,30 +55,6 @@ INTERVAL = (
 PEAK = "bytes of the weights, and the most that answering one batch took beside them"
 # A record of torch's profiler: some memory was taken, or given back.
 MEMORY_EVENT = "[memory]"
-
-
-class Median(TypedDict):
-    """A median over the repeats, with its interval."""
-
-    median: float
-    low: float
-    high: float
-
-
-class Timing(TypedDict):
-    """Seconds, and as a share of the whole model's on the same prompts."""
-
-    seconds: Median
-    of_whole: Median
-
-
-class AtBatch(TypedDict):
-    """What answering prompts takes, so many at once; a further token is one of each answer."""
-
-    batch_size: int
-    first_token: Timing
-    further_token: Timing
-    peak_bytes: int
 
 
 class ModelGain(TypedDict):

@@ -7,6 +7,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.deployment.timing import AtBatch
 from blocksieve.figures.parts import (
     LINEAR,
     LOGARITHMIC,
@@ -75,29 +76,6 @@ class TradeOff(TypedDict):
     limits: dict[str, float]
     points: list[dict[str, object]]
     recommended: list[Recommended]
-
-
-class Median(TypedDict):
-    """A median with the ends of its interval."""
-
-    median: float
-    low: float
-    high: float
-
-
-class Timing(TypedDict):
-    """Seconds, and as a share of the whole model's."""
-
-    seconds: Median
-    of_whole: Median
-
-
-class AtBatch(TypedDict):
-    """Times where so many prompts are answered at once."""
-
-    batch_size: int
-    first_token: Timing
-    further_token: Timing
 
 
 class Model(TypedDict):

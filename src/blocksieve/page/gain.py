@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
 from blocksieve.combination import NONE, Combination
+from blocksieve.deployment.timing import AtBatch
 from blocksieve.model_description import ModelDescription
 from blocksieve.report.numbers import whole_number
 from blocksieve.units import PERCENT
@@ -12,29 +13,6 @@ MILLION = 1e6
 MILLISECONDS = 1000
 TIMES = {"first_token": "time to the first token", "further_token": "time per further token"}
 NOT_MEASURED = "not measured; snakemake deploy measures it"
-
-
-class Median(TypedDict):
-    """A median over repeats, with its interval."""
-
-    median: float
-    low: float
-    high: float
-
-
-class Timing(TypedDict):
-    """Seconds, and as a share of the whole model's on the same prompts."""
-
-    seconds: Median
-    of_whole: Median
-
-
-class AtBatch(TypedDict):
-    """What answering so many prompts at once takes."""
-
-    batch_size: int
-    first_token: Timing
-    further_token: Timing
 
 
 class ModelGain(TypedDict):
