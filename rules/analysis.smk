@@ -4,9 +4,9 @@
 
 # What every analysis is made from. A given table comes alone.
 EVIDENCE = dict(
-    evaluations="results/{run}/evaluations.parquet",
+    evaluations=in_run("evaluations.parquet"),
     clusters=searched(results("clusters/{dataset}.parquet", dataset=DATASETS)),
-    beams=searched(beams()),
+    beams=[],  # for the one analysis that follows them: see `beams_to_analyse`
     model=searched(results("model.json")),
     finalists=searched(results("finalists.json")),
 )
@@ -19,12 +19,11 @@ ANALYSIS_FILES = [
 
 rule save_config:
     input:
-        code=code("save_config.py"),
         model=searched(results("model.json")),
     output:
-        "results/{run}/config.yaml",
+        in_run("config.yaml"),
     log:
-        "results/{run}/logs/save_config.log",
+        in_run("logs/save_config.log"),
     priority: 100  # fails within seconds where the search asks too much of the model
     localrule: True
     conda:
@@ -33,6 +32,7 @@ rule save_config:
         mem_mb=lambda w, attempt: attempt * 500,
         runtime=lambda w, attempt: attempt * 5,
     params:
+        code=code("save_config.py"),
         config=lambda w: stable(RUN.content()),
     script:
         "../workflow/scripts/save_config.py"
@@ -42,17 +42,18 @@ if given_table():
 
     rule take_evaluations:
         input:
-            code=code("take_evaluations.py"),
             table=RUN.evaluations,
         output:
-            "results/{run}/evaluations.parquet",
+            in_run("evaluations.parquet"),
         log:
-            "results/{run}/logs/take_evaluations.log",
+            in_run("logs/take_evaluations.log"),
         conda:
             "../envs/analysis.yaml"
         resources:
             mem_mb=lambda w, attempt: attempt * 4000,
             runtime=lambda w, attempt: attempt * 30,
+        params:
+            code=code("take_evaluations.py"),
         script:
             "../workflow/scripts/take_evaluations.py"
 
@@ -60,14 +61,13 @@ else:
 
     rule merge_evaluations:
         input:
-            code=code("merge_evaluations.py"),
             shards=shards(),
         output:
-            "results/{run}/evaluations.parquet",
+            in_run("evaluations.parquet"),
         log:
-            "results/{run}/logs/merge_evaluations.log",
+            in_run("logs/merge_evaluations.log"),
         benchmark:
-            "results/{run}/benchmarks/merge_evaluations.tsv"
+            in_run("benchmarks/merge_evaluations.tsv")
         conda:
             "../envs/analysis.yaml"
         threads: 2
@@ -75,6 +75,7 @@ else:
             mem_mb=lambda w, attempt: attempt * 8000,
             runtime=lambda w, attempt: attempt * 60,
         params:
+            code=code("merge_evaluations.py"),
             definitions=definitions(),
             seed=RUN.seed,
         script:
@@ -83,30 +84,30 @@ else:
 
 rule sum_clusters:
     input:
-        code=code("sum_clusters.py"),
         shards=lambda w: shards([w.dataset]),
     output:
-        "results/{run}/clusters/{dataset}.parquet",
+        in_run("clusters/{dataset}.parquet"),
     log:
-        "results/{run}/logs/sum_clusters/{dataset}.log",
+        in_run("logs/sum_clusters/{dataset}.log"),
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 60,
+    params:
+        code=code("sum_clusters.py"),
     script:
         "../workflow/scripts/sum_clusters.py"
 
 
 rule analyse:
     input:
-        **EVIDENCE,
+        **EVIDENCE | dict(beams=beams_to_analyse),
         **{need: needed(need) for need in NEEDS},
-        code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
     output:
-        "results/{run}/analysis/{analysis}.{output}",
+        in_run("analysis/{analysis}.{output}"),
     log:
-        "results/{run}/logs/analyse/{analysis}.{output}.log",
+        in_run("logs/analyse/{analysis}.{output}.log"),
     wildcard_constraints:
         analysis="|".join(ANALYSES),
         output="parquet|json",
@@ -116,6 +117,7 @@ rule analyse:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=lambda w: code("analyse.py", f"analysis.{w.analysis}"),
         settings=lambda w: stable(asdict(RUN.analysis)),
     script:
         "../workflow/scripts/analyse.py"
@@ -124,17 +126,17 @@ rule analyse:
 rule score_importance:
     input:
         **EVIDENCE,
-        code=code("score_importance.py"),
     output:
-        directory("results/{run}/importance_scores"),
+        directory(in_run("importance_scores")),
     log:
-        "results/{run}/logs/score_importance.log",
+        in_run("logs/score_importance.log"),
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=code("score_importance.py"),
         settings=lambda w: stable(asdict(RUN.analysis)),
     script:
         "../workflow/scripts/score_importance.py"
@@ -143,20 +145,20 @@ rule score_importance:
 # Detects the task type from the prompt. A given table has no prompts, so that its router is the one thing it lacks.
 rule fit_router:
     input:
-        code=code("fit_router.py"),
         samples=results("datasets/{dataset}.parquet", dataset=DATASETS),
-        finalists="results/{run}/finalists.json",
+        finalists=in_run("finalists.json"),
     output:
-        router="results/{run}/router.json",
-        detections="results/{run}/detections.parquet",
+        router=in_run("router.json"),
+        detections=in_run("detections.parquet"),
     log:
-        "results/{run}/logs/fit_router.log",
+        in_run("logs/fit_router.log"),
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 60,
     params:
+        code=code("fit_router.py"),
         definitions=definitions(),
     script:
         "../workflow/scripts/fit_router.py"

@@ -28,8 +28,14 @@ from blocksieve.datasets.sources import SOURCES
 from blocksieve.errors import BlocksieveError
 from blocksieve.jobs import print_faults
 from blocksieve.models.checkpoint import checkpoint_files
-from blocksieve.search.steps import FINALISTS, SINGLE, size_of_step, step_of_size
-from blocksieve.source_closure import PACKAGE, source_closure
+from blocksieve.search.steps import (
+    BASELINE,
+    FINALISTS,
+    size_of_step,
+    step_of_size,
+    steps_up_to,
+)
+from blocksieve.source_closure import PACKAGE, checksum_of_code, source_closure
 
 STARTED = time.time()
 
@@ -47,14 +53,13 @@ except BlocksieveError as error:
 
 DATASETS = list(RUN.datasets)
 SIZES = list(range(1, RUN.search.max_removed + 1))
-EXHAUSTIVE_SIZES = sorted({1, *RUN.search.exhaustive_sizes})
+EXHAUSTIVE_SIZES = sorted({0, 1, *RUN.search.exhaustive_sizes})
 PARTS = list(range(RUN.search.jobs_per_step))
-SEARCH_STEPS = [step_of_size(size) for size in SIZES]
-STEPS = [*SEARCH_STEPS, FINALISTS]
+STEPS = steps_up_to(RUN.search.max_removed)
+SEARCH_STEPS = [step for step in STEPS if step != FINALISTS]
 
 
 wildcard_constraints:
-    run=re.escape(RUN.run),
     dataset="|".join(map(re.escape, DATASETS)),
     size="|".join(map(str, SIZES)),
     step="|".join(STEPS),
@@ -78,10 +83,13 @@ def healing(paths):
 
 @cache
 def code(script, *modules):
-    """A script, the package files that it uses, and modules that it imports by a computed name: inputs of its rule."""
+    """The checksum of a script, of the package files that it uses, and of modules that it imports by a computed name.
+
+    A param of every rule: a changed module then re-runs exactly the rules that use it.
+    """
     named = [PACKAGE / f"{module.replace('.', '/')}.py" for module in modules]
     script = ROOT / "workflow/scripts" / script
-    return [os.path.relpath(file) for file in (script, *source_closure(script, *named))]
+    return checksum_of_code([script, *source_closure(script, *named)])
 
 
 def stable(content):
@@ -96,9 +104,19 @@ def definitions(datasets=DATASETS):
     )
 
 
+def in_run(pattern):
+    """A path in the run's folder. No wildcard names the run: Snakemake looks rules up by how their outputs begin."""
+    return f"results/{RUN.run}/{pattern}"
+
+
 def results(pattern, **values):
     """Paths under the run's folder, one for every combination of the values."""
-    return expand(f"results/{RUN.run}/{pattern}", **values)
+    return expand(in_run(pattern), **values)
+
+
+def of_all_datasets(pattern):
+    """The outputs of a job that serves all datasets: a path per dataset, other wildcards as they are."""
+    return expand(in_run(pattern), dataset=DATASETS, allow_missing=True)
 
 
 def shards(datasets=DATASETS, steps=STEPS):
@@ -111,9 +129,10 @@ def shards(datasets=DATASETS, steps=STEPS):
     )
 
 
-def checked(datasets=DATASETS):
-    """What says that drops can be measured from the baselines of some datasets."""
-    return results("answers/{dataset}.json", dataset=datasets)
+# The samples of every dataset, in the datasets' order.
+SAMPLES = results("datasets/{dataset}.parquet", dataset=DATASETS)
+# What says that drops can be measured from the baselines.
+CHECKED_BASELINES = results("answers/{dataset}.json", dataset=DATASETS)
 
 
 def job_times():
@@ -165,26 +184,25 @@ def drawing_files(wildcards):
         sys.exit(f"error: {error}")
 
 
-def beams_before(scope):
-    """The beam of the size before, which a search step extends; none where the step is exhaustive."""
-    folder = "beams/own/{dataset}" if scope == "own" else "beams/generic"
+def beams_to_analyse(wildcards):
+    """All beams, for the analysis that follows them."""
+    return searched(beams()) if wildcards.analysis == "search_tree" else []
 
-    def beam(wildcards):
+
+def beams_before(folder):
+    """The beams of the size before, which a search step extends; none where the step is exhaustive."""
+
+    def paths(wildcards):
         if wildcards.step == FINALISTS:
             return []
         size = size_of_step(wildcards.step)
         if size in EXHAUSTIVE_SIZES:
             return []
-        pattern = f"{folder}/remove{size - 1}.json"
-        return results(pattern, dataset=wildcards.dataset)
+        return results(
+            f"beams/{folder}/remove{{size}}.json", size=size - 1, dataset=DATASETS
+        )
 
-    return beam
-
-
-def shards_of_size(datasets, size):
-    """What a beam is selected from: the baseline's shards, and those of the size's step."""
-    steps = list(dict.fromkeys([SINGLE, step_of_size(int(size))]))
-    return shards(datasets, steps)
+    return paths
 
 
 # What removing blocks gains; a run from a given table has no model to measure.

@@ -4,13 +4,11 @@
 
 
 rule draw_samples:
-    input:
-        code=drawing_code,
     output:
-        samples="results/{run}/datasets/{dataset}.parquet",
-        report="results/{run}/datasets/{dataset}.report.json",
+        samples=in_run("datasets/{dataset}.parquet"),
+        report=in_run("datasets/{dataset}.report.json"),
     log:
-        "results/{run}/logs/draw_samples/{dataset}.log",
+        in_run("logs/draw_samples/{dataset}.log"),
     localrule: True
     conda:
         "../envs/models.yaml"
@@ -18,6 +16,7 @@ rule draw_samples:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 720,
     params:
+        code=drawing_code,
         definition=drawing_definition,
         counts=lambda w: stable(RUN.samples.counts(w.dataset)),
         max_bad_samples=RUN.samples.max_bad_samples,

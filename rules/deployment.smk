@@ -8,15 +8,14 @@
 # Takes all cores of this machine, so that nothing else of the run is beside what is timed. A cluster names no cores.
 rule measure_gain:
     input:
-        code=code("measure_gain.py"),
         checkpoint=CHECKPOINT,
-        model="results/{run}/model.json",
-        recommendations="results/{run}/analysis/pruning_recommendations.json",
+        model=in_run("model.json"),
+        recommendations=in_run("analysis/pruning_recommendations.json"),
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
     output:
-        "results/{run}/deployment/deployment.json",
+        in_run("deployment/deployment.json"),
     log:
-        "results/{run}/logs/measure_gain.log",
+        in_run("logs/measure_gain.log"),
     conda:
         "../envs/models.yaml"
     threads: workflow.resource_settings.cores or 1
@@ -25,6 +24,7 @@ rule measure_gain:
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
+        code=code("measure_gain.py"),
         model=lambda w: stable(asdict(RUN.model)),
         evaluation=lambda w: stable(asdict(RUN.evaluation)),
         definitions=definitions(),
@@ -34,20 +34,19 @@ rule measure_gain:
 
 rule export_lists:
     input:
-        code=code("export_lists.py"),
         checkpoint=CHECKPOINT,
-        model="results/{run}/model.json",
-        recommendations="results/{run}/analysis/pruning_recommendations.json",
-        evaluations="results/{run}/evaluations.parquet",
-        gain="results/{run}/deployment/deployment.json",
+        model=in_run("model.json"),
+        recommendations=in_run("analysis/pruning_recommendations.json"),
+        evaluations=in_run("evaluations.parquet"),
+        gain=in_run("deployment/deployment.json"),
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
         shards=shards(),
     output:
-        exports="results/{run}/deployment/exports.json",
-        proof="results/{run}/deployment/proof.json",
-        checkpoints=directory("results/{run}/deployment/checkpoints"),
+        exports=in_run("deployment/exports.json"),
+        proof=in_run("deployment/proof.json"),
+        checkpoints=directory(in_run("deployment/checkpoints")),
     log:
-        "results/{run}/logs/export_lists.log",
+        in_run("logs/export_lists.log"),
     conda:
         "../envs/models.yaml"
     threads: 1
@@ -56,6 +55,8 @@ rule export_lists:
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
+        code=code("export_lists.py"),
+        run=RUN.run,
         model=lambda w: stable(asdict(RUN.model)),
         definitions=definitions(),
     script:
@@ -67,14 +68,13 @@ rule export_lists:
 
 rule draw_train_samples:
     input:
-        code=lambda w: drawing_code(w, "draw_train_samples.py"),
         # What no training prompt may come from.
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
     output:
-        samples="results/{run}/training/{dataset}.parquet",
-        report="results/{run}/training/{dataset}.json",
+        samples=in_run("training/{dataset}.parquet"),
+        report=in_run("training/{dataset}.json"),
     log:
-        "results/{run}/logs/draw_train_samples/{dataset}.log",
+        in_run("logs/draw_train_samples/{dataset}.log"),
     localrule: True
     conda:
         "../envs/models.yaml"
@@ -82,6 +82,7 @@ rule draw_train_samples:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 720,
     params:
+        code=lambda w: drawing_code(w, "draw_train_samples.py"),
         definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
         most=RUN.deploy.heal.samples,
         seed=RUN.seed,
@@ -91,23 +92,19 @@ rule draw_train_samples:
 
 rule heal:
     input:
-        code=code(
-            "heal_lists.py",
-            *{f"metrics.{definition.metric}" for definition in RUN.datasets.values()},
-        ),
         checkpoint=CHECKPOINT,
-        model="results/{run}/model.json",
-        recommendations="results/{run}/analysis/pruning_recommendations.json",
-        exports="results/{run}/deployment/exports.json",
-        evaluations="results/{run}/evaluations.parquet",
+        model=in_run("model.json"),
+        recommendations=in_run("analysis/pruning_recommendations.json"),
+        exports=in_run("deployment/exports.json"),
+        evaluations=in_run("evaluations.parquet"),
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
         train=results("training/{dataset}.parquet", dataset=sorted(DATASETS)),
         reports=results("training/{dataset}.json", dataset=sorted(DATASETS)),
     output:
-        document="results/{run}/deployment/healing.json",
-        checkpoints=directory("results/{run}/deployment/healed"),
+        document=in_run("deployment/healing.json"),
+        checkpoints=directory(in_run("deployment/healed")),
     log:
-        "results/{run}/logs/heal.log",
+        in_run("logs/heal.log"),
     conda:
         "../envs/models.yaml"
     # All cores that the run has, but not more than help.
@@ -117,6 +114,11 @@ rule heal:
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
+        code=code(
+            "heal_lists.py",
+            *{f"metrics.{definition.metric}" for definition in RUN.datasets.values()},
+        ),
+        cache=in_run("cache"),
         model=lambda w: stable(asdict(RUN.model)),
         definitions=definitions(),
         evaluation=lambda w: stable(asdict(RUN.evaluation)),

@@ -2,61 +2,62 @@
 # in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
 #   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt,
 #   answers/{dataset}.md, answers/{dataset}.json
+# A job serves all datasets: starting a process and loading the model cost more than most of its work.
 
 
 rule describe_model:
     input:
-        code=code("describe_model.py"),
         checkpoint=CHECKPOINT,
     output:
-        "results/{run}/model.json",
+        in_run("model.json"),
     log:
-        "results/{run}/logs/describe_model.log",
+        in_run("logs/describe_model.log"),
     conda:
         "../envs/models.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * 60,
     params:
+        code=code("describe_model.py"),
         model=lambda w: stable(asdict(RUN.model)),
     script:
         "../workflow/scripts/describe_model.py"
 
 
-# What the model sees of a dataset's first sample.
-rule describe_prompt:
+# What the model sees of each dataset's first sample.
+rule describe_prompts:
     input:
-        code=code("describe_prompt.py"),
-        samples="results/{run}/datasets/{dataset}.parquet",
-        model="results/{run}/model.json",
+        samples=SAMPLES,
+        model=in_run("model.json"),
     output:
-        "results/{run}/prompts/{dataset}.txt",
+        of_all_datasets("prompts/{dataset}.txt"),
     log:
-        "results/{run}/logs/describe_prompt/{dataset}.log",
+        in_run("logs/describe_prompts.log"),
     conda:
         "../envs/models.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=code("describe_prompts.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
         model=lambda w: stable(asdict(RUN.model)),
-        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
     script:
-        "../workflow/scripts/describe_prompt.py"
+        "../workflow/scripts/describe_prompts.py"
 
 
 rule propose:
     input:
-        code=code("propose.py"),
-        model="results/{run}/model.json",
-        own_beam=beams_before("own"),
+        model=in_run("model.json"),
+        own_beams=beams_before("own/{dataset}"),
         generic_beam=beams_before("generic"),
         finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
-        baseline=lambda w: [] if w.step == SINGLE else checked([w.dataset]),
+        baselines=lambda w: [] if w.step == BASELINE else CHECKED_BASELINES,
     output:
-        "results/{run}/plans/{dataset}/{step}.json",
+        of_all_datasets("plans/{dataset}/{step}.json"),
     log:
-        "results/{run}/logs/propose/{dataset}/{step}.log",
+        in_run("logs/propose/{step}.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -64,6 +65,7 @@ rule propose:
         mem_mb=lambda w, attempt: attempt * 1000,
         runtime=lambda w, attempt: attempt * 10,
     params:
+        code=code("propose.py"),
         exportable=RUN.search.exportable,
     script:
         "../workflow/scripts/propose.py"
@@ -71,17 +73,16 @@ rule propose:
 
 rule evaluate:
     input:
-        code=lambda w: code("evaluate.py", f"metrics.{RUN.datasets[w.dataset].metric}"),
-        samples="results/{run}/datasets/{dataset}.parquet",
-        model="results/{run}/model.json",
-        plan="results/{run}/plans/{dataset}/{step}.json",
+        samples=SAMPLES,
+        model=in_run("model.json"),
+        plans=of_all_datasets("plans/{dataset}/{step}.json"),
     output:
-        shard="results/{run}/shards/{dataset}/{step}.{part}.parquet",
-        times="results/{run}/times/{dataset}/{step}.{part}.json",
+        shards=of_all_datasets("shards/{dataset}/{step}.{part}.parquet"),
+        times=of_all_datasets("times/{dataset}/{step}.{part}.json"),
     log:
-        "results/{run}/logs/evaluate/{dataset}/{step}.{part}.log",
+        in_run("logs/evaluate/{step}.{part}.log"),
     benchmark:
-        "results/{run}/benchmarks/evaluate/{dataset}/{step}.{part}.tsv"
+        in_run("benchmarks/evaluate/{step}.{part}.tsv")
     conda:
         "../envs/models.yaml"
     threads: 1
@@ -90,27 +91,28 @@ rule evaluate:
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
-        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
+        code=code(
+            "evaluate.py",
+            *{f"metrics.{definition.metric}" for definition in RUN.datasets.values()},
+        ),
+        datasets=DATASETS,
+        definitions=definitions(),
         model=lambda w: stable(asdict(RUN.model)),
         evaluation=lambda w: stable(asdict(RUN.evaluation)),
         parts=len(PARTS),
+        cache=in_run("cache"),
     script:
         "../workflow/scripts/evaluate.py"
 
 
-# The baseline comes first in the first part of the first step.
-BASELINE_SHARD = f"results/{{run}}/shards/{{dataset}}/{SINGLE}.0.parquet"
-
-
 rule show_answers:
     input:
-        code=code("show_answers.py"),
-        samples="results/{run}/datasets/{dataset}.parquet",
-        shard=BASELINE_SHARD,
+        samples=SAMPLES,
+        shards=shards(steps=[BASELINE]),
     output:
-        "results/{run}/answers/{dataset}.md",
+        of_all_datasets("answers/{dataset}.md"),
     log:
-        "results/{run}/logs/show_answers/{dataset}.log",
+        in_run("logs/show_answers.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -118,23 +120,23 @@ rule show_answers:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 10,
     params:
-        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
+        code=code("show_answers.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
     script:
         "../workflow/scripts/show_answers.py"
 
 
 # Apart from the answers: a failed job's outputs are deleted, and these are to be looked at.
-rule check_baseline:
+rule check_baselines:
     input:
-        code=code("check_baseline.py"),
-        samples="results/{run}/datasets/{dataset}.parquet",
-        shard=BASELINE_SHARD,
-        page="results/{run}/answers/{dataset}.md",
+        samples=SAMPLES,
+        shards=shards(steps=[BASELINE]),
+        pages=of_all_datasets("answers/{dataset}.md"),
     output:
-        "results/{run}/answers/{dataset}.json",
+        of_all_datasets("answers/{dataset}.json"),
     log:
-        "results/{run}/logs/check_baseline/{dataset}.log",
-    priority: 100  # nothing more should be evaluated where it fails
+        in_run("logs/check_baselines.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -142,8 +144,9 @@ rule check_baseline:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 10,
     params:
-        metric=lambda w: RUN.datasets[w.dataset].metric,
-        above_chance=lambda w: RUN.datasets[w.dataset].above_chance,
+        code=code("check_baselines.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
         weak_baseline=RUN.search.weak_baseline,
     script:
-        "../workflow/scripts/check_baseline.py"
+        "../workflow/scripts/check_baselines.py"

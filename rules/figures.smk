@@ -7,21 +7,20 @@ from blocksieve.analysis import FIGURES
 
 rule draw_figure:
     input:
-        code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
         analysis=lambda w: results(f"analysis/{w.figure}.{ANALYSES[w.figure].output}"),
         measured=lambda w: measured(ANALYSES[w.figure]),
     output:
         png=report(
-            "results/{run}/figures/{figure}.png",
+            in_run("figures/{figure}.png"),
             # One file with a caption per figure: Snakemake expands no wildcard in its path.
             caption="../workflow/report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        svg="results/{run}/figures/{figure}.svg",
-        json="results/{run}/figures/{figure}.json",
+        svg=in_run("figures/{figure}.svg"),
+        json=in_run("figures/{figure}.json"),
     log:
-        "results/{run}/logs/draw_figure/{figure}.log",
+        in_run("logs/draw_figure/{figure}.log"),
     wildcard_constraints:
         figure="|".join(FIGURES),
     localrule: True
@@ -31,6 +30,7 @@ rule draw_figure:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
         across_datasets=RUN.analysis.across_datasets,
     script:
         "../workflow/scripts/draw_figure.py"

@@ -10,7 +10,6 @@ from blocksieve.page import ASSETS, SCRIPTS, STYLE, TEMPLATE
 rule page:
     input:
         **EVIDENCE,
-        code=code("write_page.py"),
         assets=[os.path.relpath(ASSETS / name) for name in (TEMPLATE, STYLE, *SCRIPTS)],
         analyses=ANALYSIS_FILES,
         figures=results("figures/{figure}.json", figure=FIGURES),
@@ -19,9 +18,9 @@ rule page:
         times=searched(job_times()),
         deployment=GAIN,
     output:
-        "results/{run}/report/index.html",
+        in_run("report/index.html"),
     log:
-        "results/{run}/logs/page.log",
+        in_run("logs/page.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -29,6 +28,7 @@ rule page:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=code("write_page.py"),
         config=lambda w: stable(RUN.content()),
     script:
         "../workflow/scripts/write_page.py"
@@ -36,15 +36,14 @@ rule page:
 
 rule write_report:
     input:
-        code=code("write_report.py", *[f"report.{name}" for name in SECTIONS]),
-        evaluations="results/{run}/evaluations.parquet",
+        evaluations=in_run("evaluations.parquet"),
         analyses=ANALYSIS_FILES,
         model=searched(results("model.json")),
     output:
-        text=report("results/{run}/report/comprehensive_report.txt", category="Report"),
-        markdown="results/{run}/report/comprehensive_report.md",
+        text=report(in_run("report/comprehensive_report.txt"), category="Report"),
+        markdown=in_run("report/comprehensive_report.md"),
     log:
-        "results/{run}/logs/write_report.log",
+        in_run("logs/write_report.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -52,6 +51,7 @@ rule write_report:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
+        code=code("write_report.py", *[f"report.{name}" for name in SECTIONS]),
         config=lambda w: stable(RUN.content()),
     script:
         "../workflow/scripts/write_report.py"
@@ -60,19 +60,20 @@ rule write_report:
 # Apart from the report, since two runs with the same results take different times.
 rule report_times:
     input:
-        code=code("report_times.py"),
         times=searched(job_times()),
         shards=searched(shards()),
     output:
-        "results/{run}/report/times.md",
+        in_run("report/times.md"),
     log:
-        "results/{run}/logs/report_times.log",
+        in_run("logs/report_times.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 1000,
         runtime=lambda w, attempt: attempt * 10,
+    params:
+        code=code("report_times.py"),
     script:
         "../workflow/scripts/report_times.py"
 

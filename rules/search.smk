@@ -3,20 +3,19 @@
 #   beams/generic/remove{size}.json, finalists.json
 
 
-rule select_own_beam:
+rule select_beams:
     input:
-        code=code("select_beam.py"),
-        plan=lambda w: results(
+        plans=lambda w: results(
             "plans/{dataset}/{step}.json",
-            dataset=w.dataset,
+            dataset=DATASETS,
             step=step_of_size(int(w.size)),
         ),
-        shards=lambda w: shards_of_size([w.dataset], w.size),
-        baseline=lambda w: checked([w.dataset]),
+        shards=lambda w: shards(steps=[BASELINE, step_of_size(int(w.size))]),
     output:
-        "results/{run}/beams/own/{dataset}/remove{size}.json",
+        own=of_all_datasets("beams/own/{dataset}/remove{size}.json"),
+        generic=in_run("beams/generic/remove{size}.json"),
     log:
-        "results/{run}/logs/select_own_beam/{dataset}/remove{size}.log",
+        in_run("logs/select_beams/remove{size}.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -24,57 +23,25 @@ rule select_own_beam:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
-        scope="own",
-        definitions=lambda w: definitions([w.dataset])(w),
-        beam_width=RUN.search.beam_width,
-        across_datasets=RUN.analysis.across_datasets,
-        weights=lambda w: stable(RUN.analysis.weights),
-        seed=RUN.seed,
-    script:
-        "../workflow/scripts/select_beam.py"
-
-
-# Any dataset's plan holds what the generic beam proposes: it is the same for all.
-rule select_generic_beam:
-    input:
-        code=code("select_beam.py"),
-        plan=lambda w: results(
-            "plans/{dataset}/{step}.json",
-            dataset=DATASETS[0],
-            step=step_of_size(int(w.size)),
-        ),
-        shards=lambda w: shards_of_size(DATASETS, w.size),
-        baseline=checked(),
-    output:
-        "results/{run}/beams/generic/remove{size}.json",
-    log:
-        "results/{run}/logs/select_generic_beam/remove{size}.log",
-    localrule: True
-    conda:
-        "../envs/analysis.yaml"
-    resources:
-        mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=lambda w, attempt: attempt * 30,
-    params:
-        scope="generic",
+        code=code("select_beams.py"),
+        datasets=DATASETS,
         definitions=definitions(),
         beam_width=RUN.search.beam_width,
         across_datasets=RUN.analysis.across_datasets,
         weights=lambda w: stable(RUN.analysis.weights),
         seed=RUN.seed,
     script:
-        "../workflow/scripts/select_beam.py"
+        "../workflow/scripts/select_beams.py"
 
 
 rule select_finalists:
     input:
-        code=code("select_finalists.py"),
         beams=beams(),
         shards=shards(steps=SEARCH_STEPS),
     output:
-        "results/{run}/finalists.json",
+        in_run("finalists.json"),
     log:
-        "results/{run}/logs/select_finalists.log",
+        in_run("logs/select_finalists.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -82,6 +49,7 @@ rule select_finalists:
         mem_mb=lambda w, attempt: attempt * 8000,
         runtime=lambda w, attempt: attempt * 60,
     params:
+        code=code("select_finalists.py"),
         definitions=definitions(),
         seed=RUN.seed,
         across_datasets=RUN.analysis.across_datasets,
@@ -97,4 +65,5 @@ rule evaluation:
         results("prompts/{dataset}.txt", dataset=DATASETS),
         shards(),
         beams(),
+        results("finalists.json"),
     localrule: True

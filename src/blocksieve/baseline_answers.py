@@ -1,6 +1,7 @@
 """The whole model's answers to a few samples, to be looked at, and whether they are any good."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +26,11 @@ class Answer:
     score: float | None
 
 
-def baseline_rows(shard: Path, samples: Path) -> pl.DataFrame:
-    """Read the whole model's answers from the first shard of a step, joined with their samples."""
+def baseline_rows(dataset: str, shards: Sequence[Path], samples: Path) -> pl.DataFrame:
+    """Read the whole model's answers to a dataset's search samples, joined with the samples."""
     is_baseline = pl.col("combination") == str(NONE)
-    answers = pl.scan_parquet(shard).filter(is_baseline)
+    is_of_dataset = pl.col("dataset") == dataset
+    answers = pl.scan_parquet(list(shards)).filter(is_baseline, is_of_dataset)
     answers = answers.select("sample_id", "prediction", "score")
     columns = ["sample_id", "question", "choices", "references", "images"]
     table = pl.scan_parquet(samples).select(columns)
@@ -103,12 +105,16 @@ def weakness(rows: pl.DataFrame, metric: str, above_chance: bool = False) -> str
     return None
 
 
-def check_baseline(dataset: str, reason: str | None, page_path: Path) -> None:
-    """DataError, pointing to the page of answers, if a baseline has a weakness."""
-    if reason is not None:
+def refuse_weak_baselines(reasons: Mapping[str, str | None], folder: Path) -> None:
+    """DataError, pointing to the folder of answers, if a dataset's baseline has a weakness.
+
+    `reasons`: of each dataset, as `weakness` gives them.
+    """
+    faults = [f"dataset {name}: {reason}" for name, reason in reasons.items() if reason is not None]
+    if faults:
         raise DataError(
-            f"dataset {dataset}: {reason}; look at its answers in {page_path}, then correct the"
-            " dataset's prompt or metric, leave it out, or set search.weak_baseline to go_on"
+            f"{'; '.join(faults)}; look at the answers in {folder}, then correct the dataset's"
+            " prompt or metric, leave it out, or set search.weak_baseline to go_on"
         )
 
 

@@ -10,7 +10,7 @@ from math import comb
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.search.steps import SINGLE
+from blocksieve.search.steps import SINGLE, steps_up_to
 from blocksieve.specs import Content, RunSpec
 
 SAMPLES = 8
@@ -18,22 +18,17 @@ SAMPLES = 8
 
 @dataclass(frozen=True)
 class Speed:
-    """What a job takes to start, model and self-check included, and a pair in it, in seconds."""
+    """What a dataset takes a job before its first answer, and per pair, in seconds.
+
+    The first dataset of a job waits for the model, all for the check of the engine.
+    """
 
     start: float
     pair: float
 
     def __str__(self) -> str:
         pairs_per_second = 1 / self.pair
-        return f"{self.start:.0f} s to start a job, {pairs_per_second:.1f} pairs a second"
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How many pairs and jobs one dataset has."""
-
-    pairs: int
-    jobs: int
+        return f"{self.start:.0f} s to start, {pairs_per_second:.1f} pairs a second"
 
 
 def reduced(run_spec: RunSpec) -> Content:
@@ -58,8 +53,8 @@ def reduced(run_spec: RunSpec) -> Content:
     }
 
 
-def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
-    """Return about how many pairs one dataset of the whole run has, and how many jobs.
+def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
+    """Return about how many pairs one dataset of the whole run has.
 
     Beams of both scopes count in full. Of the finalists, which many choices share, one per dataset
     and one in common count at every size (the demo's 8 datasets: 34 where this gives 36).
@@ -79,30 +74,30 @@ def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
             candidates += 2 * search.beam_width * (num_blocks - size + 1)
     finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
     samples_of_all_roles = samples.search + samples.holdout + samples.verify
-    finalist_pairs = finalists * samples_of_all_roles
-    steps = search.max_removed + 1  # one per size, and the finalists
-    return Amount(
-        pairs=candidates * samples.search + finalist_pairs, jobs=steps * search.jobs_per_step
-    )
+    return candidates * samples.search + finalists * samples_of_all_roles
 
 
-def amounts(run_spec: RunSpec, num_blocks: int) -> dict[str, Amount]:
-    """Return about how many pairs and jobs each dataset of the whole run has."""
+def pairs_by_dataset(run_spec: RunSpec, num_blocks: int) -> dict[str, int]:
+    """Return about how many pairs each dataset of the whole run has."""
     by_dataset = {}
     for name in run_spec.datasets:
         counts = run_spec.samples.counts(name)
         samples = replace(run_spec.samples, search=counts["search"], holdout=counts["holdout"])
-        by_dataset[name] = amount_per_dataset(replace(run_spec, samples=samples), num_blocks)
+        by_dataset[name] = pairs_of_dataset(replace(run_spec, samples=samples), num_blocks)
     return by_dataset
 
 
-def counted(run_spec: RunSpec, by_dataset: Mapping[str, Amount]) -> str:
+def num_jobs(run_spec: RunSpec) -> int:
+    """Return how many evaluation jobs the whole run has; each loads the model."""
+    return len(steps_up_to(run_spec.search.max_removed)) * run_spec.search.jobs_per_step
+
+
+def counted(run_spec: RunSpec, num_blocks: int) -> str:
     """Say how many pairs and jobs the whole run has."""
-    pairs = sum(amount.pairs for amount in by_dataset.values())
-    jobs = sum(amount.jobs for amount in by_dataset.values())
+    pairs = sum(pairs_by_dataset(run_spec, num_blocks).values())
     return (
-        f"{run_spec.run}: about {pairs:,} pairs (a combination and a sample) in {jobs} jobs, each"
-        " of which loads the model"
+        f"{run_spec.run}: about {pairs:,} pairs (a combination and a sample) in"
+        f" {num_jobs(run_spec)} jobs, each of which loads the model"
     )
 
 
@@ -111,18 +106,18 @@ def estimate(run_spec: RunSpec, speeds: Mapping[str, Speed], num_blocks: int) ->
 
     `speeds`: by dataset of the small run.
     """
-    by_dataset = amounts(run_spec, num_blocks)
     lengths = {name: dataset.max_new_tokens for name, dataset in run_spec.datasets.items()}
-    seconds = 0.0
-    for name, length in lengths.items():
-        amount = by_dataset[name]
-        nearest = _nearest(length, {tried: lengths[tried] for tried in speeds})
-        seconds += amount.jobs * speeds[nearest].start + amount.pairs * speeds[nearest].pair
+    start = sum(speed.start for speed in speeds.values())
+    starts = num_jobs(run_spec) * start
+    seconds = starts
+    for name, pairs in pairs_by_dataset(run_spec, num_blocks).items():
+        nearest = _nearest(lengths[name], {tried: lengths[tried] for tried in speeds})
+        seconds += pairs * speeds[nearest].pair
     measured = "; ".join(f"{name}: {speed}" for name, speed in speeds.items())
     return (
         f"{measured}\n"
-        f"{counted(run_spec, by_dataset)}: {seconds / 3600:.1f} hours of one device; side by side"
-        " on several, as many times less.\n"
+        f"{counted(run_spec, num_blocks)}: {seconds / 3600:.1f} hours of one device, of which"
+        f" {starts / 3600:.1f} are starts; side by side on several, as many times less.\n"
         "Assumes that a pair costs at every size what it costs at size 1 and in a batch of 8, and"
         " on each dataset what it costs on the tried one whose answers are most nearly as long."
         " Larger batches are faster; common images too."

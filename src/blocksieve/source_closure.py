@@ -1,12 +1,11 @@
-"""Which of the package's source files a script uses: what a rule lists as input.
-
-A changed file then re-runs exactly the rules that use it.
-"""
+"""Which of the package's source files a script uses, and a checksum of them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from blocksieve.files import file_hash, fingerprint
 
 PACKAGE = Path(__file__).parent
 
@@ -25,6 +24,16 @@ def source_closure(*files: Path) -> list[Path]:
         closure |= new
         waiting += new
     return sorted(closure)
+
+
+def checksum_of_code(files: Iterable[Path]) -> str:
+    """Return a checksum of the content of some files, whatever folder they lie in."""
+    return fingerprint([_file_hash(file) for file in files])
+
+
+@cache
+def _file_hash(file: Path) -> str:
+    return file_hash(file)
 
 
 @cache

@@ -13,7 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from blocksieve import shards
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.engines import Engine
+from blocksieve.engine import self_check
+from blocksieve.engine.engines import Engine, exact_ways
+from blocksieve.engine.verdict import read_verdict
+from blocksieve.engine.ways import DRAFTS, PREFIXES, Way
 from blocksieve.errors import ModelError
 from blocksieve.evaluations import merge_shards
 from blocksieve.models.loading import load_model
@@ -24,6 +27,8 @@ from blocksieve.report.times import JobTimes, engine_costs, times_document
 from blocksieve.search.answering import automatic_batch_size, cached_answers
 from blocksieve.search.cache import Cache, CacheRow
 from blocksieve.search.evaluate import Evaluation, evaluate, metadata_of
+from blocksieve.search.plan import Plan
+from blocksieve.search.step_part import Share, evaluate_shares
 from blocksieve.search.task import Task
 from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec
 
@@ -120,6 +125,106 @@ def test_a_cpu_without_memory_inside_the_model_halves_the_batch_too(
     assert rows.equals(expected)
     assert "out of memory with 4 samples to check the engine with" in caplog.text
     assert "out of memory with 6 samples at once; going on with 3" in caplog.text
+
+
+def test_what_a_check_found_is_kept_and_only_confirmed(
+    demo_samples,
+    demo_model_config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 6)
+    task = make_task(definition, demo_model_config, 6)
+    checks: list[str] = []
+
+    def counted(*arguments: Any) -> Any:
+        checks.append(arguments[0])
+        return exact_ways(*arguments)
+
+    monkeypatch.setattr("blocksieve.search.answering.exact_ways", counted)
+    evaluate(task, samples, samples, [NONE], tmp_path)
+    evaluate(task, samples, samples, COMBINATIONS, tmp_path)
+    assert checks == ["shared"]  # the second job confirmed it
+    (path,) = (tmp_path / task.context()).glob("*.json")
+    verdict = read_verdict(path)
+    assert verdict is not None
+    assert verdict.fastest.way == PREFIXES
+
+    evaluate(task, samples[1:], samples[1:], COMBINATIONS[:1], tmp_path / "other")
+    assert checks == ["shared"] * 2  # other samples are checked by themselves
+
+    path.write_text("{")
+    evaluate(task, samples, samples, [Combination.of((5,))], tmp_path)
+    assert checks == ["shared"] * 3
+    assert f"{path} is corrupt" in caplog.text
+    assert read_verdict(path) == verdict
+
+
+def test_a_kept_check_that_no_longer_holds_is_made_anew(
+    demo_samples,
+    demo_model_config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    samples, definition = demo_samples("demo_vqa", 6)
+    task = make_task(definition, demo_model_config, 6)
+    expected = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "expected").rows
+    evaluate(task, samples, samples, [NONE], tmp_path / "kept")
+    answers_of_way = self_check.answer_batch_in
+
+    def changed(way: Way, *arguments: Any) -> Any:
+        """Another token of every first answer on the fastest way."""
+        for combination, answers in answers_of_way(way, *arguments):
+            if way == PREFIXES:
+                answers = [replace(answers[0], tokens=[0], near_tie=False), *answers[1:]]
+            yield combination, answers
+
+    monkeypatch.setattr(self_check, "answer_batch_in", changed)
+    rows = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "kept").rows
+    assert (
+        "does not hold, the engine is checked anew: without 1-8: row 0 answers [0]" in caplog.text
+    )
+    (path,) = (tmp_path / "kept" / task.context()).glob("*.json")
+    verdict = read_verdict(path)
+    assert verdict is not None
+    assert verdict.fastest.way == DRAFTS
+    assert rows.drop("near_tie").equals(expected.drop("near_tie"))
+
+
+def test_a_job_loads_the_model_once_for_all_datasets(
+    demo_samples,
+    demo_model_config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    shares = []
+    for dataset in ("demo_vqa", "demo_caption"):
+        samples, definition = demo_samples(dataset, 6)
+        task = replace(make_task(definition, demo_model_config, 6), dataset=dataset)
+        samples.write_parquet(tmp_path / f"{dataset}.parquet")
+        plan = Plan("single", ())
+        shares.append(Share(task, tmp_path / f"{dataset}.parquet", plan, COMBINATIONS))
+    loads: list[ModelSpec] = []
+
+    def counted(spec: ModelSpec) -> Any:
+        loads.append(spec)
+        return load_model(spec)
+
+    monkeypatch.setattr("blocksieve.models.loading.load_model", counted)
+    evaluations = list(evaluate_shares(shares, tmp_path / "cache"))
+    assert loads == [demo_model_config]
+    assert "48 of 48 pairs" in caplog.text  # of both datasets
+    for share, (task, evaluation) in zip(shares, evaluations, strict=True):
+        assert task == share.task
+        samples = pl.read_parquet(share.table)
+        alone = evaluate(task, samples, samples, COMBINATIONS, tmp_path / "alone")
+        assert evaluation.rows.equals(alone.rows)
+    list(evaluate_shares(shares, tmp_path / "cache"))
+    assert loads == [demo_model_config]
 
 
 def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from blocksieve.baseline_answers import (
     baseline_rows,
-    check_baseline,
     first_answers,
     page,
+    refuse_weak_baselines,
     weakness,
 )
 from blocksieve.datasets.table import SCHEMA
@@ -47,10 +47,11 @@ def test_the_page_shows_prompt_answer_references_and_score_of_five_samples() -> 
 
 def test_only_the_baselines_rows_are_read(tmp_path: Path) -> None:
     shard = {
-        "combination": ["none", "0", "none"],
-        "sample_id": ["b", "b", "a"],
-        "prediction": ["x", "y", "z"],
-        "score": [1.0, 0.0, 0.5],
+        "dataset": ["mine", "mine", "mine", "yours"],
+        "combination": ["none", "0", "none", "none"],
+        "sample_id": ["b", "b", "a", "a"],
+        "prediction": ["x", "y", "z", "w"],
+        "score": [1.0, 0.0, 0.5, 0.0],
     }
     pl.DataFrame(shard).write_parquet(tmp_path / "shard.parquet")
     values = {"a": "A?", "b": "B?"}
@@ -68,7 +69,7 @@ def test_only_the_baselines_rows_are_read(tmp_path: Path) -> None:
         for name, question in values.items()
     ]
     pl.DataFrame(table, schema=SCHEMA).write_parquet(tmp_path / "samples.parquet")
-    rows = baseline_rows(tmp_path / "shard.parquet", tmp_path / "samples.parquet")
+    rows = baseline_rows("mine", [tmp_path / "shard.parquet"], tmp_path / "samples.parquet")
     assert rows["question"].to_list() == ["B?", "A?"]
     assert rows["score"].to_list() == [1.0, 0.5]
 
@@ -95,14 +96,14 @@ def test_a_baseline_of_zero_or_of_guessing_stops_the_dataset_in_one_line(
     rows = rows_of(scores, CHOICES)
     if message is None:
         assert weakness(rows, metric) is None
-        check_baseline("mine", None, Path("answers/mine.md"))
+        refuse_weak_baselines({"mine": None}, Path("answers"))
         return
     with pytest.raises(DataError) as raised:
-        check_baseline("mine", weakness(rows, metric), Path("answers/mine.md"))
+        refuse_weak_baselines({"good": None, "mine": weakness(rows, metric)}, Path("answers"))
     told = str(raised.value)
     assert told.startswith("dataset mine: ")
     assert message in told
-    assert "look at its answers in answers/mine.md" in told
+    assert "look at the answers in answers" in told
     assert "search.weak_baseline to go_on" in told
     assert "\n" not in told
 

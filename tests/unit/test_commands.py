@@ -84,7 +84,7 @@ def test_an_estimate_counts_before_anything_ran(elsewhere: Path, capsys) -> None
     main(["estimate"])
     printed = capsys.readouterr().out
     assert "demo: about 261,888 pairs" in printed
-    assert "in 40 jobs" in printed
+    assert "in 6 jobs" in printed
 
 
 def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
@@ -92,28 +92,31 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         main(["status", "demo"])
     results = elsewhere / "results/demo"
     run_spec = read_run([], ROOT)
+    written = {f"shards/{dataset}/baseline.0.parquet": "" for dataset in run_spec.datasets}
     for name, lines in {
-        "shards/demo_vqa/single.0.parquet": "",
-        "logs/evaluate/demo_vqa/single.0.log": "03:28:56 INFO 9 of 9 pairs, 1.0/s, 0 s remaining",
-        "logs/evaluate/demo_vqa/remove2.0.log": "03:28:51 INFO loaded\n"
+        **written,
+        "logs/evaluate/baseline.0.log": "03:28:56 INFO 9 of 9 pairs, 1.0/s, 0 s remaining",
+        "shards/demo_vqa/single.0.parquet": "",  # the first dataset of a job that goes on
+        "logs/evaluate/single.0.log": "03:28:51 INFO loaded\n"
         "03:28:52 INFO 192 of 1632 pairs, 28.3/s, 510 s remaining\n",
-        "logs/evaluate/demo_caption/single.0.log": "03:28:51 INFO loaded\n",
-        "logs/evaluate/demo_okvqa/single.0.log": "03:28:51 ERROR cannot be\n",
+        "logs/evaluate/single.1.log": "03:28:51 INFO loaded\n",
+        "logs/evaluate/single.2.log": "03:28:51 ERROR cannot be\n",
         "config.yaml": yaml.safe_dump(run_spec.content()),
     }.items():
         path = results / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(lines)
-    os.utime(results / "logs/evaluate/demo_vqa/single.0.log", (0, 0))
+    os.utime(results / "logs/evaluate/baseline.0.log", (0, 0))
     main(["status", "demo"])
     assert capsys.readouterr().out.splitlines() == [
-        "single: 1 of 8 jobs done",
-        "remove2: 0 of 8 jobs done",
-        "remove3: 0 of 8 jobs done",
-        "remove4: 0 of 8 jobs done",
-        "finalists: 0 of 8 jobs done",
-        "  running: demo_caption/single.0: starting",
-        "  running: demo_vqa/remove2.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
+        "baseline: 1 of 1 jobs done",
+        "single: 0 of 1 jobs done",
+        "remove2: 0 of 1 jobs done",
+        "remove3: 0 of 1 jobs done",
+        "remove4: 0 of 1 jobs done",
+        "finalists: 0 of 1 jobs done",
+        "  running: single.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
+        "  running: single.1: starting",
         "report: not yet",
     ]
 

@@ -10,10 +10,10 @@ import yaml
 from blocksieve.config import merged, resolve
 from blocksieve.errors import BlocksieveError
 from blocksieve.smoke import (
-    Amount,
     Speed,
-    amount_per_dataset,
     estimate,
+    num_jobs,
+    pairs_of_dataset,
     read_speeds,
     reduced,
 )
@@ -40,16 +40,18 @@ def test_pairs_and_jobs_of_the_demo() -> None:
     # none, 16 blocks, then 3 kept x (15, 14, 13) children in two scopes
     searched = 1 + 16 + 2 * 3 * (15 + 14 + 13)
     finalists = 4 * (8 + 1)
-    amount = amount_per_dataset(WHOLE, 16)
-    assert amount == Amount(pairs=searched * 96 + finalists * 192, jobs=5)
+    assert pairs_of_dataset(WHOLE, 16) == searched * 96 + finalists * 192
+    assert num_jobs(WHOLE) == 6  # the baseline, four sizes, the finalists
 
 
 def test_the_estimate_takes_a_dataset_of_like_length() -> None:
     names = ("demo_vqa", "demo_caption", "demo_tally_qa")
     run_spec = replace(WHOLE, datasets={name: WHOLE.datasets[name] for name in names})
-    speeds = {"demo_vqa": Speed(3600, 1e-9), "demo_caption": Speed(0, 1e-9)}
-    # 5 jobs of an hour each for demo_vqa and demo_tally_qa
-    assert "loads the model: 10.0 hours of one device" in estimate(run_spec, speeds, 16)
+    pairs = pairs_of_dataset(run_spec, 16)
+    # demo_tally_qa takes as long as demo_vqa
+    speeds = {"demo_vqa": Speed(1800, 3600 / pairs), "demo_caption": Speed(0, 1e-9)}
+    told = estimate(run_spec, speeds, 16)
+    assert "loads the model: 5.0 hours of one device, of which 3.0 are starts" in told
 
 
 def test_speeds_are_those_of_the_small_run(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_checkpoint_is_searched(name: str, make_workflow: Callable[[], Workflo
     seen = workflow.results("prompts/demo_vqa.txt", name).read_text()
     assert ("template: plain" in seen) == (name == "paligemma")
     assert "of them for images" in seen
-    log = workflow.results("logs/evaluate/demo_vqa/single.0.log", name).read_text()
+    log = workflow.results("logs/evaluate/single.0.log", name).read_text()
     assert ("code that comes with models/tiny may run: molmo2_pictures.py" in log) == (
         name == "molmo2"
     )

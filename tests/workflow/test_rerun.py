@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from conftest import Workflow
 
+from blocksieve.search.steps import steps_up_to
+
 
 def sources(workflow: Workflow) -> list[Path]:
     folders = ("src", "rules", "workflow", "config", "profiles", "models", "envs")
@@ -44,8 +46,9 @@ def test_a_changed_module_reruns_what_depends_on_it(
     assert finished.planned() == expected
 
 
-STEPS = {"evaluate single", "evaluate remove2", "evaluate finalists"}
-LATER_STEPS = STEPS - {"evaluate single"}
+STEPS = {f"evaluate {step}" for step in steps_up_to(2)}
+FIRST_STEPS = {"evaluate baseline", "evaluate single"}
+LATER_STEPS = STEPS - FIRST_STEPS
 # What is changed on the command line, rules (evaluation jobs: with their step) that then run, and
 # those that do not. Evaluation jobs look up in the cache first what they need;
 # tests/unit/test_incremental.py counts what they evaluate.
@@ -64,18 +67,18 @@ CHANGES: dict[str, tuple[str, set[str], set[str]]] = {
     ),
     "a dataset less": (
         "datasets=[demo_vqa]",
-        {"merge_evaluations"},
-        {"draw_samples", "evaluate single"},
+        {"merge_evaluations", *STEPS},
+        {"draw_samples", "describe_model"},
     ),
     "deeper": (
         "search={max_removed: 3}",
         {"evaluate remove3"},
-        {"draw_samples", "describe_model", "evaluate single", "evaluate remove2"},
+        {"draw_samples", "describe_model", *FIRST_STEPS, "evaluate remove2"},
     ),
     "a wider beam": (
         "search={beam_width: 2}",
         LATER_STEPS,
-        {"draw_samples", "evaluate single"},
+        {"draw_samples", *FIRST_STEPS},
     ),
     "another limit": (
         "analysis={max_drop: {balanced: 4}}",

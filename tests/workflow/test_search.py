@@ -22,6 +22,7 @@ PROMISED = (
     "config.yaml",
     "model.json",
     "datasets/demo_vqa.parquet",
+    "plans/demo_vqa/baseline.json",
     "plans/demo_vqa/single.json",
     "plans/demo_vqa/remove2.json",
     "plans/demo_vqa/finalists.json",
@@ -57,7 +58,7 @@ def test_a_run_leaves_what_it_promises(finished: Workflow) -> None:
 
 def test_a_plan_says_who_proposed_what(finished: Workflow) -> None:
     single = read_plan(finished.results("plans/demo_vqa/single.json"))
-    assert [str(each) for each in single.part(0, 1)][:2] == ["none", "0"]
+    assert [str(each) for each in single.part(0, 1)][:2] == ["0", "1"]
     step = read_plan(finished.results("plans/demo_vqa/remove2.json"))
     for scope, path in (("own", "own/demo_vqa"), ("generic", "generic")):
         beam = read_beam(finished.results(f"beams/{path}/remove1.json"))
@@ -69,7 +70,7 @@ def test_a_plan_says_who_proposed_what(finished: Workflow) -> None:
 
 def test_every_pair_was_evaluated_by_one_job_per_step(finished: Workflow) -> None:
     jobs = sorted(path.stem for path in finished.results("shards/demo_vqa").glob("*.parquet"))
-    assert jobs == ["finalists.0", "remove2.0", "single.0"]
+    assert jobs == ["baseline.0", "finalists.0", "remove2.0", "single.0"]
 
 
 def test_evaluations_follow_from_the_shards(finished: Workflow) -> None:

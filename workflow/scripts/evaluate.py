@@ -1,41 +1,42 @@
-"""Evaluate one part of a plan on one dataset."""
+"""Evaluate one part of a step's plans, dataset by dataset."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from blocksieve import shards
 from blocksieve.jobs import job
 from blocksieve.model_description import as_described, read_description
-from blocksieve.search.evaluate import evaluate, metadata_of
+from blocksieve.search.evaluate import metadata_of
 from blocksieve.search.plan import read_plan
+from blocksieve.search.step_part import Share, evaluate_shares
 from blocksieve.search.task import Task
-from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec
+from blocksieve.specs import EvaluationSpec, ModelSpec, read_definitions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    params, wildcards = snakemake.params, snakemake.wildcards
-    description = read_description(snakemake.input.model)
-    task = Task(
-        dataset=wildcards.dataset,
-        definition=DatasetSpec(**json.loads(params.definition)),
-        model=as_described(ModelSpec(**json.loads(params.model)), description),
-        model_fingerprint=description["fingerprint"],
-        evaluation=EvaluationSpec(**json.loads(params.evaluation)),
-    )
-    plan = read_plan(Path(snakemake.input.plan))
-    table = pl.read_parquet(snakemake.input.samples)
-    evaluation = evaluate(
-        task,
-        table,
-        samples=plan.samples(table),
-        combinations=plan.part(int(wildcards.part), params.parts),
-        cache_folder=Path("results", wildcards.run, "cache"),
-    )
-    metadata = metadata_of(task, evaluation.computed)
-    shards.write(Path(snakemake.output.shard), task.dataset, evaluation.rows, metadata)
-    evaluation.times.write(Path(snakemake.output.times))
+    files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    description = read_description(files.model)
+    model = as_described(ModelSpec(**json.loads(params.model)), description)
+    evaluation_spec = EvaluationSpec(**json.loads(params.evaluation))
+    definitions = read_definitions(params.definitions)
+    shares = []
+    for dataset, table, path in zip(params.datasets, files.samples, files.plans, strict=True):
+        task = Task(
+            dataset=dataset,
+            definition=definitions[dataset],
+            model=model,
+            model_fingerprint=description["fingerprint"],
+            evaluation=evaluation_spec,
+        )
+        plan = read_plan(Path(path))
+        combinations = plan.part(int(wildcards.part), params.parts)
+        shares.append(Share(task, Path(table), plan, combinations))
+    evaluations = evaluate_shares(shares, cache_folder=Path(params.cache))
+    outputs = zip(snakemake.output.shards, snakemake.output.times, strict=True)
+    for (task, evaluation), (shard, times) in zip(evaluations, outputs, strict=True):
+        metadata = metadata_of(task, evaluation.computed)
+        shards.write(Path(shard), task.dataset, evaluation.rows, metadata)
+        evaluation.times.write(Path(times))

@@ -18,7 +18,7 @@ with job(snakemake):
     model = as_described(ModelSpec(**json.loads(params.model)), read_description(files.model))
     definitions = read_definitions(params.definitions)
     run_files = RunFiles(
-        run=snakemake.wildcards.run,
+        run=params.run,
         definitions=definitions,
         tables=dict(zip(definitions, map(Path, files.samples), strict=True)),
         shards=[Path(shard) for shard in files.shards],

@@ -1,4 +1,4 @@
-"""Write the plan of one step on one dataset: what is asked, and by whom."""
+"""Write the plans of one step, of every dataset: what is asked, and by whom."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 with job(snakemake):
     files = snakemake.input
     description = read_description(files.model)
-    plan = propose(
-        snakemake.wildcards.step,
-        sites=sites_to_search(description, snakemake.params.exportable),
-        own_beam=[Path(path) for path in files.own_beam],
-        generic_beam=[Path(path) for path in files.generic_beam],
-        finalists=[Path(path) for path in files.finalists],
-    )
-    write_plan(Path(snakemake.output[0]), plan)
+    sites = sites_to_search(description, snakemake.params.exportable)
+    own_beams = [Path(path) for path in files.own_beams]
+    for number, output in enumerate(snakemake.output):
+        plan = propose(
+            snakemake.wildcards.step,
+            sites,
+            own_beam=own_beams[number : number + 1],
+            generic_beam=[Path(path) for path in files.generic_beam],
+            finalists=[Path(path) for path in files.finalists],
+        )
+        write_plan(Path(output), plan)

@@ -7,7 +7,7 @@ from pathlib import Path
 from blocksieve.config import num_blocks_of, read_run
 from blocksieve.errors import ConfigError
 from blocksieve.model_description import read_description
-from blocksieve.smoke import amounts, counted, estimate, read_speeds, reduced
+from blocksieve.smoke import counted, estimate, read_speeds, reduced
 from blocksieve.workflow_files import workflow_folder
 
 
@@ -47,6 +47,6 @@ def describe(configs: Sequence[Path]) -> str:
             " `blocksieve smoke` loads it"
         )
     return (
-        f"{counted(run_spec, amounts(run_spec, stated))}.\n"
+        f"{counted(run_spec, stated)}.\n"
         "How long that takes is known after a small run: `blocksieve smoke` with the same config."
     )

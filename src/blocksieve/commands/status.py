@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from blocksieve.errors import ConfigError
-from blocksieve.search.steps import FINALISTS, SINGLE, step_of_size
+from blocksieve.search.steps import steps_up_to
 from blocksieve.specs import RunSpec
 
 PROGRESS = re.compile(r".* INFO (\d+) of (\d+) pairs, ([\d.]+)/s, (\d+) s remaining")
@@ -53,27 +53,33 @@ def describe(results: Path) -> Iterator[str]:
         raise ConfigError(f"{config} is missing: there is no run of this name, or it has not begun")
     run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
     if run_spec.evaluations is None:
-        steps = [SINGLE, *map(step_of_size, range(2, run_spec.search.max_removed + 1)), FINALISTS]
-        num_jobs = len(run_spec.datasets) * run_spec.search.jobs_per_step
-        for step in steps:
-            num_done = len(list(results.glob(f"shards/*/{step}.*.parquet")))
-            yield f"{step}: {num_done} of {num_jobs} jobs done"
-    for job in running_jobs(results):
-        yield f"  running: {job}"
+        num_jobs = run_spec.search.jobs_per_step
+        for step in steps_up_to(run_spec.search.max_removed):
+            jobs = [f"{step}.{part}" for part in range(num_jobs)]
+            done = [job for job in jobs if _last_written(results, run_spec, job) is not None]
+            yield f"{step}: {len(done)} of {num_jobs} jobs done"
+        for running in running_jobs(results, run_spec):
+            yield f"  running: {running}"
     report = results / "report/comprehensive_report.md"
     yield f"report: {report}" if report.is_file() else "report: not yet"
 
 
-def running_jobs(results: Path) -> Iterator[RunningJob]:
-    """Yield the evaluation jobs whose log is younger than what they are to write."""
-    folder = results / "logs/evaluate"
-    for log in sorted(folder.rglob("*.log")):
-        name = log.relative_to(folder).with_suffix("")
-        shard = results / "shards" / f"{name}.parquet"
-        is_over = shard.exists() and shard.stat().st_mtime >= log.stat().st_mtime - 1
+def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
+    """Yield the evaluation jobs whose log is younger than the last that they are to write."""
+    for log in sorted(results.glob("logs/evaluate/*.log")):
+        written = _last_written(results, run_spec, log.stem)
+        is_over = written is not None and written >= log.stat().st_mtime - 1
         text = log.read_text(encoding="utf-8", errors="replace")
         if not is_over and " ERROR " not in text:
-            yield _job(str(name), text)
+            yield _job(log.stem, text)
+
+
+def _last_written(results: Path, run_spec: RunSpec, job: str) -> float | None:
+    """Return when a job had written every dataset's shard, in seconds; None if it has not."""
+    shards = [results / f"shards/{dataset}/{job}.parquet" for dataset in run_spec.datasets]
+    if not all(shard.exists() for shard in shards):
+        return None
+    return max(shard.stat().st_mtime for shard in shards)
 
 
 def _job(name: str, text: str) -> RunningJob:

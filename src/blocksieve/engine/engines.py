@@ -135,23 +135,23 @@ class Engine:
             work.done += work.plain - plain_before
 
 
-def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> Engine:
+def start_engine(
+    name: str,
+    loaded: LoadedModel,
+    probe: Batch,
+    max_new_tokens: int,
+    ways: tuple[Climbed, Climbed] | None = None,
+) -> Engine:
     """Return the engine of a config's `evaluation.engine`.
 
     `shared` takes the first way that answers the probe exactly as the reference does. The probe is
-    a batch of a few real samples of different lengths.
+    a batch of a few real samples of different lengths. `ways`: as `exact_ways` found them.
     """
+    fastest, long_way = ways or exact_ways(name, loaded, probe, max_new_tokens)
     costs = attempt(measure_costs, loaded, probe)
     if isinstance(costs, Exception):
         logger.warning("FLOPs cannot be counted on this model: %s", name_and_first_line(costs))
         costs = Costs()
-    if name == "reference":
-        fastest = long_way = Climbed(REFERENCE, "wanted by evaluation.engine")
-    else:
-        problem = version_problem(loaded.model.generation_config)
-        if problem is not None:
-            logger.warning(problem)
-        fastest, long_way = _fastest_ways(loaded, probe, max_new_tokens)
     # The reference may be nearly tied where this way is not, by as much as the two differ.
     largest_drift = max(fastest.drift, long_way.drift)
     near_tie_steps = NEAR_TIE_STEPS + largest_drift
@@ -164,15 +164,21 @@ def start_engine(name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: i
     return engine
 
 
-def _fastest_ways(
-    loaded: LoadedModel, probe: Batch, max_new_tokens: int
+def exact_ways(
+    name: str, loaded: LoadedModel, probe: Batch, max_new_tokens: int
 ) -> tuple[Climbed, Climbed]:
-    """Return the way for most batches, and the way for long ones.
+    """Return an engine's way for most batches, and its way for long ones.
 
     Where rotary embeddings depend on the length, only a model that decodes by itself meets the
     lengths that `generate` meets, step by step; and where they also remember lengths, only one
     that runs all its passes.
     """
+    if name == "reference":
+        wanted = Climbed(REFERENCE, "wanted by evaluation.engine")
+        return wanted, wanted
+    problem = version_problem(loaded.model.generation_config)
+    if problem is not None:
+        logger.warning(problem)
     dependence = length_dependence(loaded.model)
     if dependence is None:
         fastest = climb(loaded, probe, max_new_tokens)

@@ -71,18 +71,12 @@ def climb(
     loaded: LoadedModel, probe: Batch, max_new_tokens: int, ladder: Sequence[Way] = LADDER
 ) -> Climbed:
     """Return the first way that answers the probe as the reference does, and why no faster one."""
-    # The check's work is not the job's.
-    num_tokens = min(max_new_tokens, CHECKED_TOKENS)
-    positions = most_positions(loaded.model)
-    if positions is not None and positions >= num_places(probe):
-        # The last token is not read. Real answers may end before the positions do.
-        num_tokens = min(num_tokens, positions - num_places(probe) + 1)
-    context = Context(loaded, num_tokens, Work())
+    context = _context(loaded, probe, max_new_tokens)
     checks = _checks(context, probe)
     if not checks:
         return Climbed(REFERENCE, "nothing to compare with: the reference answers no combination")
     problems = []
-    if usable_prefix(loaded.model, probe, num_tokens) is None:
+    if usable_prefix(loaded.model, probe, context.max_new_tokens) is None:
         # The probe could not tell the ways with prefixes from others.
         problems.append(NOTHING_IN_COMMON if probe.prefix is None else NARROW_WINDOW)
         ladder = [way for way in ladder if not way.prefixes]
@@ -96,17 +90,49 @@ def climb(
     return Climbed(REFERENCE, "; ".join(problems))
 
 
+def confirm(loaded: LoadedModel, probe: Batch, max_new_tokens: int, way: Way) -> str | None:
+    """Return how a way's answers to a probe differ from the reference's; None if they do not.
+
+    A quick look, at one combination, at a way that passed all checks before.
+    """
+    context = _context(loaded, probe, max_new_tokens)
+    runnable = _runnable_combinations(loaded)
+    if way == REFERENCE or not runnable:
+        return None
+    padding = loaded.model.generation_config.pad_token_id
+    most_removed = max(runnable, key=lambda combination: combination.size)
+    check = _check(context, probe, None, padding, [most_removed])
+    if check is None:
+        return "the reference cannot answer"
+    problem, _ = _first_problem(way, context, [check])
+    return problem
+
+
+def _context(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> Context:
+    """Return what checks answer in; their work is not the job's."""
+    num_tokens = min(max_new_tokens, CHECKED_TOKENS)
+    positions = most_positions(loaded.model)
+    if positions is not None and positions >= num_places(probe):
+        # The last token is not read. Real answers may end before the positions do.
+        num_tokens = min(num_tokens, positions - num_places(probe) + 1)
+    return Context(loaded, num_tokens, Work())
+
+
+def _runnable_combinations(loaded: LoadedModel) -> list[Combination]:
+    """Return those of the checked combinations that are not refused."""
+    return [
+        combination
+        for combination in checked_combinations(loaded.blocks)
+        if refusal(loaded.model, loaded.blocks, combination) is None
+    ]
+
+
 def _checks(context: Context, probe: Batch) -> list[Check]:
     """Return what the ways have to answer; nothing if the reference answers no combination."""
     loaded = context.loaded
     settings = loaded.model.generation_config
     padding = settings.pad_token_id
-    combinations = [
-        combination
-        for combination in checked_combinations(loaded.blocks)
-        if refusal(loaded.model, loaded.blocks, combination) is None
-    ]
-    endless = _check(context, probe, None, padding, combinations)
+    endless = _check(context, probe, None, padding, _runnable_combinations(loaded))
     if endless is None:
         return []
     answered = list(endless.expected)

@@ -4,8 +4,9 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 import torch
@@ -13,7 +14,7 @@ import torch
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Answer, Refused
 from blocksieve.engine.attempt import out_of_memory
-from blocksieve.engine.engines import Engine, start_engine
+from blocksieve.engine.engines import Engine, exact_ways, start_engine
 from blocksieve.engine.inputs import (
     Batch,
     check_length,
@@ -22,7 +23,8 @@ from blocksieve.engine.inputs import (
     sample_rows,
     write_prompt,
 )
-from blocksieve.engine.self_check import effect_of_padding
+from blocksieve.engine.self_check import confirm, effect_of_padding
+from blocksieve.engine.verdict import Verdict, read_verdict, verdict_name
 from blocksieve.errors import ModelError
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.progress import Progress
@@ -65,17 +67,26 @@ class Group:
         return first, others
 
 
-def answer(task: Task, samples: pl.DataFrame, missing: pl.DataFrame, cache: Cache) -> Answered:
+def answer(
+    task: Task,
+    samples: pl.DataFrame,
+    missing: pl.DataFrame,
+    cache: Cache,
+    load: Callable[[], LoadedModel] | None = None,
+    progress: Progress | None = None,
+) -> Answered:
     """Answer the missing pairs (columns combination, sample_id).
 
-    Each combination's answers to a batch are put into the cache at once.
+    Each combination's answers to a batch are put into the cache at once. `load`, `progress`: as
+    `evaluate` takes them.
     """
     refuse_unsuitable(task, samples)
-    loaded = load_model(task.model)
+    loaded = load() if load else load_model(task.model)
     check_prompts(task, loaded, samples)
-    engine = start_with_room(task, loaded, samples)
+    engine = start_with_room(task, loaded, samples, cache.folder)
     start = time.monotonic()
-    answering = _Answering(task, loaded, engine, cache, Progress(len(missing), "pairs"))
+    progress = progress or Progress(len(missing), "pairs")
+    answering = _Answering(task, loaded, engine, cache, progress)
     combinations = [
         Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)
     ]
@@ -189,37 +200,62 @@ def check_prompts(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> Non
             write_prompt(loaded.processor, loaded.prompt, row, prompt)
 
 
-def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> Engine:
+def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame, folder: Path) -> Engine:
     """Start the engine, checked with as many samples as memory has room for.
 
     It takes one sample at a time where the model answers otherwise in a batch, so that batches
-    never decide an answer.
+    never decide an answer. The folder keeps what the check found.
     """
-    prompt = task.definition.prompt
-    max_new_tokens = task.definition.max_new_tokens
     for size in PROBE_ROWS:
         try:
-            rows = probe_rows(sample_rows(samples), size)
-            with blame_samples(loaded, samples, prompt):
-                probe = make_batch(loaded, rows, prompt)
-                shortest = make_batch(loaded, rows[-1:], prompt)
-            if size < PROBE_ROWS[0]:
-                probe = replace(probe, most_rows=size)
-            engine = start_engine(task.evaluation.engine, loaded, probe, max_new_tokens)
-            changed = effect_of_padding(loaded, probe, size - 1, shortest, max_new_tokens)
+            return _start(task, loaded, samples, size, folder)
         except Exception as error:
             if not out_of_memory(error):
                 raise
-        else:
-            if changed is not None:
-                logger.warning(
-                    "one sample at a time, since padding changes this model's answers: %s", changed
-                )
-            engine.one_at_a_time = changed is not None
-            return engine
         logger.warning("out of memory with %d samples to check the engine with", size)
         torch.cuda.empty_cache()
     raise ModelError(TOO_LITTLE_MEMORY)
+
+
+def _start(
+    task: Task, loaded: LoadedModel, samples: pl.DataFrame, size: int, folder: Path
+) -> Engine:
+    """Start the engine, checked with a number of samples."""
+    prompt = task.definition.prompt
+    rows = probe_rows(sample_rows(samples), size)
+    with blame_samples(loaded, samples, prompt):
+        probe = make_batch(loaded, rows, prompt)
+        shortest = make_batch(loaded, rows[-1:], prompt)
+    if size < PROBE_ROWS[0]:
+        probe = replace(probe, most_rows=size)
+    sample_ids = [row["sample_id"] for row in rows]
+    name = verdict_name(task.evaluation.engine, loaded, sample_ids)
+    verdict = _verdict(task, loaded, probe, shortest, folder / f"{name}.json")
+    ways = (verdict.fastest, verdict.long_way)
+    max_new_tokens = task.definition.max_new_tokens
+    engine = start_engine(task.evaluation.engine, loaded, probe, max_new_tokens, ways)
+    if verdict.padding is not None:
+        logger.warning(
+            "one sample at a time, since padding changes this model's answers: %s", verdict.padding
+        )
+    engine.one_at_a_time = verdict.padding is not None
+    return engine
+
+
+def _verdict(task: Task, loaded: LoadedModel, probe: Batch, shortest: Batch, path: Path) -> Verdict:
+    """Return the kept verdict if it still holds; otherwise check the engine, and keep that."""
+    max_new_tokens = task.definition.max_new_tokens
+    kept = read_verdict(path)
+    if kept is not None:
+        problem = confirm(loaded, probe, max_new_tokens, kept.fastest.way)
+        if problem is None:
+            return kept
+        logger.warning("%s does not hold, the engine is checked anew: %s", path, problem)
+    fastest, long_way = exact_ways(task.evaluation.engine, loaded, probe, max_new_tokens)
+    padding = effect_of_padding(loaded, probe, probe.rows - 1, shortest, max_new_tokens)
+    verdict = Verdict(fastest, long_way, padding)
+    verdict.write(path)
+    return verdict
 
 
 def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:

@@ -1,19 +1,24 @@
-"""Evaluate combinations on a dataset's samples: what a GPU job does."""
+"""Evaluate combinations on a dataset's samples, but for what the cache holds."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from blocksieve.combination import Combination
 from blocksieve.files import write_json
 from blocksieve.metrics import Target, above_chance, load_metric
+from blocksieve.progress import Progress
 from blocksieve.search.cache import PAIR, Cache
 from blocksieve.search.task import Task
 from blocksieve.shards import Computed, Metadata
+
+if TYPE_CHECKING:
+    from blocksieve.models.loading import LoadedModel
 
 logger = logging.getLogger("blocksieve")
 
@@ -53,17 +58,19 @@ def evaluate(
     samples: pl.DataFrame,
     combinations: Sequence[Combination],
     cache_folder: Path,
+    load: "Callable[[], LoadedModel] | None" = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate combinations on samples, computing only what the cache lacks.
 
     `table` is the dataset's whole table, `samples` those of its rows that are answered: all
     references of the table count for the scores (CIDEr's document frequencies). A combination that
     the model cannot run has its reason in `refused`, and neither prediction nor score. If all pairs
-    are in the cache, no model is loaded.
+    are in the cache, no model is loaded. `load` gives the task's model where jobs share one, and
+    `progress` counts pairs of more than this call.
     """
     start = time.monotonic()
-    names = pl.DataFrame({"combination": map(str, combinations)}, {"combination": pl.String})
-    pairs = names.join(samples.select("sample_id"), how="cross", maintain_order="left_right")
+    pairs = _pairs(combinations, samples)
     cache = Cache(cache_folder, task.context())
     predictions = cache.look_up(pairs)
     missing = pairs.join(predictions, on=PAIR, how="anti", maintain_order="left")
@@ -78,7 +85,7 @@ def evaluate(
     if len(missing):
         from blocksieve.search.answering import answer  # torch: only if something is to compute
 
-        answered = answer(task, samples, missing, cache)
+        answered = answer(task, samples, missing, cache, load, progress)
         predictions = pl.concat([predictions, answered.rows])
         computed = answered.computed
         start_seconds = time.monotonic() - start - answered.seconds
@@ -88,6 +95,21 @@ def evaluate(
     rows = rows.join(about_samples, on="sample_id", maintain_order="left")
     log_faults(task.dataset, rows)
     return Evaluation(with_scores(task, table, rows), computed, times)
+
+
+def count_missing(
+    task: Task, samples: pl.DataFrame, combinations: Sequence[Combination], cache_folder: Path
+) -> int:
+    """Return how many pairs `evaluate` would compute."""
+    pairs = _pairs(combinations, samples)
+    cached = Cache(cache_folder, task.context()).look_up(pairs)
+    return len(pairs) - len(cached)
+
+
+def _pairs(combinations: Sequence[Combination], samples: pl.DataFrame) -> pl.DataFrame:
+    """Return all pairs (columns combination, sample_id), in the order of the arguments."""
+    names = pl.DataFrame({"combination": map(str, combinations)}, {"combination": pl.String})
+    return names.join(samples.select("sample_id"), how="cross", maintain_order="left_right")
 
 
 def log_faults(dataset: str, rows: pl.DataFrame) -> None:

@@ -117,12 +117,11 @@ def propose(
 
 
 def propose_all(sites: Sequence[Site], size: int) -> Plan:
-    """Propose every combination of a size, for both scopes; with size 1 the baseline, too."""
+    """Propose every combination of a size, for both scopes; of size 0 the baseline."""
+    proposed_by = BOTH_SCOPES if size else (Proposer.BASELINE,)
     candidates = []
-    if size == 1:
-        candidates.append(Candidate(NONE, (Proposer.BASELINE,)))
     for combination in all_combinations(sites, size):
-        candidates.append(Candidate(combination, BOTH_SCOPES))
+        candidates.append(Candidate(combination, proposed_by))
     return Plan(step_of_size(size), tuple(candidates))
 
 
