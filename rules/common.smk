@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "src"))
 os.environ.update(PYTHONPATH=str(ROOT / "src"))
 
 from blocksieve.analysis import ANALYSES
+from blocksieve.choices import GENERIC
 from blocksieve.config import (
     check_before_jobs,
     check_device,
@@ -28,7 +29,15 @@ from blocksieve.datasets.sources import SOURCES
 from blocksieve.errors import BlocksieveError
 from blocksieve.jobs import print_faults
 from blocksieve.models.checkpoint import checkpoint_files
-from blocksieve.search.steps import FINALISTS, SINGLE, size_of_step, step_of_size
+from blocksieve.search.steps import (
+    FINALISTS,
+    SINGLE,
+    round_before,
+    search_steps,
+    share_of_step,
+    size_of_step,
+    step_of_size,
+)
 from blocksieve.source_closure import PACKAGE, source_closure
 
 STARTED = time.time()
@@ -49,7 +58,9 @@ DATASETS = list(RUN.datasets)
 SIZES = list(range(1, RUN.search.max_removed + 1))
 EXHAUSTIVE_SIZES = sorted({1, *RUN.search.exhaustive_sizes})
 PARTS = list(range(RUN.search.jobs_per_step))
-SEARCH_STEPS = [step_of_size(size) for size in SIZES]
+SEARCH_STEPS = search_steps(RUN.search)
+# A step without all search samples is a round, before the step of its size.
+ROUNDS = [step for step in SEARCH_STEPS if share_of_step(step, RUN.search.racing) < 1]
 STEPS = [*SEARCH_STEPS, FINALISTS]
 
 
@@ -58,6 +69,8 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, DATASETS)),
     size="|".join(map(str, SIZES)),
     step="|".join(STEPS),
+    round="|".join(ROUNDS),
+    scope="|".join(map(re.escape, [*DATASETS, GENERIC])),
     part="|".join(map(str, PARTS)),
 
 
@@ -166,12 +179,17 @@ def drawing_files(wildcards):
 
 
 def beams_before(scope):
-    """The beam of the size before, which a search step extends; none where the step is exhaustive."""
+    """The beam of the size before, which a search step extends, or what survived the round before; none where the step is
+    exhaustive."""
     folder = "beams/own/{dataset}" if scope == "own" else "beams/generic"
 
     def beam(wildcards):
         if wildcards.step == FINALISTS:
             return []
+        last_round = round_before(wildcards.step, RUN.search)
+        if last_round is not None:
+            of_scope = wildcards.dataset if scope == "own" else GENERIC
+            return results(f"races/{of_scope}/{last_round}.json")
         size = size_of_step(wildcards.step)
         if size in EXHAUSTIVE_SIZES:
             return []

@@ -53,6 +53,11 @@ rule propose:
         generic_beam=beams_before("generic"),
         finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
         baseline=lambda w: [] if w.step == SINGLE else checked([w.dataset]),
+        samples=lambda w: (
+            results("datasets/{dataset}.parquet", dataset=w.dataset)
+            if w.step in ROUNDS
+            else []
+        ),
     output:
         "results/{run}/plans/{dataset}/{step}.json",
     log:
@@ -65,6 +70,7 @@ rule propose:
         runtime=lambda w, attempt: attempt * 10,
     params:
         exportable=RUN.search.exportable,
+        share=lambda w: share_of_step(w.step, RUN.search.racing),
     script:
         "../workflow/scripts/propose.py"
 

@@ -1,6 +1,41 @@
-# Select the beams of both scopes, and the finalists.
-# in: plans and shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json,
-#   beams/generic/remove{size}.json, finalists.json
+# Select what survives a round of a race, the beams of both scopes, and the finalists.
+# in: plans and shards of one step   out: results/{run}/races/{scope}/{round}.json,
+#   beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
+
+
+def raced(wildcards):
+    """The datasets of a scope, which is one dataset or generic."""
+    return DATASETS if wildcards.scope == GENERIC else [wildcards.scope]
+
+
+# As for beams: any dataset's plan holds what the generic scope proposes.
+rule race:
+    input:
+        code=code("race.py"),
+        plan=lambda w: results(
+            "plans/{dataset}/{step}.json", dataset=raced(w)[0], step=w.round
+        ),
+        shards=lambda w: shards(raced(w), [SINGLE, w.round]),
+        baseline=lambda w: checked(raced(w)),
+    output:
+        "results/{run}/races/{scope}/{round}.json",
+    log:
+        "results/{run}/logs/race/{scope}/{round}.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
+    params:
+        definitions=lambda w: definitions(raced(w))(w),
+        beam_width=RUN.search.beam_width,
+        racing=RUN.search.racing,
+        across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
+        seed=RUN.seed,
+    script:
+        "../workflow/scripts/race.py"
 
 
 rule select_own_beam:

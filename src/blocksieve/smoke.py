@@ -10,7 +10,7 @@ from math import comb
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.search.steps import SINGLE
+from blocksieve.search.steps import SINGLE, search_steps
 from blocksieve.specs import Content, RunSpec
 
 SAMPLES = 8
@@ -61,8 +61,9 @@ def reduced(run_spec: RunSpec) -> Content:
 def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
     """Return about how many pairs one dataset of the whole run has, and how many jobs.
 
-    Beams of both scopes count in full. Of the finalists, which many choices share, one per dataset
-    and one in common count at every size (the demo's 8 datasets: 34 where this gives 36).
+    Beams of both scopes count in full, as without racing. Of the finalists, which many choices
+    share, one per dataset and one in common count at every size (the demo's 8 datasets: 34 where
+    this gives 36).
     """
     search, samples = run_spec.search, run_spec.samples
     if samples.search == "all" or samples.holdout == "all":
@@ -80,7 +81,7 @@ def amount_per_dataset(run_spec: RunSpec, num_blocks: int) -> Amount:
     finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
     samples_of_all_roles = samples.search + samples.holdout + samples.verify
     finalist_pairs = finalists * samples_of_all_roles
-    steps = search.max_removed + 1  # one per size, and the finalists
+    steps = len(search_steps(search)) + 1  # the finalists
     return Amount(
         pairs=candidates * samples.search + finalist_pairs, jobs=steps * search.jobs_per_step
     )

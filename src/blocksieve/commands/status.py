@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from blocksieve.errors import ConfigError
-from blocksieve.search.steps import FINALISTS, SINGLE, step_of_size
+from blocksieve.search.steps import FINALISTS, search_steps
 from blocksieve.specs import RunSpec
 
 PROGRESS = re.compile(r".* INFO (\d+) of (\d+) pairs, ([\d.]+)/s, (\d+) s remaining")
@@ -53,7 +53,7 @@ def describe(results: Path) -> Iterator[str]:
         raise ConfigError(f"{config} is missing: there is no run of this name, or it has not begun")
     run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
     if run_spec.evaluations is None:
-        steps = [SINGLE, *map(step_of_size, range(2, run_spec.search.max_removed + 1)), FINALISTS]
+        steps = [*search_steps(run_spec.search), FINALISTS]
         num_jobs = len(run_spec.datasets) * run_spec.search.jobs_per_step
         for step in steps:
             num_done = len(list(results.glob(f"shards/*/{step}.*.parquet")))

@@ -1,18 +1,67 @@
 """The names of a search's steps; the rules need them before anything is planned.
 
 `single` evaluates the baseline and every site alone, `remove2`, `remove3` ... the candidates of
-both scopes, `finalists` what was chosen.
+both scopes, `finalists` what was chosen. Where a size is raced, its rounds come before its step:
+`remove2-race1`, `remove2-race2` ... evaluate what is still in the race on a part of the samples,
+and `remove2` evaluates what survived them on all.
 """
+
+from blocksieve.specs import Racing, SearchSpec
 
 SINGLE = "single"
 FINALISTS = "finalists"
+ROUND = "-race"
+
+TESTED_SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
+SHARES: dict[Racing, tuple[float, ...]] = {
+    "off": (),
+    0.001: TESTED_SHARES,
+    0.01: TESTED_SHARES,
+    "halving": (1 / 4, 1 / 2),
+}
+"""Of the search samples, in the draw order: what the rounds of a size evaluate."""
 
 
 def step_of_size(size: int) -> str:
-    """Return the step that evaluates the combinations of a size."""
+    """Return the step that evaluates the combinations of a size on all search samples."""
     return SINGLE if size == 1 else f"remove{size}"
 
 
 def size_of_step(step: str) -> int:
     """Return the size that a search step evaluates; ValueError for the finalists."""
-    return 1 if step == SINGLE else int(step.removeprefix("remove"))
+    size, _, _ = step.removeprefix("remove").partition(ROUND)
+    return 1 if step == SINGLE else int(size)
+
+
+def share_of_step(step: str, racing: Racing) -> float:
+    """Return the share of the search samples that a step evaluates: 1 unless it is a round."""
+    _, _, number = step.partition(ROUND)
+    return SHARES[racing][int(number) - 1] if number else 1.0
+
+
+def rounds_of_size(size: int, search: SearchSpec) -> list[str]:
+    """Return the rounds of a size in order; none where every combination is evaluated."""
+    if size == 1 or size in search.exhaustive_sizes:
+        return []
+    numbers = range(1, len(SHARES[search.racing]) + 1)
+    return [f"{step_of_size(size)}{ROUND}{number}" for number in numbers]
+
+
+def steps_of_size(size: int, search: SearchSpec) -> list[str]:
+    """Return the steps of a size in order: its rounds, and the step on all search samples."""
+    return [*rounds_of_size(size, search), step_of_size(size)]
+
+
+def search_steps(search: SearchSpec) -> list[str]:
+    """Return every step of a search in order, without the finalists."""
+    steps = []
+    for size in range(1, search.max_removed + 1):
+        steps += steps_of_size(size, search)
+    return steps
+
+
+def round_before(step: str, search: SearchSpec) -> str | None:
+    """Return the round whose survivors a step evaluates; None for the first step of a size."""
+    steps = steps_of_size(size_of_step(step), search)
+    place = steps.index(step)
+    return steps[place - 1] if place else None
