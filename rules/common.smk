@@ -31,9 +31,13 @@ from blocksieve.models.checkpoint import checkpoint_files
 from blocksieve.search.steps import (
     BASELINE,
     FINALISTS,
+    all_steps,
+    exhaustive_sizes,
+    round_before,
+    search_steps,
+    share_of_step,
     size_of_step,
     step_of_size,
-    steps_up_to,
 )
 from blocksieve.source_closure import PACKAGE, checksum_of_code, source_closure
 
@@ -53,16 +57,18 @@ except BlocksieveError as error:
 
 DATASETS = list(RUN.datasets)
 SIZES = list(range(1, RUN.search.max_removed + 1))
-EXHAUSTIVE_SIZES = sorted({0, 1, *RUN.search.exhaustive_sizes})
 PARTS = list(range(RUN.search.jobs_per_step))
-STEPS = steps_up_to(RUN.search.max_removed)
-SEARCH_STEPS = [step for step in STEPS if step != FINALISTS]
+STEPS = all_steps(RUN.search)
+SEARCH_STEPS = search_steps(RUN.search)
+# A step without all search samples is a round, before the step of its size.
+ROUNDS = [step for step in SEARCH_STEPS if share_of_step(step, RUN.search.racing) < 1]
 
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, DATASETS)),
     size="|".join(map(str, SIZES)),
     step="|".join(STEPS),
+    round="|".join(ROUNDS),
     part="|".join(map(str, PARTS)),
 
 
@@ -190,13 +196,16 @@ def beams_to_analyse(wildcards):
 
 
 def beams_before(folder):
-    """The beams of the size before, which a search step extends; none where the step is exhaustive."""
+    """What survived the round before, or the beams of the size before; none where the step is exhaustive."""
 
     def paths(wildcards):
         if wildcards.step == FINALISTS:
             return []
+        last_round = round_before(wildcards.step, RUN.search)
+        if last_round is not None:
+            return results(f"races/{folder}/{last_round}.json", dataset=DATASETS)
         size = size_of_step(wildcards.step)
-        if size in EXHAUSTIVE_SIZES:
+        if size in exhaustive_sizes(RUN.search):
             return []
         return results(
             f"beams/{folder}/remove{{size}}.json", size=size - 1, dataset=DATASETS

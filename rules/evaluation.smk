@@ -54,6 +54,7 @@ rule propose:
         generic_beam=beams_before("generic"),
         finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
         baselines=lambda w: [] if w.step == BASELINE else CHECKED_BASELINES,
+        samples=lambda w: SAMPLES if w.step in ROUNDS else [],
     output:
         of_all_datasets("plans/{dataset}/{step}.json"),
     log:
@@ -67,6 +68,7 @@ rule propose:
     params:
         code=code("propose.py"),
         exportable=RUN.search.exportable,
+        share=lambda w: share_of_step(w.step, RUN.search.racing),
     script:
         "../workflow/scripts/propose.py"
 

@@ -1,6 +1,36 @@
-# Select the beams of both scopes, and the finalists.
-# in: plans and shards of one size   out: results/{run}/beams/own/{dataset}/remove{size}.json,
-#   beams/generic/remove{size}.json, finalists.json
+# Select what survives a round of a race, the beams of both scopes, and the finalists.
+# in: plans and shards of one step   out: results/{run}/races/own/{dataset}/{round}.json,
+#   races/generic/{round}.json, beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
+
+
+rule race:
+    input:
+        plans=lambda w: results(
+            "plans/{dataset}/{step}.json", dataset=DATASETS, step=w.round
+        ),
+        shards=lambda w: shards(steps=[BASELINE, w.round]),
+    output:
+        own=of_all_datasets("races/own/{dataset}/{round}.json"),
+        generic=in_run("races/generic/{round}.json"),
+    log:
+        in_run("logs/race/{round}.log"),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
+    params:
+        code=code("race.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
+        beam_width=RUN.search.beam_width,
+        racing=RUN.search.racing,
+        across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
+        seed=RUN.seed,
+    script:
+        "../workflow/scripts/race.py"
 
 
 rule select_beams:

@@ -206,7 +206,8 @@ def _check_paths(content: dict[str, Any]) -> None:
 def typed(content: Any, schema: Content) -> Any:
     """Read text as YAML wherever the schema wants no text.
 
-    Snakemake's `--config` leaves nested values as text. A whole number written 3.0 becomes 3.
+    Snakemake's `--config` leaves nested values as text. A whole number written 3.0 becomes 3. YAML
+    reads off as false.
     """
     if isinstance(content, dict):
         properties = schema.get("properties", {})
@@ -216,7 +217,9 @@ def typed(content: Any, schema: Content) -> Any:
         return [typed(value, schema.get("items", {})) for value in content]
     kind = schema.get("type")
     if isinstance(content, str) and kind in TYPES_WITHOUT_TEXT:
-        return _read_yaml(content, content)
+        content = _read_yaml(content, content)
+    if content is False and "off" in schema.get("enum", ()):
+        return "off"
     if isinstance(content, float) and content.is_integer() and kind == "integer":
         return int(content)
     if content == "null" and "null" in (kind or ()):

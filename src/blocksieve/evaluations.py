@@ -58,8 +58,9 @@ _MAX_VARIANCE = (_BASELINE * (1 - _BASELINE)).clip(lower_bound=0)
 DERIVED = {
     "baseline_se": pl.when("bounded").then((_MAX_VARIANCE / pl.col("n_clusters")).sqrt()),
     "max_change": pl.when("bounded").then(1.0).otherwise(_BASELINE),
+    "raced_out": pl.lit(value=False),
 }
-"""What stands for columns that a table from elsewhere may lack."""
+"""What stands for columns that a table may lack."""
 
 MIN_BASELINE_ERRORS = 5
 """The standard errors by which a baseline must lie above 0, so that a share of it is a measure."""
@@ -103,6 +104,9 @@ def merge_shards(
     reason in `not_evaluable`, n 0, and no numbers. Intervals are clustered by image; for a metric
     that is not bounded (CIDEr) they come from a bootstrap with `seed`. A combination may stand in
     several shards. DataError if a pair has two scores or a sample lacks its baseline.
+
+    Where some combination answered only a part of a role's samples, a column `raced_out` says for
+    each whether it did.
     """
     paths = list(shards)
     rows: list[Row] = []
@@ -117,7 +121,11 @@ def merge_shards(
             ordered = pairs.sort("combination", "role", "sample_id")
             for group in ordered.partition_by("combination", "role", maintain_order=True):
                 rows.append({**dataset, **_evaluation(group, bound, seed)})
-    return pl.DataFrame(rows, schema=SCHEMA).fill_nan(None).sort(ORDER)
+    table = pl.DataFrame(rows, schema=SCHEMA).fill_nan(None).sort(ORDER)
+    is_evaluable = pl.col("not_evaluable").is_null()
+    is_partial = pl.col("n") < pl.col("n").max().over("dataset", "role")
+    marked = table.with_columns(raced_out=is_evaluable & is_partial)
+    return marked if marked["raced_out"].any() else table
 
 
 def drop_columns(drops: NDArray[np.float64], drop: Estimate, relative: Estimate) -> Row:

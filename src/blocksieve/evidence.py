@@ -68,6 +68,7 @@ TABLE_COLUMNS = (
     "high",
     "wins",
     "losses",
+    "raced_out",
 )
 
 
@@ -219,11 +220,12 @@ class Evidence:
     def _complete_rows(self) -> pl.DataFrame:
         """The rows of `table` without combinations that only a part of the samples answered.
 
-        A table from elsewhere does not say which samples its rows have, and is taken as it is.
+        A table from elsewhere may not say which samples its rows have, and is then taken as it is.
         """
+        complete = self.table.filter(~pl.col("raced_out"))
         if not self.paired:
-            return self.table
-        return self.table.filter(pl.col("n") == pl.col("n").max().over("dataset"))
+            return complete
+        return complete.filter(pl.col("n") == pl.col("n").max().over("dataset"))
 
     @cached_property
     def sample_counts(self) -> dict[Combination, dict[str, int]]:
@@ -243,7 +245,7 @@ class Evidence:
     def _drops(self, dataset: str) -> Drops:
         if dataset in self.sums:
             return self._clustered(self.sums_of(dataset), dataset, list(self.row_index[dataset]))
-        rows = self.table.filter(pl.col("dataset") == dataset)
+        rows = self._complete_rows.filter(pl.col("dataset") == dataset)
         errors = np.array([_number(se) for se in rows["se"]])
         no_influences = np.zeros((len(rows), 0))
         freedom = min(rows["n_clusters"]) - 1

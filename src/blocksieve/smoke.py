@@ -10,7 +10,7 @@ from math import comb
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.search.steps import SINGLE, steps_up_to
+from blocksieve.search.steps import SINGLE, all_steps, exhaustive_sizes
 from blocksieve.specs import Content, RunSpec
 
 SAMPLES = 8
@@ -56,8 +56,9 @@ def reduced(run_spec: RunSpec) -> Content:
 def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
     """Return about how many pairs one dataset of the whole run has.
 
-    Beams of both scopes count in full. Of the finalists, which many choices share, one per dataset
-    and one in common count at every size (the demo's 8 datasets: 34 where this gives 36).
+    Beams of both scopes count in full, as without racing. Of the finalists, which many choices
+    share, one per dataset and one in common count at every size (the demo's 8 datasets: 34 where
+    this gives 36).
     """
     search, samples = run_spec.search, run_spec.samples
     if samples.search == "all" or samples.holdout == "all":
@@ -65,10 +66,9 @@ def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
             "smoke: how many samples are all is known only once they are drawn;"
             " give numbers in samples to have an estimate"
         )
-    exhaustive_sizes = {1, *search.exhaustive_sizes}
     candidates = 1  # the baseline
     for size in range(1, search.max_removed + 1):
-        if size in exhaustive_sizes:
+        if size in exhaustive_sizes(search):
             candidates += comb(num_blocks, size)
         else:
             candidates += 2 * search.beam_width * (num_blocks - size + 1)
@@ -89,7 +89,7 @@ def pairs_by_dataset(run_spec: RunSpec, num_blocks: int) -> dict[str, int]:
 
 def num_jobs(run_spec: RunSpec) -> int:
     """Return how many evaluation jobs the whole run has; each loads the model."""
-    return len(steps_up_to(run_spec.search.max_removed)) * run_spec.search.jobs_per_step
+    return len(all_steps(run_spec.search)) * run_spec.search.jobs_per_step
 
 
 def counted(run_spec: RunSpec, num_blocks: int) -> str:

@@ -115,6 +115,10 @@ class ResourceSpec:
     gpu: int
 
 
+Racing = float | Literal["off", "halving"]
+"""Which candidates are dropped before all samples are answered; a number is a test's level."""
+
+
 @dataclass(frozen=True)
 class SearchSpec:
     """The config's `search`: how far and how wide the beam search goes."""
@@ -125,6 +129,7 @@ class SearchSpec:
     jobs_per_step: int
     weak_baseline: Literal["stop", "go_on"] = "stop"
     exportable: bool = False
+    racing: Racing = "off"
 
 
 @dataclass(frozen=True)

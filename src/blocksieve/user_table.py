@@ -88,7 +88,10 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     if "task_type" in table.columns:
         absent = {name: value for name, value in DEFAULTS.items() if name not in table.columns}
         table = table.with_columns(**absent)
-    for name, dtype in SCHEMA.items():
+    columns = dict(SCHEMA)
+    if "raced_out" in table.columns:  # as in the table of a raced run
+        columns["raced_out"] = pl.Boolean()
+    for name, dtype in columns.items():
         if name in DERIVED and name not in table.columns:
             # The columns that it derives from come before, and have their types by now.
             table = table.with_columns(DERIVED[name].alias(name))
@@ -101,7 +104,7 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         raise DataError(
             f"{path}: the table has no rows; give one row per dataset, combination and role"
         )
-    return table.select(list(SCHEMA))
+    return table.select(list(columns))
 
 
 def _cast_exactly(column: pl.Series, dtype: pl.DataType, path: Path) -> pl.Series:

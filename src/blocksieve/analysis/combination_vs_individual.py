@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.combination import Combination
+from blocksieve.evaluations import with_derived
 from blocksieve.evidence import Evidence
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
 from blocksieve.units import PERCENT
@@ -73,8 +74,8 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 def _is_exhaustive(evidence: Evidence, size: int) -> bool:
     """Tell whether every combination of a size was evaluated or refused, on every dataset."""
-    rows = evidence.evaluations.filter(role=evidence.role)
-    of_size = rows.filter(pl.col("size") == size)
+    rows = with_derived(evidence.evaluations).filter(role=evidence.role)
+    of_size = rows.filter(pl.col("size") == size, ~pl.col("raced_out"))
     by_dataset = of_size.group_by("dataset")
     counts = by_dataset.agg(num=pl.col("combination").n_unique())
     num_possible = comb(evidence.depth, size)

@@ -25,10 +25,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
     One row per size. `negative`: the share of drops below 0, which are kept: they are gains, or
     chance. A search looks for small drops, so larger sizes hold good candidates, not a fair draw of
-    all combinations.
+    all combinations. What was raced out is left out.
     """
     drop = pl.col("drop")
-    by_size = evidence.table.group_by("size").agg(
+    complete = evidence.table.filter(~pl.col("raced_out"))
+    by_size = complete.group_by("size").agg(
         drops_measured=pl.len(),
         combinations=pl.col("combination").n_unique(),
         mean=drop.mean(),

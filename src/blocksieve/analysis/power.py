@@ -56,13 +56,11 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     was added for changes that samples did not show is not known there, and falls faster than the
     rest.
     """
-    removals = rows_of_role(evidence.evaluations, evidence.role).filter(pl.col("size") > 0)
+    rows = rows_of_role(evidence.evaluations, evidence.role)
+    removals = rows.filter(pl.col("size") > 0, ~pl.col("raced_out"))
     groups = removals.sort("dataset").group_by("dataset", maintain_order=True)
-    rows = []
-    for _, group in groups:
-        row = _power(evidence, group)
-        rows.append(row)
-    return pl.DataFrame(rows, schema=SCHEMA)
+    power = [_power(evidence, group) for _, group in groups]
+    return pl.DataFrame(power, schema=SCHEMA)
 
 
 def _power(evidence: Evidence, group: pl.DataFrame) -> Row:

@@ -110,10 +110,11 @@ def rank(
     `weights`: of datasets in the means, 1 where not given. `*_se` and the 95 % interval `*_ci_*`
     belong to the mean over these datasets, `*_kind_*` to that over all datasets of this kind;
     `*_spread` is the standard deviation of the true drops over the datasets.
-    `rank` counts from 1 within a size, over the combinations with a row for every dataset that has
-    samples of this role (`full`); equal means rank as `best_first` says. The others keep their row,
-    after the ranked, with rank null: those on more datasets first, since means over other datasets
-    do not compare.
+    `coverage`: on how many datasets all samples of this role answered. `rank` counts from 1 within
+    a size, over the combinations that all datasets with samples of this role cover (`full`); equal
+    means rank as `best_first` says. The others keep their row, after the ranked, with rank null:
+    those on more datasets first, since means over other datasets do not compare. The means of a
+    combination that was raced out hold the samples that it answered.
     Raises DataError where a column is missing, a row is double or without drop, or no dataset has
     the scale ranked by.
     """
@@ -156,15 +157,16 @@ def _summary(
     weak: Collection[str],
 ) -> Row:
     """Return a combination's row of the ranking from its rows, one per dataset."""
+    coverage = int((~group["raced_out"]).sum())
     relative = group.filter(pl.col("relative").is_not_null(), pl.col("baseline") > 0)
     over = strong_unless_all_are_weak(relative["dataset"], weak)
     return {
         "size": group["size"][0],
         "combination": group["combination"][0],
         "removed": group["removed"][0].to_list(),
-        "coverage": len(group),
+        "coverage": coverage,
         "num_datasets": num_datasets,
-        "full": len(group) == num_datasets,
+        "full": coverage == num_datasets,
         **_relative_means(relative.filter(pl.col("dataset").is_in(over)), weights),
         **_means_in_points(group.filter("bounded"), weights),
         "n_min": group["n"].min(),

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from blocksieve.errors import ConfigError
-from blocksieve.search.steps import steps_up_to
+from blocksieve.search.steps import all_steps
 from blocksieve.specs import RunSpec
 
 PROGRESS = re.compile(r".* INFO (\d+) of (\d+) pairs, ([\d.]+)/s, (\d+) s remaining")
@@ -54,7 +54,7 @@ def describe(results: Path) -> Iterator[str]:
     run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
     if run_spec.evaluations is None:
         num_jobs = run_spec.search.jobs_per_step
-        for step in steps_up_to(run_spec.search.max_removed):
+        for step in all_steps(run_spec.search):
             jobs = [f"{step}.{part}" for part in range(num_jobs)]
             done = [job for job in jobs if _last_written(results, run_spec, job) is not None]
             yield f"{step}: {len(done)} of {num_jobs} jobs done"

@@ -33,7 +33,7 @@ from blocksieve.deployment.recommended import combination_of
 from blocksieve.deployment.train_samples import TrainReport
 from blocksieve.engine.inputs import sample_rows
 from blocksieve.errors import ConfigError
-from blocksieve.evaluations import merge_shards
+from blocksieve.evaluations import merge_shards, with_derived
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.files import fingerprint
 from blocksieve.models.checkpoint import MODEL_CARD, fetch, identify
@@ -391,7 +391,7 @@ def _evidence(run: Run, rows: Mapping[str, pl.DataFrame]) -> Evidence:
         merged = merge_shards(definitions, paths, run.seed)
     of_search = run.evaluations.filter(pl.col("role") == "search")
     return Evidence(
-        evaluations=pl.concat([of_search, merged]),
+        evaluations=pl.concat([with_derived(of_search), with_derived(merged)]),
         scale=run.analysis.across_datasets,
         sums=sums,
         role=ROLE,

@@ -25,6 +25,7 @@ LIGHTEST, DARKEST = 0xBB, 0x77
 LABELS_IN_LEGEND = 4
 HEADING_ROW = " "
 PARTIAL_HEADING = "not evaluated on every dataset, unranked"
+RACED_HEADING = "raced out, or not evaluated on every dataset, unranked"
 INTERVAL = "95 % interval of the mean"
 SPREAD = "± standard deviation over datasets"
 BAR_WIDTHS = alt.Scale(domain=[INTERVAL, SPREAD], range=[3, 1])
@@ -35,8 +36,9 @@ def draw(ranking: pl.DataFrame, scale: Scale) -> alt.ConcatChart:
 
     A dot is the mean over datasets, in % of the baseline or in pp; its thick bar is the 95 %
     interval of that mean, its thin bar the mean plus and minus the standard deviation over
-    datasets. Combinations not evaluated on every dataset follow apart, as grey open dots. A dot
-    without bars has an unknown interval or one dataset. Every panel has its own x axis.
+    datasets. Combinations not evaluated on every dataset, or raced out on some, follow apart, as
+    grey open dots. A dot without bars has an unknown interval or one dataset. Every panel has its
+    own x axis.
     """
     rows = _rows_to_draw(ranking, scale)
     if rows.is_empty():
@@ -78,6 +80,7 @@ def _rows_to_draw(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         "full",
         "coverage",
         "num_datasets",
+        raced_out=pl.col("datasets").list.len() > pl.col("coverage"),
         mean=mean,
         low=f"{scale}_ci_low",
         high=f"{scale}_ci_high",
@@ -146,7 +149,8 @@ def _panel(
         coverages.encode(x=alt.value(PANEL_WIDTH + 8), y=y, text="beside:N"),
     ]
     if not partial.is_empty():
-        layers.append(_heading(y))
+        text = RACED_HEADING if partial["raced_out"].any() else PARTIAL_HEADING
+        layers.append(_heading(text, y))
     return alt.LayerChart(
         layer=layers,
         title=alt.TitleParams(_panel_title(rows, ranked), frame="group"),
@@ -185,7 +189,7 @@ def _bars(
     return bars
 
 
-def _heading(y: alt.Y) -> alt.Chart:
+def _heading(heading_text: str, y: alt.Y) -> alt.Chart:
     """Write the heading over the partly covered combinations."""
     row = pl.DataFrame({"combination": [HEADING_ROW]})
     text = alt.Chart(row).mark_text(
@@ -193,7 +197,7 @@ def _heading(y: alt.Y) -> alt.Chart:
         fontSize=10,
         fontStyle="italic",
         color=SUBDUED,
-        text=PARTIAL_HEADING,
+        text=heading_text,
     )
     heading: alt.Chart = text.encode(x=alt.value(4), y=y)
     return heading

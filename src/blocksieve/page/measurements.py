@@ -1,7 +1,7 @@
 """All that was measured: every combination's drops, on average and on every dataset."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import polars as pl
 
@@ -12,6 +12,8 @@ MAX_DROPS = 40_000
 """Combinations times datasets that have a place on the page; the first ranks stay."""
 Interval = tuple[float, float | None]
 """A mean drop and half the width of its 95 % interval, None where that is not known."""
+RacedOut = tuple[float, float | None, int]
+"""An interval, and how many samples it is from."""
 
 
 class Dataset(TypedDict):
@@ -32,7 +34,8 @@ class Measured(TypedDict):
 
     `search` and `holdout`: the mean over the datasets that count, if measured on all datasets;
     `by_search` and `by_holdout`: one for each dataset, in their order. `worse` and `better`: the
-    holdout samples that score lower or higher without these blocks.
+    holdout samples that score lower or higher without these blocks. `raced_out`: only of those that
+    were, one for each dataset, None where it was not.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Measured(TypedDict):
     by_holdout: list[Interval | None]
     worse: int
     better: int
+    raced_out: NotRequired[list[RacedOut | None]]
 
 
 class Refused(TypedDict):
@@ -80,6 +84,7 @@ def measurements(
     search = _means(evidence, datasets, names)
     holdout = _means(evidence.holdout, datasets, names)
     changed = _changed(evidence)
+    raced_out = _raced_out(evidence)
     combinations: list[Measured] = []
     for row in kept.iter_rows(named=True):
         combination = Combination.parse(row["combination"])
@@ -99,6 +104,9 @@ def measurements(
                 "better": better,
             }
         )
+        if row["combination"] in raced_out:
+            of_dataset = raced_out[row["combination"]]
+            combinations[-1]["raced_out"] = [of_dataset.get(dataset) for dataset in datasets]
     combinations.sort(key=_place)
     return {
         "datasets": [_dataset(evidence, dataset, metrics) for dataset in datasets],
@@ -181,6 +189,17 @@ def _changed(evidence: Evidence) -> dict[str, tuple[int, int]]:
         return {}
     sums = evidence.holdout.table.group_by("combination").agg(pl.sum("losses", "wins"))
     return {name: (worse, better) for name, worse, better in sums.iter_rows()}
+
+
+def _raced_out(evidence: Evidence) -> dict[str, dict[str, RacedOut]]:
+    """Return what was measured of the combinations that were raced out, by dataset."""
+    raced_out: dict[str, dict[str, RacedOut]] = {}
+    rows = evidence.table.filter("raced_out")
+    columns = ("combination", "dataset", "drop", "high", "n")
+    for name, dataset, drop, high, n in rows.select(columns).iter_rows():
+        half = None if high is None else high - drop
+        raced_out.setdefault(name, {})[dataset] = (drop, half, n)
+    return raced_out
 
 
 def _refused(evaluations: pl.DataFrame) -> list[Refused]:

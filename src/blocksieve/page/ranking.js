@@ -33,7 +33,8 @@ function rankingColumns() {
   ];
   measured.datasets.forEach((dataset, place) => {
     const interval = (row) => row[role][place];
-    columns.push({ key: `dataset ${place}`, title: dataset.name, interval, isDataset: true });
+    const racedOut = (row) => (role === "by_search" && row.raced_out ? row.raced_out[place] : null);
+    columns.push({ key: `dataset ${place}`, title: dataset.name, interval, racedOut, isDataset: true });
   });
   for (const column of columns) {
     if (column.interval) column.value = (row) => meanOrLast(column.interval(row));
@@ -144,8 +145,16 @@ function rankingLine(line, columns) {
 function intervalCell(column, row) {
   const interval = column.interval(row);
   if (!column.isDataset) return meanCell(interval);
+  if (column.racedOut(row)) return racedOutCell(column.racedOut(row));
   const made = cell(interval ? signed(interval[0]) : "-", true);
   made.title = interval ? bracket(interval) : "not measured";
+  return made;
+}
+
+function racedOutCell(racedOut) {
+  const made = cell(signed(racedOut[0]), true);
+  made.classList.add("small");
+  made.title = `${bracket(racedOut)}; raced out after ${plural(racedOut[2], "sample")}`;
   return made;
 }
 
@@ -153,6 +162,7 @@ function intervalCell(column, row) {
 function rankText(row) {
   if (row.rank !== null) return `${row.rank}${row.tied ? " =" : ""}`;
   const covered = row.by_search.filter(Boolean).length;
+  if (!covered) return "raced out";
   return `on ${covered} of ${measured.datasets.length}`;
 }
 

@@ -83,8 +83,9 @@ function measuredSentence(row) {
     );
   } else {
     const covered = row.by_search.filter(Boolean).length;
+    const racedOut = row.raced_out ? "; raced out, after a part of the samples, on others" : "";
     parts.push(
-      `measured on ${covered} of ${measured.datasets.length} datasets only, so there is no mean.`,
+      `measured on ${covered} of ${measured.datasets.length} datasets only${racedOut}, so there is no mean.`,
     );
   }
   return element("p", { class: "sentence" }, ...parts);

@@ -14,6 +14,7 @@ def sections(evaluations: pl.DataFrame, metrics: Mapping[str, str]) -> list[Sect
     """Return the sections on the table of evaluations; `metrics`: by dataset, where known."""
     cautions = [
         *_not_evaluable(evaluations),
+        *_raced_out(evaluations),
         *_not_finite(evaluations),
         *_near_ties(evaluations),
         *_unparsable(evaluations),
@@ -68,6 +69,24 @@ def _not_evaluable(evaluations: pl.DataFrame) -> Iterator[str]:
     )
     for combination, reason in refused.select("combination", "not_evaluable").iter_rows():
         yield f"Combination {combination} cannot be evaluated: {reason}."
+
+
+def _raced_out(evaluations: pl.DataFrame) -> Iterator[str]:
+    """Count for each dataset the combinations that racing dropped, and the pairs it saved."""
+    rows = with_derived(evaluations).filter(pl.col("size") > 0, role="search")
+    by_dataset = rows.group_by("dataset", maintain_order=True).agg(
+        combinations=pl.len(),
+        raced_out=pl.sum("raced_out"),
+        pairs=pl.len() * pl.max("n"),
+        saved=(pl.max("n") - pl.col("n")).filter("raced_out").sum(),
+    )
+    for dataset, combinations, raced_out, pairs, saved in by_dataset.iter_rows():
+        if raced_out:
+            yield (
+                f"{dataset}: {raced_out:,} of {combinations:,} combinations were raced out, which"
+                f" saved {saved:,} of {pairs:,} answers; their drops on the samples that they"
+                " answered are not compared with those of others."
+            )
 
 
 def _not_finite(evaluations: pl.DataFrame) -> Iterator[str]:

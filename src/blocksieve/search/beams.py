@@ -14,7 +14,10 @@ from blocksieve.units import Scale
 
 
 class BeamEntry(TypedDict, total=False):
-    """A combination that is kept: with its drop (own), or its mean and coverage (generic)."""
+    """A combination that is kept: with its drop (own), or its mean and coverage (generic).
+
+    What survived a round of a race stands alone.
+    """
 
     combination: Required[str]
     drop: float
@@ -23,7 +26,10 @@ class BeamEntry(TypedDict, total=False):
 
 
 class BeamDocument(TypedDict):
-    """Content of a beam's file: how many candidates there were, what is kept, the best first."""
+    """Content of a beam's file: how many candidates there were, what is kept, the best first.
+
+    A round of a race leaves the same of what survived it.
+    """
 
     candidates: int
     beam: list[BeamEntry]
@@ -76,17 +82,8 @@ def select_generic_beam(
     averages the drop over datasets whose metric lies in [0, 1]. `weights`: of datasets, 1 where not
     given. DataError if no dataset is left or a combination lacks one.
     """
-    if scale == "relative":
-        counts, drop, lack = pl.col("baseline") > 0, "relative", "every baseline score is 0"
-    else:
-        counts, drop, lack = pl.col("bounded"), "drop", "no metric lies in [0, 1]"
-    counted = evaluable(evaluations).filter(counts)
-    if counted.is_empty():
-        raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
-    if scale == "relative":
-        datasets = counted["dataset"].unique()
-        over = strong_unless_all_are_weak(datasets, weak_datasets(counted))
-        counted = counted.filter(pl.col("dataset").is_in(over))
+    counted = counted_rows(evaluable(evaluations), scale)
+    drop = "relative" if scale == "relative" else "drop"
     weight = pl.col("dataset").replace_strict(weights, default=1.0, return_dtype=pl.Float64)
     means = counted.group_by("combination", "removed").agg(
         mean_drop=(weight * pl.col(drop)).sum() / weight.sum(), coverage=pl.len()
@@ -99,6 +96,22 @@ def select_generic_beam(
     best = means.sort("mean_drop", "removed").head(beam_width)
     entries = best.select("combination", "mean_drop", "coverage").to_dicts()
     return cast(list[BeamEntry], entries)
+
+
+def counted_rows(evaluations: pl.DataFrame, scale: Scale) -> pl.DataFrame:
+    """Return the rows of the datasets that count in a mean over all; DataError if none does."""
+    if scale == "relative":
+        counts, lack = pl.col("baseline") > 0, "every baseline score is 0"
+    else:
+        counts, lack = pl.col("bounded"), "no metric lies in [0, 1]"
+    counted = evaluations.filter(counts)
+    if counted.is_empty():
+        raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
+    if scale == "relative":
+        datasets = counted["dataset"].unique()
+        over = strong_unless_all_are_weak(datasets, weak_datasets(counted))
+        counted = counted.filter(pl.col("dataset").is_in(over))
+    return counted
 
 
 def evaluable(evaluations: pl.DataFrame) -> pl.DataFrame:

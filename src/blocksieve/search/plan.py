@@ -48,7 +48,8 @@ class Candidate:
 class Plan:
     """One step on one dataset.
 
-    `num_samples`: of each role, counted in the draw order; None for all.
+    `num_samples`: of each role, counted in the draw order, with all others of their images; None
+    for all.
     """
 
     step: str
@@ -87,12 +88,17 @@ class Plan:
 
 
 def _prefix(samples: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return what a draw of `count` samples of a role would hold: splits share it evenly."""
+    """Return what a draw of `count` samples of a role would hold: splits share it evenly.
+
+    Where that cuts an image in two, the prefix holds the rest of it, too.
+    """
     splits = samples["split"].unique(maintain_order=True).to_list()
     shares = []
     for position, split in enumerate(splits):
         share = (count + len(splits) - 1 - position) // len(splits)
-        shares.append(samples.filter(pl.col("split") == split).head(share))
+        of_split = samples.filter(pl.col("split") == split)
+        clusters = of_split["cluster"].head(share)
+        shares.append(of_split.filter(pl.col("cluster").is_in(clusters.implode())))
     return pl.concat(shares)
 
 
@@ -102,10 +108,12 @@ def propose(
     own_beam: Sequence[Path],
     generic_beam: Sequence[Path],
     finalists: Sequence[Path],
+    num_samples: int | None = None,
 ) -> Plan:
     """Propose what a step evaluates, from the files of what came before.
 
-    Without beams every combination of the step's size.
+    Without beams every combination of the step's size; with them their extensions, or for a later
+    round of a race what survived the round before. `num_samples`: see `Plan`.
     """
     if step == FINALISTS:
         content = json.loads(finalists[0].read_text(encoding="utf-8"))
@@ -113,7 +121,9 @@ def propose(
     size = size_of_step(step)
     if not own_beam:
         return propose_all(sites, size)
-    return propose_children(read_beam(own_beam[0]), read_beam(generic_beam[0]), sites, size)
+    own = extended_to(size, read_beam(own_beam[0]), sites)
+    generic = extended_to(size, read_beam(generic_beam[0]), sites)
+    return propose_candidates(step, own, generic, num_samples)
 
 
 def propose_all(sites: Sequence[Site], size: int) -> Plan:
@@ -125,25 +135,34 @@ def propose_all(sites: Sequence[Site], size: int) -> Plan:
     return Plan(step_of_size(size), tuple(candidates))
 
 
-def propose_children(
-    own_beam: Iterable[Combination],
-    generic_beam: Iterable[Combination],
-    sites: Sequence[Site],
-    size: int,
-) -> Plan:
-    """Propose every one-site extension of the beams of the size before.
+def extended_to(
+    size: int, combinations: Sequence[Combination], sites: Sequence[Site]
+) -> list[Combination]:
+    """Return the children of a beam; what survived a round has the size already, and stays."""
+    if all(combination.size == size for combination in combinations):
+        return list(combinations)
+    return children_of(combinations, sites)
 
-    Each once, in lexicographic order, with all that proposed it.
+
+def propose_candidates(
+    step: str,
+    own: Iterable[Combination],
+    generic: Iterable[Combination],
+    num_samples: int | None = None,
+) -> Plan:
+    """Propose what both scopes ask for.
+
+    Each combination once, in lexicographic order, with all that proposed it.
     """
-    beams = {Proposer.OWN: own_beam, Proposer.GENERIC: generic_beam}
     proposers: dict[Combination, list[Proposer]] = {}
-    for proposer, beam in beams.items():
-        for child in children_of(beam, sites):
-            proposers.setdefault(child, []).append(proposer)
+    for combination in own:
+        proposers.setdefault(combination, []).append(Proposer.OWN)
+    for combination in generic:
+        proposers.setdefault(combination, []).append(Proposer.GENERIC)
     candidates = []
-    for child in sorted(proposers):
-        candidates.append(Candidate(child, tuple(proposers[child])))
-    return Plan(step_of_size(size), tuple(candidates))
+    for combination in sorted(proposers):
+        candidates.append(Candidate(combination, tuple(proposers[combination])))
+    return Plan(step, tuple(candidates), num_samples=num_samples)
 
 
 def propose_finalists(combinations: Iterable[Combination]) -> Plan:

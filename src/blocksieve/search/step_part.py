@@ -17,7 +17,7 @@ from blocksieve.search.task import Task
 if TYPE_CHECKING:
     from blocksieve.models.loading import LoadedModel
 
-COLUMNS_OF_A_DRAW = ["sample_id", "role", "split"]
+COLUMNS_OF_A_DRAW = ["sample_id", "role", "split", "cluster"]
 
 
 @dataclass(frozen=True)
