@@ -90,6 +90,7 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
         "draw_samples",
         "draw_train_samples",
         "propose",
+        "race",
         "show_answers",
         "check_baselines",
         "select_beams",
