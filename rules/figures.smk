@@ -32,6 +32,7 @@ rule draw_figure:
         runtime=lambda w, attempt: attempt * 30,
     params:
         across_datasets=RUN.analysis.across_datasets,
+        model=RUN.model_name,
     script:
         "../workflow/scripts/draw_figure.py"
 

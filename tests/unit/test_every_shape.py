@@ -11,6 +11,7 @@ from planted import all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve.analysis import FIGURES
 from blocksieve.figures.export import save_chart
+from blocksieve.figures.parts import named
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_markdown, as_text
@@ -81,7 +82,11 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     tables = all_analyses(evidence)
     for name in FIGURES:
         figure = importlib.import_module(f"blocksieve.figures.{name}")
-        text = json.dumps(figure.draw(tables[name], scale).to_dict())
+        chart = named(figure.draw(tables[name], scale), "some-vlm", "trial")
+        spec = chart.to_dict()
+        assert spec["title"]["subtitle"][0] == "some-vlm, run trial"
+        assert spec["config"]["mark"]["tooltip"] == {"content": "data"}
+        text = json.dumps(spec)
         assert "mark" in text
         assert "NaN" not in text, name
     sections = compose(SHAPES[shape], tables, RunFacts(scale=scale))
@@ -93,6 +98,20 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
 @pytest.fixture(scope="module")
 def tables():
     return all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))
+
+
+# Counts and shares, which have none.
+WITHOUT_INTERVALS = {"drop_distributions", "power", "routing", "search_tree", "stability"}
+# Not of these datasets, which have one source split.
+WITHOUT_INTERVALS.add("split_agreement")
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - WITHOUT_INTERVALS))
+def test_marks_say_their_interval_when_they_are_pointed_at(name, tables):
+    figure = importlib.import_module(f"blocksieve.figures.{name}")
+    text = figure.draw(tables[name], "relative").to_json(indent=None)
+    tips = re.findall(r'"tooltip": (\[\{.*?\}\])', text)
+    assert any("95 % interval" in tip for tip in tips)
 
 
 @pytest.mark.parametrize("name", FIGURES)
