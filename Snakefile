@@ -8,6 +8,9 @@ from snakemake.utils import min_version
 min_version("9.14")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/datasets.smk"
 include: "rules/evaluation.smk"

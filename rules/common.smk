@@ -218,11 +218,6 @@ def beams_before(folder):
 GAIN = searched(results("deployment/deployment.json"))
 
 
-def measured(analysis):
-    """What a figure shows beside its analysis."""
-    return GAIN if analysis.measured else []
-
-
 # What an analysis may need beside (`needs` in its registry line).
 NEEDS = dict(
     router=searched(results("router.json")),

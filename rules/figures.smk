@@ -1,39 +1,45 @@
-# Draw a figure from the analysis of the same name.
+# Draw a figure from the analysis of the same name, all figures in one job: starting takes longer than drawing.
 # in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json too
 # out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
 from blocksieve.analysis import FIGURES
 
 
-rule draw_figure:
+rule draw_figures:
     input:
-        analysis=lambda w: results(f"analysis/{w.figure}.{ANALYSES[w.figure].output}"),
-        measured=lambda w: measured(ANALYSES[w.figure]),
+        analyses=[
+            in_run(f"analysis/{figure}.{ANALYSES[figure].output}")
+            for figure in FIGURES
+        ],
+        measured=GAIN,
     output:
-        png=report(
-            in_run("figures/{figure}.png"),
-            # One file with a caption per figure: Snakemake expands no wildcard in its path.
-            caption="../workflow/report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
-        svg=in_run("figures/{figure}.svg"),
-        json=in_run("figures/{figure}.json"),
+        png=[
+            report(
+                in_run(f"figures/{figure}.png"),
+                caption=f"../workflow/report/figures/{figure}.rst",
+                category="Figures",
+                labels={"figure": figure},
+            )
+            for figure in FIGURES
+        ],
+        svg=results("figures/{figure}.svg", figure=FIGURES),
+        json=results("figures/{figure}.json", figure=FIGURES),
     log:
-        in_run("logs/draw_figure/{figure}.log"),
-    wildcard_constraints:
-        figure="|".join(FIGURES),
+        in_run("logs/draw_figures.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     resources:
         mem_mb=lambda w, attempt: attempt * 4000,
-        runtime=lambda w, attempt: attempt * 30,
+        runtime=lambda w, attempt: attempt * 60,
     params:
-        code=lambda w: code("draw_figure.py", f"figures.{w.figure}"),
+        code=code("draw_figures.py", *[f"figures.{figure}" for figure in FIGURES]),
+        figures=list(FIGURES),
         across_datasets=RUN.analysis.across_datasets,
+        model=RUN.model_name,
+        run=RUN.run,
     script:
-        "../workflow/scripts/draw_figure.py"
+        "../workflow/scripts/draw_figures.py"
 
 
 rule figures:

@@ -5,6 +5,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from blocksieve.combination import Combination
@@ -218,6 +219,12 @@ class RunSpec:
             "deploy": DeploySpec.of(**content.get("deploy", {"heal": {}})),
         }
         return cls(**{**content, **typed})
+
+    @property
+    def model_name(self) -> str:
+        """The last part of the model's path; for a given table that of its file."""
+        path = self.model.path if self.evaluations is None else self.evaluations
+        return Path(path).name
 
     def content(self) -> Content:
         """Return the merged config, each dataset's definition in place of its name."""

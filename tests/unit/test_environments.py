@@ -76,7 +76,7 @@ def test_the_slurm_profile_gives_a_gpu_to_the_rules_that_answer() -> None:
 
 def test_every_rule_that_runs_something_asks_for_memory_and_time_by_the_attempt() -> None:
     running = {name: body for name, body in RULES.items() if "script:" in body}
-    assert {"evaluate", "propose", "analyse", "draw_figure"} <= running.keys()
+    assert {"evaluate", "propose", "analyse", "draw_figures"} <= running.keys()
     for name, body in running.items():
         for resource in ("mem_mb", "runtime"):
             assert re.search(rf"{resource}=lambda w, attempt: attempt \*", body), (name, resource)
@@ -95,7 +95,7 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
         "check_baselines",
         "select_beams",
         "select_finalists",
-        "draw_figure",
+        "draw_figures",
         "write_report",
         "report_times",
         "page",

@@ -11,6 +11,7 @@ from planted import all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve.analysis import FIGURES
 from blocksieve.figures.export import save_chart
+from blocksieve.figures.parts import named
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_markdown, as_text
@@ -81,7 +82,11 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     tables = all_analyses(evidence)
     for name in FIGURES:
         figure = importlib.import_module(f"blocksieve.figures.{name}")
-        text = json.dumps(figure.draw(tables[name], scale).to_dict())
+        chart = named(figure.draw(tables[name], scale), "some-vlm", "trial")
+        spec = chart.to_dict()
+        assert spec["title"]["subtitle"][0] == "some-vlm, run trial"
+        assert spec["config"]["mark"]["tooltip"] == {"content": "data"}
+        text = json.dumps(spec)
         assert "mark" in text
         assert "NaN" not in text, name
     sections = compose(SHAPES[shape], tables, RunFacts(scale=scale))
@@ -95,6 +100,20 @@ def tables():
     return all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))
 
 
+# Counts and shares, which have none.
+WITHOUT_INTERVALS = {"drop_distributions", "power", "routing", "search_tree", "stability"}
+# Not of these datasets, which have one source split.
+WITHOUT_INTERVALS.add("split_agreement")
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - WITHOUT_INTERVALS))
+def test_marks_say_their_interval_when_they_are_pointed_at(name, tables):
+    figure = importlib.import_module(f"blocksieve.figures.{name}")
+    text = figure.draw(tables[name], "relative").to_json(indent=None)
+    tips = re.findall(r'"tooltip": (\[\{.*?\}\])', text)
+    assert any("95 % interval" in tip for tip in tips)
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_become_files_that_repeat(name, tables, tmp_path):
     table = tables[name]
@@ -104,11 +123,11 @@ def test_figures_become_files_that_repeat(name, tables, tmp_path):
         save_chart(draw(table, "relative"), *paths)
     for kind in ("png", "json"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
-    # The renderer numbers the colour scales of a process.
+    # The renderer numbers the colour scales and clips of a process.
     drawings = []
     for copy in ("one", "two"):
         drawing = (tmp_path / f"{copy}.svg").read_text()
-        drawings.append(re.sub(r"gradient_\d+", "", drawing))
+        drawings.append(re.sub(r"(gradient_|clip)\d+", "", drawing))
     first, second = drawings
     assert first == second
     assert "viewBox" in first

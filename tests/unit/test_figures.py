@@ -2,12 +2,12 @@
 
 import importlib
 import json
-import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
-import jinja2
+import numpy as np
 import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
@@ -23,13 +23,14 @@ from blocksieve.figures import block_position_analysis as position_figure
 from blocksieve.figures import combination_vs_individual as interactions
 from blocksieve.figures import drop_distributions as drop_figure
 from blocksieve.figures import task_specific_vs_generic as lists_figure
-from blocksieve.figures import transfer_matrix as transfer_figure
 from blocksieve.figures.export import save_chart
+from blocksieve.figures.parts import symlog_bin_edges
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
+from blocksieve.figures.regrets import VERDICT_MARKS
 from blocksieve.source_closure import PACKAGE, source_closure
 
 SCHEMA = PACKAGE / "analysis/task_specific_vs_generic.schema.json"
-CAPTIONS = Path(__file__).parents[2] / "workflow/report/figure.rst"
+CAPTIONS = Path(__file__).parents[2] / "workflow/report/figures"
 
 
 def planted_ranking(
@@ -73,10 +74,13 @@ def test_panel_keeps_the_order_of_the_ranking_and_sets_partial_coverage_apart():
 
 def test_axis_has_its_unit():
     ranking = planted_ranking(2, 4, 1, "points")
-    assert "mean drop (percentage points), 95 % interval" in draw(ranking, "points").to_json()
-    assert (
-        "mean relative drop (% of baseline), 95 % interval" in draw(ranking, "relative").to_json()
-    )
+    assert '"mean drop (percentage points)"' in draw(ranking, "points").to_json()
+    assert '"mean relative drop (% of baseline)"' in draw(ranking, "relative").to_json()
+
+
+def test_sizes_are_compared_on_one_axis():
+    spec = draw(planted_ranking(2, 4, 2), "relative").to_dict()
+    assert spec["resolve"]["scale"]["x"] == "shared"
 
 
 def test_unknown_interval_is_drawn_as_a_dot_without_a_bar():
@@ -116,7 +120,7 @@ def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
         figure = importlib.import_module(f"blocksieve.figures.{name}")
         drawn[name] = figure.draw(tables[name], "relative").to_json()
     assert '"unionWith"' in drawn["drop_distributions"]
-    no_synergy = "No tested combination that every dataset has costs less than"
+    no_synergy = "No tested combination that every dataset has is shown to cost"
     assert no_synergy in drawn["combination_vs_individual"]
     assert "drops differ; there are" in drawn["dataset_pairwise_comparison"]
 
@@ -164,23 +168,20 @@ def test_of_points_too_close_to_be_told_apart_one_is_drawn():
     spec = interactions.draw(table, "relative").to_dict()
     scatter = spec["concat"][0]["layer"][1]
     points = spec["datasets"][scatter["data"]["name"]]
-    # Some stand on either side of a step.
-    assert 100 <= len(points) <= 200
+    # Of 100 places some are less than a cell apart, since the axis is logarithmic there.
+    assert 80 <= len(points) <= 200
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_caption_names_the_analysis_that_its_figure_is_drawn_from(name):
-    template = jinja2.Template(CAPTIONS.read_text(), trim_blocks=True, lstrip_blocks=True)
-    # What Snakemake renders a caption with.
-    snakemake = SimpleNamespace(wildcards=SimpleNamespace(figure=name))
-    caption = template.render(snakemake=snakemake)
+    caption = (CAPTIONS / f"{name}.rst").read_text()
     file_type = ANALYSES[name].output
     assert caption.startswith(f"Drawn from ``analysis/{name}.{file_type}``")
 
 
 def test_every_caption_has_a_figure():
-    captions = re.findall(r'if figure == "(\w+)"', CAPTIONS.read_text())
-    assert sorted(captions) == sorted(FIGURES)
+    captions = sorted(path.stem for path in CAPTIONS.iterdir())
+    assert captions == sorted(FIGURES)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -194,5 +195,114 @@ def test_figures_know_the_words_of_their_analyses():
     schema = json.loads(SCHEMA.read_text())
     row = schema["properties"]["rows"]["items"]["properties"]
     assert list(lists_figure.LISTS) == row["list"]["enum"]
-    assert {*lists_figure.VERDICT_SHAPES, None} == set(row["verdict"]["enum"])
-    assert set(transfer_figure.VERDICT_MARKS) <= {*lists_figure.VERDICT_SHAPES, "can share"}
+    verdicts = set(row["verdict"]["enum"])
+    assert {*VERDICT_MARKS, None} == {*verdicts, "can share"}
+
+
+def layers_of(spec: object) -> Iterator[dict[str, Any]]:
+    """Yield every layer with a mark of its own, from the outside in."""
+    if isinstance(spec, list):
+        for part in spec:
+            yield from layers_of(part)
+    elif isinstance(spec, dict):
+        if "mark" in spec and "encoding" in spec:
+            yield spec
+        for key in ("concat", "hconcat", "vconcat", "layer"):
+            yield from layers_of(spec.get(key, []))
+
+
+def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = spec["datasets"][layer["data"]["name"]]
+    return rows
+
+
+def drawn(name: str, result: Any) -> dict[str, Any]:
+    module = importlib.import_module(f"blocksieve.figures.{name}")
+    spec: dict[str, Any] = module.draw(result, "relative").to_dict()
+    return spec
+
+
+def test_samples_needed_stand_where_the_analysis_says():
+    needed = {"n_for_0.5_pp": [4000, None], "n_for_1_pp": [1000, None], "n_for_2_pp": [250, None]}
+    table = pl.DataFrame(
+        {"dataset": ["a", "b"], "n": [96, 50], "n_clusters": [90, 50], "detectable": [3.0, 5.0]}
+    ).with_columns(**{name: pl.Series(name, counts) for name, counts in needed.items()})
+    spec = drawn("power", table)
+    (dots,) = [layer for layer in layers_of(spec) if "color" in layer["encoding"]]
+    points = {(row["dataset"], row["gap"]): row["samples"] for row in rows_of(spec, dots)}
+    assert points == {("a", "2 points"): 250, ("a", "1 point"): 1000, ("a", "0.5 points"): 4000}
+    of_table = json.dumps(drawn("power", table.with_columns(**dict.fromkeys(needed, None))))
+    assert "Not known from a table of evaluations" in of_table
+
+
+def search_table() -> pl.DataFrame:
+    rows = [
+        ("1", 1, 1, [], True, 0.5),
+        ("2", 1, 2, [], True, 0.7),
+        ("3", 1, 3, [], False, 9.0),
+        ("1-2", 2, 1, ["1", "2"], True, 0.9),
+        ("1-4", 2, 2, ["1"], True, 1.1),
+    ]
+    columns = ["combination", "size", "rank", "parents", "kept", "drop"]
+    table = pl.DataFrame(rows, schema=columns, orient="row")
+    return table.with_columns(
+        scope=pl.lit("generic"), low=pl.col("drop") - 1, high=pl.col("drop") + 1
+    )
+
+
+def test_every_kept_combination_is_named_and_joined_to_those_it_extends():
+    spec = drawn("search_tree", search_table())
+    texts = [
+        row.get("label", row.get("text"))
+        for layer in layers_of(spec)
+        if "text" in layer["encoding"]
+        for row in rows_of(spec, layer)
+    ]
+    assert {"1: 0.5 (-0.5 to 1.5)", "2: 0.7", "1-2: 0.9 (-0.1 to 1.9)", "1-4: 1.1"} <= {*texts}
+    assert "1 not kept, from 9.0" in texts
+    (lines,) = [layer for layer in layers_of(spec) if layer["mark"]["type"] == "rule"]
+    joined = {(row["parents"], row["to_rank"]) for row in rows_of(spec, lines)}
+    assert joined == {("1", 1), ("2", 1), ("1", 2)}
+
+
+def test_long_combinations_are_named_by_the_block_they_add():
+    long = "10-11-12-13-14-15-16"
+    table = search_table().with_columns(
+        pl.col("combination").replace({"1": long, "1-2": f"2-{long}"}),
+        parents=pl.col("parents").list.eval(pl.element().replace({"1": long})),
+    )
+    assert '"+2: 0.9 (-0.1 to 1.9)"' in json.dumps(drawn("search_tree", table))
+
+
+def test_only_what_is_shown_to_differ_is_coloured():
+    cells = pl.DataFrame(
+        {"block": [0, 1], "drop": [38.0, 8.0], "significant": [True, False], "q": [0.01, 0.9]}
+    ).with_columns(dataset=pl.lit("a"), n=pl.lit(96), low=pl.lit(None), high=pl.lit(None))
+    coloured = next(layers_of(drawn("importance_heatmap", cells)))
+    opacity = coloured["encoding"]["fillOpacity"]
+    assert opacity["condition"] == {"test": "datum.significant", "value": 1}
+    assert opacity["value"] < 0.5
+
+
+def test_a_synergy_that_is_not_shown_is_not_drawn():
+    columns = {"expected": [9.0, 9.0], "measured": [1.0, 8.0], "interaction": [-8.0, -1.0]}
+    table = pl.DataFrame(columns).with_columns(
+        combination=pl.Series(["0-1", "0-2"]),
+        label=pl.Series(["synergy", "none"]),
+        untested=pl.lit(None, pl.String),
+        coverage=pl.lit(2),
+        full=pl.lit(True),
+        low=pl.col("interaction") - 2,
+        high=pl.col("interaction") + 2,
+    )
+    spec = drawn("combination_vs_individual", table)
+    dots = list(layers_of(spec["concat"][2]))[1]
+    assert [row["combination"] for row in rows_of(spec, dots)] == ["0-1"]
+
+
+@pytest.mark.parametrize("values", [[-3.0, 0, 0.5, 40, 100], [7.0, 7, 7], [0.0]])
+def test_bins_hold_every_value(values):
+    edges = symlog_bin_edges(np.array(values))
+    counts, _ = np.histogram(values, edges)
+    assert counts.sum() == len(values)
+    assert (np.diff(edges) > 0).all()

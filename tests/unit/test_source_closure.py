@@ -36,7 +36,7 @@ def test_analysis_figures_and_report_never_reach_the_model() -> None:
     ]
     scripts = [
         SCRIPTS / f"{name}.py"
-        for name in ("analyse", "draw_figure", "write_report", "merge_evaluations")
+        for name in ("analyse", "draw_figures", "write_report", "merge_evaluations")
     ]
     used = names(*scripts, *modules)
     assert not any(name.startswith(("models/", "engine/", "datasets/")) for name in used)

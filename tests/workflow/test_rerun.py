@@ -26,8 +26,11 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("analysis/rankings_by_num_removed.py", {"analyse", "draw_figure", "write_report", "page"}),
-        ("figures/rankings_by_num_removed.py", {"draw_figure", "page"}),
+        (
+            "analysis/rankings_by_num_removed.py",
+            {"analyse", "draw_figures", "write_report", "page"},
+        ),
+        ("figures/rankings_by_num_removed.py", {"draw_figures", "page"}),
         ("report/comprehensive_report.py", {"write_report"}),
         ("report/rankings_by_num_removed.py", {"write_report"}),
         ("report/times.py", {"report_times", "page"}),

@@ -36,7 +36,7 @@ ANALYSES: dict[str, Analysis] = {
     "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
     "task_type_comparison": Analysis(),
     "combination_vs_individual": Analysis(),
-    "power": Analysis(figure=False),
+    "power": Analysis(),
     "rankings_by_num_removed": Analysis(appendix=True),
     "search_tree": Analysis(section=False, appendix=True),
     "transfer_matrix": Analysis(appendix=True),

@@ -5,8 +5,7 @@ import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.figures.parts import (
-    SHOWN,
-    WIDTH,
+    LOGARITHMIC,
     counted,
     diagonal,
     drop_axis,
@@ -14,9 +13,13 @@ from blocksieve.figures.parts import (
     extent,
     figure,
     histogram,
+    interval,
     names_axis,
     panel,
     sentence,
+    symlog_between,
+    symlog_places,
+    tooltip,
 )
 from blocksieve.statistics import ROUNDING
 from blocksieve.units import Scale, drop_title
@@ -27,6 +30,7 @@ COLOURS = ["#009e73", "#7f7f7f", "#d55e00", "#d9d9d9"]
 SHAPES = ["triangle-down", "circle", "triangle-up", "circle"]
 TOP = 10
 # Pixels; of points that are closer, one is drawn.
+SIDE = 300
 APART = 2
 
 
@@ -40,16 +44,13 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         return figure([sentence("Interactions", text)], TITLE, [])
     is_tested = pl.col("untested").is_null()
     tested = table.filter(is_tested)
-    axis = drop_axis(scale, "interaction,")
     full = tested.filter("full").sort("interaction", maintain_order=True)
-    synergies = full.filter(pl.col("interaction") < -ROUNDING)
-    antagonisms = full.reverse().filter(pl.col("interaction") > ROUNDING)
     shown_label = pl.when(is_tested).then("label").otherwise(pl.lit("not tested"))
     panels = [
         _scatter(table.with_columns(label=shown_label), scale),
-        _distribution(tested["interaction"], axis),
-        _top(synergies, "Synergies", "less", scale),
-        _top(antagonisms, "Antagonisms", "more", scale),
+        _distribution(tested["interaction"], scale),
+        _top(full, "synergy", "less", scale),
+        _top(full.reverse(), "antagonism", "more", scale),
     ]
     num_synergies = (table["label"] == "synergy").sum()
     num_antagonisms = (table["label"] == "antagonism").sum()
@@ -59,78 +60,94 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         f"{counted(len(tested), 'combination')} tested, on samples that did not choose them:"
         f" {num_synergies} synergistic, {num_antagonisms} antagonistic at a 5 % false discovery"
         f" rate; {len(table) - len(tested):,} not tested",
-        "top lists: tested combinations that every dataset has",
+        "lists below: of the tested combinations that every dataset has",
     ]
     return figure(panels, TITLE, subtitle)
 
 
-def _distribution(interactions: pl.Series, axis: alt.X) -> ChartType:
+def _distribution(interactions: pl.Series, scale: Scale) -> ChartType:
     title = "Distribution of the interaction"
     if interactions.is_empty():
         return sentence(title, "No combination was tested on samples that did not choose it.")
-    return histogram(interactions, axis, "combinations tested", title)
+    return histogram(interactions, scale, "interaction,", "combinations tested", title)
 
 
-def _top(rows: pl.DataFrame, kind: str, less_or_more: str, scale: Scale) -> ChartType:
-    """Draw the first combinations of some in the order of their interaction."""
-    if rows.is_empty():
+def _top(rows: pl.DataFrame, label: str, less_or_more: str, scale: Scale) -> ChartType:
+    """Draw the first combinations of this label, and no others: those are not shown to differ."""
+    kind = "Synergies" if label == "synergy" else "Antagonisms"
+    shown = rows.filter(label=label)
+    if shown.is_empty():
         text = (
-            f"No tested combination that every dataset has costs {less_or_more} than expected of"
-            " independent blocks."
+            f"No tested combination that every dataset has is shown to cost {less_or_more} than"
+            " expected of independent blocks."
         )
+        if not rows.is_empty():
+            combination, ends = rows.select("combination", interval(decimals=1)).row(0)
+            text += f" The furthest is {combination}, 95 % interval {ends}."
         return sentence(kind, text)
-    top = rows.head(TOP)
+    top = shown.head(TOP)
     top = top.with_columns(value="interaction", about=pl.format("{} datasets", "coverage"))
     return estimates(
         top,
         drop_axis(scale, "interaction,"),
         names_axis("combination", top["combination"].to_list()),
-        f"{kind} (cost {less_or_more} than expected): top {len(top)} of {len(rows)}, 95 % interval",
+        f"{kind} (cost {less_or_more} than expected): {len(top)} of {len(shown)}, 95 % interval",
         "about",
         colour=_label_colour(None),
         shape=_label_shape(None),
+        tips={"measured": "measured drop", "expected": "expected drop"},
     )
 
 
 def _scatter(rows: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the measured drop of every combination against that of independent blocks."""
-    low, high = extent(rows["expected"], rows["measured"])
-    x_title = drop_title(scale, "expected")
-    x = alt.X("expected:Q", title=x_title)
-    x = x.scale(domain=SHOWN)
-    y_title = drop_title(scale, "measured")
-    y = alt.Y("measured:Q", title=y_title)
-    y = y.scale(domain=SHOWN)
-    step = max(high - low, ROUNDING) * APART / WIDTH
-    dots = alt.Chart(_distinct_points(rows, step))
-    dots = dots.mark_point(filled=True, size=26, opacity=0.75)
-    legend = alt.Legend(title="label")
+    ends = extent(rows["expected"], rows["measured"])
+    x = symlog_between(
+        alt.X("expected:Q", title=f"{drop_title(scale, 'expected')}, {LOGARITHMIC}"), ends
+    )
+    y = symlog_between(alt.Y("measured:Q", title=drop_title(scale, "measured")), ends)
+    points = _distinct_points(rows)
+    dots = alt.Chart(points).mark_point(filled=True, size=26, opacity=0.75)
+    legend = alt.Legend(title=None)
+    said = {
+        "combination": "blocks",
+        "expected": "expected drop",
+        "measured": "measured drop",
+        "interval": "interaction, 95 % interval",
+        "coverage": "datasets",
+        "label": "label",
+    }
     layers = [
-        diagonal(x, y, ("expected", "measured"), (low, high)),
+        diagonal(x, y, ("expected", "measured"), ends),
         dots.encode(
             x=x,
             y=y,
             color=_label_colour(legend),
             shape=_label_shape(legend),
+            tooltip=tooltip(points, said),
         ),
     ]
-    return panel(layers, "Measured against expected; dashed: no interaction", height=260)
+    title = "Measured against expected; dashed: no interaction"
+    return panel(layers, title, SIDE, SIDE)
 
 
-def _distinct_points(rows: pl.DataFrame, step: float) -> pl.DataFrame:
-    """Return one point of those in a cell of this width, in the order in which they are drawn.
+def _distinct_points(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return one point of those in a cell of the panel, in the order in which they are drawn.
 
     Those not tested lie lowest, then those without a label. A large search has tens of thousands of
     combinations.
     """
-    points = rows.select("label", "expected", "measured")
-    cells = points.with_columns(
-        expected_cell=(pl.col("expected") / step).round(),
-        measured_cell=(pl.col("measured") / step).round(),
+    points = rows.select(
+        "combination", "coverage", "label", "expected", "measured", interval=interval()
     )
-    cell = ["label", "expected_cell", "measured_cell"]
-    distinct = cells.unique(
-        cell,
+    cells = []
+    for column in ("expected", "measured"):
+        places = pl.Series(f"{column}_cell", symlog_places(points[column].to_numpy()))
+        _, width = extent(places - places.min())
+        step = max(width, ROUNDING) * APART / SIDE
+        cells.append((places / step).round())
+    distinct = points.with_columns(cells).unique(
+        ["label", "expected_cell", "measured_cell"],
         keep="first",
         maintain_order=True,
     )

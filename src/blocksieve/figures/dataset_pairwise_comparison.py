@@ -10,21 +10,27 @@ from blocksieve.figures.parts import (
     estimates,
     figure,
     grid,
+    interval,
     names_axis,
     panel,
     sentence,
-    titled,
+    tooltip,
 )
-from blocksieve.figures.theme import INK
+from blocksieve.figures.theme import CELL_BORDER, INK, SUBDUED
+from blocksieve.statistics import ROUNDING
 from blocksieve.units import Scale, drop_title
 
 TITLE = "Pairs of datasets: how alike they respond"
 CELL, TOP = 40, 5
+# So many datasets have room for panels beside their matrix.
+BESIDE = 10
+SAME_ORDER = 1 - ROUNDING
+SAID = {"pair": "", "spearman": "Spearman", "interval": "95 % interval", "blocks": "blocks"}
 KINDS = {True: "within a task type", False: "across task types"}
 # Light enough for dark numbers.
 CORRELATION_SHADES = ["#f2b48a", "#ffffff", "#8fc1de"]
-LIGHT_ORANGES = alt.Scale(
-    scheme=alt.SchemeParams(name="oranges", extent=[0.0, 0.5]),
+LIGHT_GREYS = alt.Scale(
+    scheme=alt.SchemeParams(name="greys", extent=[0.0, 0.35]),
     zero=True,
 )
 
@@ -38,15 +44,28 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
             " both, and whose drops differ; there are none."
         )
         return figure([sentence("Correlations", text)], TITLE, [])
-    upper = grid([_within_across(pairs), _task_type_pairs(table, scale)])
-    matrices = grid([_matrix(pairs, "spearman"), _matrix(pairs, "pearson")])
     ascending = pairs.sort("spearman", "dataset_a")
-    extremes = grid([_extremes(ascending.reverse(), "most"), _extremes(ascending, "least")])
+    matrices = grid([_matrix(pairs), _task_type_pairs(table, scale)], columns=1)
+    intervals = grid(
+        [
+            _within_across(pairs),
+            _extremes(ascending.reverse(), "most"),
+            _extremes(ascending, "least"),
+        ],
+        columns=1,
+    )
+    columns = 2 if len(_datasets(pairs)) <= BESIDE else 1
     subtitle = (
         f"{counted(len(pairs), 'pair')} of datasets,"
-        f" {count_range(pairs['blocks'], 'd')} blocks each, removed alone; intervals over blocks"
+        f" {count_range(pairs['blocks'], 'd')} blocks each, removed alone; 95 % intervals over"
+        " blocks"
     )
-    return titled(alt.vconcat(upper, matrices, extremes, spacing=34), TITLE, [subtitle])
+    return figure([matrices, intervals], TITLE, [subtitle], columns)
+
+
+def _datasets(pairs: pl.DataFrame) -> list[str]:
+    both_columns = pl.concat([pairs["dataset_a"], pairs["dataset_b"]])
+    return both_columns.unique(maintain_order=True).to_list()
 
 
 def _within_across(pairs: pl.DataFrame) -> ChartType:
@@ -58,7 +77,13 @@ def _within_across(pairs: pl.DataFrame) -> ChartType:
         mean=pl.mean("spearman"),
     )
     means = means.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
-    points = rows.join(means, on="kind").select("row", "spearman")
+    points = rows.join(means, on="kind").select(
+        "row",
+        "spearman",
+        "blocks",
+        pair=_pair(),
+        interval=interval("spearman_low", "spearman_high"),
+    )
 
     title = "Spearman's correlation of drops"
     x = alt.X("spearman:Q", title=title)
@@ -68,7 +93,10 @@ def _within_across(pairs: pl.DataFrame) -> ChartType:
     y = names_axis("row", names)
     dots = alt.Chart(points).mark_point(size=34, opacity=0.7)
     ticks = alt.Chart(means).mark_tick(color=INK, thickness=2, height=18)
-    layers = [dots.encode(x=x, y=y), ticks.encode(x=mean_x, y=y)]
+    layers = [
+        dots.encode(x=x, y=y, tooltip=tooltip(points, SAID)),
+        ticks.encode(x=mean_x, y=y),
+    ]
     heading = "Same or different task type; bar: mean"
     return panel(layers, heading, height=alt.Step(34))
 
@@ -86,33 +114,59 @@ def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
     cells = cells.with_columns(text=pl.format("{} (n = {})", rounded, "number"))
     cells = cells.sort("first", "second")
 
+    said = {
+        "first": "",
+        "second": "",
+        "difference": "mean absolute difference",
+        "number": "pairs of datasets",
+    }
     types = sorted({*cells["first"], *cells["second"]})
     x = alt.X("second:N", title=None)
     x = x.scale(domain=types).axis(labelAngle=-30)
     y = alt.Y("first:N", title=None)
     y = y.scale(domain=types)
-    legend_title = ["mean absolute", "difference of", drop_title(scale)]
-    shade = alt.Color("difference:Q", title=legend_title, scale=LIGHT_ORANGES)
+    legend_title = f"difference of {drop_title(scale)}"
+    shade = alt.Color("difference:Q", title=legend_title, scale=LIGHT_GREYS)
     base = alt.Chart(cells).encode(x=x, y=y)
     layers = [
-        base.mark_rect(stroke="white").encode(color=shade),
+        base.mark_rect(stroke="white").encode(color=shade, tooltip=tooltip(cells, said)),
         base.mark_text(fontSize=9, color=INK).encode(text="text:N"),
     ]
     title = "Mean absolute difference by pair of task types; n pairs of datasets"
     return panel(layers, title, alt.Step(72), alt.Step(26))
 
 
-def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
-    """Draw the correlation of every pair as a cell, on both sides of the diagonal.
+def _matrix(pairs: pl.DataFrame) -> ChartType:
+    """Draw Spearman's correlation of every pair above the diagonal, and Pearson's below it.
 
-    Below it stands the number of blocks; below Pearson's the block that dominates it, if one does.
+    Cells are coloured where the interval leaves out 0. One vital block can make any Pearson's
+    correlation near 1: such a one is left grey, over the block that dominates it.
     """
-    below = "blocks" if kind == "spearman" else "dominant_block"
-    both_columns = pl.concat([pairs["dataset_a"], pairs["dataset_b"]])
-    datasets = both_columns.unique(maintain_order=True).to_list()
-    mirrored = pairs.rename({"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
-    both_sides = pl.concat([pairs, mirrored], how="diagonal")
-    cells = both_sides.select("dataset_a", "dataset_b", below, value=kind)
+    datasets = _datasets(pairs)
+    above = pairs.select(
+        "dataset_a",
+        "dataset_b",
+        "blocks",
+        kind=pl.lit("Spearman"),
+        value="spearman",
+        interval=interval("spearman_low", "spearman_high"),
+        shown=(pl.col("spearman_low") > 0) | (pl.col("spearman_high") < 0),
+        dominant=pl.lit(""),
+    )
+    below = pairs.select(
+        "blocks",
+        dataset_a="dataset_b",
+        dataset_b="dataset_a",
+        kind=pl.lit("Pearson"),
+        value="pearson",
+        interval=interval("pearson_low", "pearson_high"),
+        shown=(pl.col("pearson_low") > 0) | (pl.col("pearson_high") < 0),
+        dominant=pl.format("by {}", "dominant_block").fill_null(""),
+    )
+    cells = pl.concat([above, below], how="diagonal")
+    # Without an interval the correlation is 1 or -1: the two orders are the same.
+    is_shown = pl.col("shown").fill_null(pl.col("value").abs() > SAME_ORDER)
+    cells = cells.with_columns(shown=is_shown & (pl.col("dominant") == ""))
 
     x = alt.X("dataset_b:N", title=None)
     x = x.scale(domain=datasets).axis(labelAngle=-40)
@@ -121,16 +175,33 @@ def _matrix(pairs: pl.DataFrame, kind: str) -> ChartType:
     shades = alt.Scale(domain=[-1, 0, 1], range=CORRELATION_SHADES, interpolate="rgb")
     shade = alt.Color("value:Q", title="correlation", scale=shades)
     base = alt.Chart(cells.sort("dataset_a", "dataset_b")).encode(x=x, y=y)
-    correlations = base.mark_text(fontSize=10, dy=-5, color=INK)
-    counts = base.mark_text(fontSize=7.5, dy=8, color=INK)
+    said = {
+        "dataset_a": "",
+        "dataset_b": "",
+        "kind": "correlation of",
+        "value": "correlation",
+        "interval": "95 % interval",
+        "blocks": "blocks",
+        "dominant": "dominated",
+    }
+    rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
+    numbers = base.mark_text(fontSize=10, dy=-4)
+    grey_unless_shown = alt.condition("datum.shown", alt.value(INK), alt.value(SUBDUED))
     layers = [
-        base.mark_rect(stroke="white").encode(color=shade),
-        correlations.encode(text=alt.Text("value:Q", format=".2f")),
-        counts.encode(text=f"{below}:Q"),
+        rects.encode(
+            color=shade,
+            fillOpacity=alt.condition("datum.shown", alt.value(1), alt.value(0)),
+            tooltip=tooltip(cells, said),
+        ),
+        numbers.encode(text=alt.Text("value:Q", format=".2f"), color=grey_unless_shown),
+        base.mark_text(fontSize=7.5, dy=8, color=SUBDUED).encode(text="dominant:N"),
     ]
-    said_below = "the number of blocks" if kind == "spearman" else "the block that dominates it"
-    title = f"{kind.capitalize()}'s correlation; below it {said_below}"
+    title = "Above: Spearman's correlation; below: Pearson's, grey where one block dominates"
     return panel(layers, title, alt.Step(CELL), alt.Step(CELL - 10))
+
+
+def _pair() -> pl.Expr:
+    return pl.format("{} / {}", "dataset_a", "dataset_b")
 
 
 def _extremes(pairs: pl.DataFrame, which: str) -> ChartType:
@@ -139,7 +210,7 @@ def _extremes(pairs: pl.DataFrame, which: str) -> ChartType:
         value="spearman",
         low="spearman_low",
         high="spearman_high",
-        pair=pl.format("{} / {}", "dataset_a", "dataset_b"),
+        pair=_pair(),
         about=pl.format("n = {}", "blocks"),
     )
     x = (

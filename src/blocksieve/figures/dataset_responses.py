@@ -15,7 +15,10 @@ from blocksieve.figures.parts import (
     panel,
     sentence,
     shape_by,
+    spanning,
+    stacked,
     symlog_drop_axis,
+    tooltip,
 )
 from blocksieve.figures.theme import INK
 from blocksieve.units import Scale
@@ -32,15 +35,17 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     rows = compared.with_columns(value="mean", about=pl.format("n = {}", "samples"))
     types = rows["task_type"].unique().sort().to_list()
     y = names_axis("dataset", rows["dataset"].to_list())
+    x = spanning(drop_axis(scale, "mean"), rows["mean"], rows["low"], rows["high"])
     panels = [
         estimates(
             rows,
-            drop_axis(scale, "mean"),
+            x,
             y,
             "Mean sensitivity, 95 % interval",
             "about",
             colour=colour_by("task_type", types, None),
             shape=shape_by("task_type", types, None),
+            tips={"task_type": "task type"},
         ),
         boxes(
             rows,
@@ -48,21 +53,21 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
             y,
             "Distribution: least, middle half, median, greatest",
         ),
-        _by_task_type(rows, types, scale),
+        _by_task_type(rows, types, x),
     ]
     shared = counted(rows["combinations"][0], "combination")
     subtitle = f"over the {shared} that every dataset has; n counts samples"
-    return figure(panels, TITLE, [subtitle], columns=3)
+    return stacked(panels, TITLE, [subtitle])
 
 
-def _by_task_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> ChartType:
-    datasets = rows.select("task_type", "dataset", "value")
+def _by_task_type(rows: pl.DataFrame, types: list[str], x: alt.X) -> ChartType:
+    datasets = rows.select("task_type", "dataset", "value", "samples")
     means = datasets.group_by("task_type", maintain_order=True).agg(pl.mean("value"))
-    x = drop_axis(scale, "mean")
     y = names_axis("task_type", types)
     colour = colour_by("task_type", types, None)
     shape = shape_by("task_type", types, None)
     ticks = alt.Chart(means).mark_tick(color=INK, thickness=2, height=14)
+    said = {"dataset": "", "task_type": "task type", "value": "mean drop", "samples": "samples"}
     dots = alt.Chart(datasets).mark_point(filled=True, size=46, opacity=0.85)
     layers = [
         ticks.encode(x=x, y=y),
@@ -71,6 +76,7 @@ def _by_task_type(rows: pl.DataFrame, types: list[str], scale: Scale) -> ChartTy
             y=y,
             color=colour,
             shape=shape,
+            tooltip=tooltip(datasets, said),
         ),
     ]
     return panel(layers, "By task type: every dataset, bar at their mean")

@@ -6,22 +6,19 @@ import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.figures.parts import (
-    LINEAR,
-    WIDTH,
-    bin_edges,
+    WIDE,
     boxes,
     counted,
-    drop_axis,
     figure,
-    histogram,
     names_axis,
     panel_title,
     sentence,
+    stacked,
     symlog_drop_axis,
 )
 from blocksieve.units import PERCENT, Scale
 
-TITLE = "Drops: all that were measured, one a dataset and combination"
+TITLE = "Drops: all that were measured, one per dataset and combination"
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3]]
 
 
@@ -37,8 +34,6 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     drops = table["drops"].explode()
     names = rows["name"].to_list()
     panels = [
-        histogram(drops, drop_axis(scale), "drops measured", "Overall"),
-        _frequency_lines(rows, scale),
         _cumulative_lines(rows, scale),
         boxes(
             rows,
@@ -53,45 +48,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         f"{counted(len(drops), 'drop')}, {PERCENT * gains:.1f} % of them below 0"
         " (gains, real or by chance); larger sizes hold what the search looked for"
     )
-    return figure(panels, TITLE, [subtitle])
-
-
-def _frequency_lines(rows: pl.DataFrame, scale: Scale) -> ChartType:
-    x, names = symlog_drop_axis(scale), rows["name"].to_list()
-    chart: ChartType = (
-        alt.Chart(_frequencies(rows))
-        .mark_line(strokeWidth=1.6, interpolate="step")
-        .encode(
-            x=x,
-            y=alt.Y("share:Q", title="share of the size's drops (%)"),
-            color=_size_colour(names),
-            strokeDash=_size_dash(names),
-            order="value:Q",
-        )
-        .properties(title=panel_title("By number of removed blocks"), width=WIDTH, height=200)
-    )
-    return chart
-
-
-def _frequencies(rows: pl.DataFrame) -> pl.DataFrame:
-    """Count each size's drops in bins that are equally wide on the symlog axis.
-
-    Columns: name, value (the middle of a bin), share.
-    """
-    positions = {}
-    for name, drops in rows.select("name", "drops").iter_rows():
-        # Where the axis draws a drop: linear around 0, logarithmic beyond.
-        positions[name] = np.sign(drops) * np.log1p(np.abs(drops) / LINEAR)
-    edges = bin_edges(np.concatenate(list(positions.values())))
-    middles = (edges[1:] + edges[:-1]) / 2
-    values = np.sign(middles) * LINEAR * np.expm1(np.abs(middles))
-    tables = []
-    for name, size_positions in positions.items():
-        counts, _ = np.histogram(size_positions, edges)
-        shares = PERCENT * counts / len(size_positions)
-        table = pl.DataFrame({"name": name, "value": values, "share": shares})
-        tables.append(table)
-    return pl.concat(tables)
+    return stacked(panels, TITLE, [subtitle])
 
 
 def _cumulative_lines(rows: pl.DataFrame, scale: Scale) -> ChartType:
@@ -101,12 +58,16 @@ def _cumulative_lines(rows: pl.DataFrame, scale: Scale) -> ChartType:
         .mark_line(strokeWidth=1.6, interpolate="step-after")
         .encode(
             x=x,
-            y=alt.Y("share:Q", title="drops at most so large (%)"),
+            y=alt.Y("share:Q", title="drops at most this large (%)"),
             color=_size_colour(names),
             strokeDash=_size_dash(names),
             order="share:Q",
         )
-        .properties(title=panel_title("Cumulative"), width=WIDTH, height=200)
+        .properties(
+            title=panel_title("How many drops are at most this large, by number of removed blocks"),
+            width=WIDE,
+            height=260,
+        )
     )
     return chart
 

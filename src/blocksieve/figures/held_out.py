@@ -14,14 +14,21 @@ from blocksieve.figures.parts import (
     estimates,
     extent,
     figure,
+    grid,
+    interval,
     names_axis,
     panel,
     sentence,
+    symlog_between,
+    titled,
+    tooltip,
 )
 from blocksieve.figures.theme import FULL
 from blocksieve.units import Scale, drop_title
 
 TITLE = "Held out: do winners keep what they promised?"
+# Pixels.
+SIDE = 290
 SCOPES = {Scope.DATASET: "datasets' own", Scope.GENERIC: "generic"}
 
 
@@ -40,58 +47,76 @@ def draw(document: HeldOut, scale: Scale) -> ChartType:
     if not document["winners"]:
         text = "No winner was measured on samples that were never used to choose."
         return figure([sentence("Holdout", text)], TITLE, [])
-    winners = pl.DataFrame(document["winners"])
-    winners = winners.filter(scope=Scope.DATASET, method=RECOMMENDED)
-    title = "Winners of each dataset's own beam, on that dataset"
-    panels = [_scatter(winners, scale, title)]
+    tables = [pl.DataFrame(document["winners"])]
+    tables[0] = tables[0].filter(scope=Scope.DATASET, method=RECOMMENDED)
+    titles = ["Winners of each dataset, on that dataset"]
     if document["finalists"]:
-        finalists = pl.DataFrame(document["finalists"])
-        title = "Finalists, averaged over the datasets"
-        panels.append(_scatter(finalists, scale, title))
+        tables.append(pl.DataFrame(document["finalists"]))
+        titles.append("Finalists, averaged over the datasets")
+    both = [table[column] for table in tables for column in ("search", "holdout")]
+    ends = extent(*both)
+    scatters = [
+        _scatter(table, scale, ends, title) for table, title in zip(tables, titles, strict=True)
+    ]
+    side_by_side = grid(scatters).resolve_scale(shape="shared")
     by_size = pl.DataFrame(document["by_size"])
-    panels.append(_optimism(by_size, scale))
+    optimism = _optimism(by_size, scale)
+    optimism.width = 2 * SIDE
     subtitle = (
         f"{document['search_samples']:,} search samples chose,"
         f" {document['holdout_samples']:,} holdout samples measured again;"
         " optimism: holdout drop minus search drop"
     )
-    return figure(panels, TITLE, [subtitle])
+    panels = grid([side_by_side, optimism], columns=1)
+    return titled(panels, TITLE, [subtitle])
 
 
-def _scatter(rows: pl.DataFrame, scale: Scale, title: str) -> ChartType:
-    """Draw the holdout drop of every combination, with its interval, against its search drop."""
-    ends = extent(rows["search"], rows["holdout"])
-    x = alt.X("search:Q", title=f"search: {drop_title(scale)}")
-    x = x.axis(tickCount=6)
-    y = alt.Y("holdout:Q", title=f"holdout: {drop_title(scale)}")
-    y = y.axis(tickCount=6)
+def _scatter(rows: pl.DataFrame, scale: Scale, ends: tuple[float, float], title: str) -> ChartType:
+    """Draw the holdout drop of every combination, with its interval, against its search drop.
+
+    Both axes, and those of the other panel, span the same drops.
+    """
+    x = symlog_between(alt.X("search:Q", title=f"search: {drop_title(scale)}"), ends)
+    y = symlog_between(alt.Y("holdout:Q", title=f"holdout: {drop_title(scale)}"), ends)
     size = alt.Shape("size:O", title="blocks removed", sort="ascending")
+    points = rows.with_columns(interval=interval("holdout_low", "holdout_high"))
+    said = {
+        "combination": "blocks",
+        "search": "search drop",
+        "holdout": "holdout drop",
+        "interval": "95 % interval",
+    }
+    if "name" in points.columns:
+        said["name"] = "dataset"
+    tip = tooltip(points, said)
 
     line = diagonal(x, y, ("search", "holdout"), ends)
-    with_interval = rows.drop_nulls("holdout_low")
-    whiskers = alt.Chart(with_interval.select("search", "holdout_low", "holdout_high"))
-    whiskers = whiskers.mark_rule(color=FULL, opacity=0.25).encode(
+    whiskers = alt.Chart(points.select(*said, "holdout_low", "holdout_high").drop_nulls())
+    whiskers = whiskers.mark_rule(color=FULL, opacity=0.25, clip=True).encode(
         x=x,
         y=alt.Y("holdout_low:Q"),
         y2="holdout_high:Q",
+        tooltip=tip,
     )
-    dots = alt.Chart(rows.select("search", "holdout", "size"))
+    dots = alt.Chart(points.select(*said, "size"))
     dots = dots.mark_point(size=34, color=FULL, opacity=0.8)
-    layers = [line, whiskers, dots.encode(x=x, y=y, shape=size)]
-    heading = f"{title} (n = {len(rows)}, 95 % intervals; dashed: equal)"
-    return panel(layers, heading, height=240)
+    layers = [line, whiskers, dots.encode(x=x, y=y, shape=size, tooltip=tip)]
+    heading = f"{title} (n = {len(rows)}; dashed: equal)"
+    return panel(layers, heading, SIDE, SIDE)
 
 
 def _optimism(by_size: pl.DataFrame, scale: Scale) -> ChartType:
+    """Draw the optimism of what is recommended; the report has that of the other methods."""
     scopes = pl.col("scope").replace_strict(SCOPES)
-    rows = by_size.sort("scope", "method", "size").with_columns(
+    recommended = by_size.filter(method=RECOMMENDED)
+    rows = recommended.sort("scope", "size").with_columns(
         value="optimism",
         low="optimism_low",
         high="optimism_high",
-        row=pl.format("{} removed, {} {}", "size", scopes, "method"),
+        row=pl.format("{}, {} removed", scopes, "size"),
         about=pl.format("{} of {} still tied with the best", "still_tied", "winners"),
     )
-    num_winners = int(by_size["winners"].sum())
+    num_winners = int(recommended["winners"].sum())
     title = f"Optimism of {counted(num_winners, 'winner')}, 95 % interval"
     y = names_axis("row", rows["row"].to_list())
     return estimates(rows, drop_axis(scale, "optimism:"), y, title, "about")

@@ -7,10 +7,13 @@ from altair.typing import ChartType
 from blocksieve.figures.parts import (
     count_range,
     counted,
+    faint_unless,
     gain_to_loss_colour,
+    interval,
     panel,
     sentence,
     titled,
+    tooltip,
 )
 from blocksieve.figures.theme import CELL_BORDER, INK
 from blocksieve.units import Scale, drop_title
@@ -29,7 +32,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     num_cells = counted(len(table), "cell")
     subtitle = (
         f"{count_range(table['n'])} samples a dataset;"
-        f" {num_significant} of {num_cells} differ from 0"
+        f" {num_significant} of {num_cells} are shown to differ from 0, the others are pale"
     )
     heatmap = _heatmap(table, scale)
     return titled(alt.hconcat(heatmap), TITLE, [subtitle])
@@ -44,7 +47,7 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
         .otherwise(pl.lit("+"))
     )
     text = pl.col("drop").map_elements(_short, pl.String)
-    rows = table.with_columns(text=text, mark=mark)
+    rows = table.with_columns(text=text, mark=mark, interval=interval())
     blocks = table["block"].unique().sort().to_list()
     datasets = table["dataset"].unique(maintain_order=True).to_list()
     x = alt.X("block:O", title="block")
@@ -53,14 +56,27 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     y = y.scale(domain=datasets).axis(grid=False)
     base = alt.Chart(rows).encode(x=x, y=y)
 
-    legend_title = [drop_title(scale), "(darkest beyond the ends)"]
-    shade = gain_to_loss_colour("drop", legend_title, table["drop"], level=0.9)
+    shade = gain_to_loss_colour("drop", drop_title(scale), table["drop"])
+    said = {
+        "block": "block",
+        "dataset": "dataset",
+        "drop": "drop",
+        "interval": "95 % interval",
+        "n": "samples",
+        "q": "false discovery rate",
+    }
     with_numbers = len(blocks) <= MAX_NUMBERED
     rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
-    layers = [rects.encode(color=shade)]
+    layers = [
+        rects.encode(
+            color=shade,
+            fillOpacity=faint_unless("significant"),
+            tooltip=tooltip(rows, said),
+        )
+    ]
     if with_numbers:
-        layers.append(base.mark_text(fontSize=9, color=INK, dy=2).encode(text="text:N"))
-    marks = base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 3)
+        layers.append(base.mark_text(fontSize=9, color=INK, dy=4).encode(text="text:N"))
+    marks = base.mark_text(fontSize=16, fontWeight="bold", color=INK, dy=-5 if with_numbers else 3)
     layers.append(marks.encode(text="mark:N"))
     return panel(
         layers,

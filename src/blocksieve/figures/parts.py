@@ -1,7 +1,7 @@
 """The parts of figures: axes, panels of intervals, boxes, bars and sentences, and titles."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import altair as alt
@@ -25,11 +25,14 @@ from blocksieve.units import Scale, drop_title
 
 # Pixels.
 WIDTH = 330
+WIDE = 560
 ROW_HEIGHT = 20
 BAR_HEIGHT = 11
 # A dot at the very left keeps clear of its label.
 LABEL_PADDING = 7
 NOTE_LETTERS = 63
+# Of names side by side over a panel.
+LEGEND_COLUMNS = 4
 NOTE_LINE_HEIGHT = 15
 
 SHAPES = [
@@ -45,12 +48,18 @@ SHAPES = [
 ZERO_LINE = {"condition": {"test": "datum.value === 0", "value": SUBDUED}, "value": GRID}
 # At least so much of an axis is shown, so that it has a scale where all drops are 0.
 SHOWN = alt.DomainUnionWith(unionWith=[0, 1])
+UNKNOWN = "not known"
+# Beside what is shown to differ, all else is as faint as this.
+FAINT = 0.25
 # Where one vital block would flatten all others, an axis is linear up to here and logarithmic
 # beyond.
 LINEAR = 2
 LOGARITHMIC = f"logarithmic beyond ±{LINEAR}"
 MAGNITUDES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+LEGEND_TICKS = [-200, -50, -10, -2, 0, 2, 10, 50, 200]
 TICKS = [-magnitude for magnitude in reversed(MAGNITUDES)] + MAGNITUDES + [0]
+
+CHANNELS = ("x", "y", "yOffset", "color", "shape", "size", "strokeDash")
 
 Axis = TypeVar("Axis", alt.X, alt.Y)
 
@@ -65,14 +74,32 @@ def drop_axis(scale: Scale, prefix: str = "") -> alt.X:
     )
 
 
-def symlog_drop_axis(scale: Scale) -> alt.X:
+def symlog_drop_axis(scale: Scale, prefix: str = "") -> alt.X:
     """Return the same for drops of which few are large: linear around 0, logarithmic beyond."""
     return (
         alt.X("value:Q")
-        .title(f"{drop_title(scale)}, {LOGARITHMIC}")
+        .title(f"{drop_title(scale, prefix)}, {LOGARITHMIC}")
         .scale(type="symlog", constant=LINEAR, domain=SHOWN)
         .axis(gridColor=ZERO_LINE, values=TICKS)
     )
+
+
+def spanning(x: alt.X, *columns: pl.Series) -> alt.X:
+    """Return the same axis over all values of some columns, so that panels have it in common."""
+    low, high = extent(*columns)
+    return x.scale(domain=[min(low, 0.0), max(high, 1.0)], nice=True)
+
+
+def symlog_between(axis: Axis, ends: tuple[float, float]) -> Axis:
+    """Return a symlog axis of drops between two values, the same for x and y and many panels."""
+    low, high = ends
+    scaled = axis.scale(
+        type="symlog",
+        constant=LINEAR,
+        domain=[min(low, 0.0), max(high, 1.0)],
+    )
+    with_ticks: Axis = scaled.axis(gridColor=ZERO_LINE, values=TICKS)
+    return with_ticks
 
 
 def names_axis(column: str, names: Sequence[str]) -> alt.Y:
@@ -102,26 +129,58 @@ def colour_by(column: str, names: Sequence[str], title: str | None) -> alt.Color
     colour = colour.scale(domain=list(names), range=colours)
     if title is None:
         return colour.legend(None)
-    return colour.legend(title=title, symbolOpacity=1)
+    return colour.legend(title=title, symbolOpacity=1, columns=LEGEND_COLUMNS)
 
 
-def gain_to_loss_colour(
-    column: str, title: Sequence[str], values: pl.Series, level: float
-) -> alt.Color:
-    """Return colours from gains over 0 to losses.
+def gain_to_loss_colour(column: str, title: str, values: pl.Series) -> alt.Color:
+    """Return colours from gains over 0 to losses, over all values.
 
-    They saturate where a share `level` of the values lies, so that one vital block does not bleach
-    all others.
+    Beyond small ones they are logarithmic, so that one vital block does not bleach all others.
     """
-    magnitudes = values.abs().to_numpy()
-    bound = max(float(np.quantile(magnitudes, level)), 1.0)
-    colour = alt.Color(f"{column}:Q", title=list(title))
-    return colour.scale(
+    bound = max(float(values.abs().max() or 0), 1.0)  # type: ignore[arg-type]
+    colour = alt.Color(f"{column}:Q", title=title)
+    ticks = [tick for tick in LEGEND_TICKS if abs(tick) <= bound]
+    legend = alt.Legend(values=ticks, gradientLength=160)
+    return colour.legend(legend).scale(
+        type="symlog",
+        constant=LINEAR,
         domain=[-bound, 0, bound],
         range=GAIN_TO_LOSS,
         interpolate="rgb",
-        clamp=True,
     )
+
+
+def faint_unless(column: str) -> alt.FillOpacityValue:
+    """Return the opacity that leaves full colours only to rows where the column is true."""
+    shown = alt.ConditionalPredicateValueDefnumberExprRef(test=f"datum.{column}", value=1)
+    return alt.FillOpacityValue(FAINT, condition=shown)
+
+
+def interval(low: str = "low", high: str = "high", decimals: int = 2) -> pl.Expr:
+    """Return the ends of intervals in words."""
+    words = pl.format("{} to {}", rounded(low, decimals), rounded(high, decimals))
+    return words.fill_null(UNKNOWN)
+
+
+def rounded(column: str, decimals: int) -> pl.Expr:
+    """Return a column's numbers with so many decimals, and 0.0 for -0.0."""
+    # Numbers that are all unknown have no type of their own.
+    number = pl.col(column).cast(pl.Float64).round(decimals)
+    return pl.when(number == 0).then(0.0).otherwise(number)
+
+
+def tooltip(rows: pl.DataFrame, titles: Mapping[str, str]) -> list[alt.Tooltip]:
+    """Return what a mark says when it is pointed at: columns under their titles, in this order."""
+    tips = []
+    for column, title in titles.items():
+        kind = rows.schema[column]
+        if kind.is_float():
+            tips.append(alt.Tooltip(f"{column}:Q", title=title, format=",.2f"))
+        elif kind.is_integer():
+            tips.append(alt.Tooltip(f"{column}:Q", title=title, format=",d"))
+        else:
+            tips.append(alt.Tooltip(f"{column}:N", title=title))
+    return tips
 
 
 def shape_by(column: str, names: Sequence[str], title: str | None) -> alt.Shape:
@@ -139,7 +198,7 @@ def shape_by(column: str, names: Sequence[str], title: str | None) -> alt.Shape:
     shape = shape.scale(domain=list(names), range=shapes)
     if title is None:
         return shape.legend(None)
-    return shape.legend(title=title)
+    return shape.legend(title=title, columns=LEGEND_COLUMNS)
 
 
 def panel(
@@ -167,12 +226,18 @@ def estimates(
     colour: Optional[alt.Color] = alt.Undefined,
     shape: Optional[alt.Shape] = alt.Undefined,
     y_offset: Optional[alt.YOffset] = alt.Undefined,
+    tips: Mapping[str, str] | None = None,
 ) -> alt.LayerChart:
     """Draw a panel of dots with intervals, one per row.
 
     Columns: `value`; `low` and `high`, the interval, without a bar where an end is unknown; and the
-    one named by `text`, written at the right.
+    one named by `text`, written at the right. Tooltips say them, and the columns of `tips`.
     """
+    rows = rows.with_columns(interval=interval())
+    said = {_column_of(y): "", "value": _plain_title(x), "interval": "95 % interval"}
+    if text is not None:
+        said[text] = "of"
+    tip = tooltip(rows, said | dict(tips or {}))
     with_interval = rows.drop_nulls(["low", "high"])
     bars = alt.Chart(with_interval).mark_rule(strokeWidth=2.5, color=FULL)
     dots = alt.Chart(rows).mark_point(
@@ -189,6 +254,7 @@ def estimates(
             y=y,
             yOffset=y_offset,
             color=colour,
+            tooltip=tip,
         ),
         dots.encode(
             x=x,
@@ -196,11 +262,21 @@ def estimates(
             yOffset=y_offset,
             color=colour,
             shape=shape,
+            tooltip=tip,
         ),
     ]
     if text is not None:
         layers.append(_text_beside(alt.Chart(rows), y, text))
     return panel(layers, title)
+
+
+def _column_of(channel: alt.X | alt.Y) -> str:
+    return str(channel["shorthand"]).split(":")[0]
+
+
+def _plain_title(x: alt.X) -> str:
+    """Return what an axis measures, without remarks on the axis itself."""
+    return str(x["title"]).removesuffix(f", {LOGARITHMIC}")
 
 
 def boxes(
@@ -223,7 +299,17 @@ def boxes(
         quantile = drops.eval(pl.element().quantile(level, "linear"))
         table = table.with_columns(quantile.list.first().alias(name))
 
-    base = alt.Chart(table.drop("drops"))
+    said = {
+        _column_of(y): "",
+        "least": "least",
+        "lower": "lower quartile",
+        "value": "median",
+        "upper": "upper quartile",
+        "greatest": "greatest",
+        "drawn": "n",
+    }
+    table = table.with_columns(drawn=drops.len())
+    base = alt.Chart(table.drop("drops")).encode(tooltip=tooltip(table, said))
     whiskers = base.mark_rule(color=SUBDUED)
     middle_halves = base.mark_bar(color=BAR_INK, height=BAR_HEIGHT)
     medians = base.mark_tick(color=INK, thickness=2, height=BAR_HEIGHT)
@@ -263,7 +349,10 @@ def bars(
         .scale(domain=[0, end])
         .axis(tickCount=5, tickMinStep=tick_step)
     )
-    base = alt.Chart(drawn).encode(x=x, y=y)
+    said = {_column_of(y): "", value: axis_title}
+    if text is not None:
+        said[text] = "of"
+    base = alt.Chart(drawn).encode(x=x, y=y, tooltip=tooltip(drawn, said))
     number = alt.Text(f"{value}:Q", format=number_format)
     layers = [
         base.mark_bar(color=BAR_INK, height=BAR_HEIGHT),
@@ -276,19 +365,21 @@ def bars(
 
 def _text_beside(base: alt.Chart, y: alt.Y, text: str) -> ChartType:
     """Write the column `text` at the right of every row."""
-    marks = base.mark_text(align="left", fontSize=9, color=SUBDUED)
+    marks = base.mark_text(align="left", dx=6, fontSize=9, color=SUBDUED)
     chart: ChartType = marks.encode(
-        x=alt.value(WIDTH + 6),
+        x=alt.value("width"),
         y=y,
         text=f"{text}:N",
     )
     return chart
 
 
-def histogram(values: pl.Series, x: alt.X, count_title: str, title: str) -> alt.LayerChart:
-    """Draw a panel of the distribution of some values, with 0 marked."""
-    numbers = np.asarray(values, dtype=np.float64)
-    counts, edges = np.histogram(numbers, bins=bin_edges(numbers))
+def histogram(
+    values: pl.Series, scale: Scale, prefix: str, count_title: str, title: str
+) -> alt.LayerChart:
+    """Draw a panel of the distribution of some drops in bins that look equally wide."""
+    edges = symlog_bin_edges(np.asarray(values, dtype=np.float64))
+    counts, _ = np.histogram(values, bins=edges)
     bins = pl.DataFrame(
         {
             "value": edges[:-1],
@@ -296,33 +387,48 @@ def histogram(values: pl.Series, x: alt.X, count_title: str, title: str) -> alt.
             "count": counts,
         }
     )
+    x = symlog_drop_axis(scale, prefix)
     y = alt.Y("count:Q", title=count_title).axis(tickMinStep=1)
     columns = alt.Chart(bins).mark_rect(color=BAR_INK, stroke="white", strokeWidth=0.5)
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=INK, strokeDash=DASHED)
+    said = {"value": "from", "end": "to", "count": count_title}
     layers = [
         columns.encode(
             x=x,
             x2="end:Q",
             y=y,
             y2=alt.datum(0),
+            tooltip=tooltip(bins, said),
         ),
         zero.encode(x=x),
     ]
-    return panel(layers, title, height=200)
+    return panel(layers, title, height=300)
 
 
-def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the edges of bins for some values: the more values, the more bins.
+def symlog_places(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where a symlog axis draws values: linear around 0, logarithmic beyond."""
+    places: NDArray[np.float64] = np.sign(values) * np.log1p(np.abs(values) / LINEAR)
+    return places
 
-    Where all values are the same, five bins span 1 around them.
+
+def symlog_bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of bins that are equally wide on a symlog axis: the more values, the more.
+
+    Where all values are the same, five bins lie around them.
     """
-    low = float(values.min())
-    high = float(values.max())
+    places = symlog_places(values)
+    low = float(places.min())
+    high = float(places.max())
     if high - low < ROUNDING:
-        return np.linspace(low - 0.5, high + 0.5, 6)
-    num_bins = round(len(values) ** 0.5)
-    num_bins = min(40, max(8, num_bins))
-    return np.linspace(low, high, num_bins + 1)
+        edges = np.linspace(low - 0.25, high + 0.25, 6)
+    else:
+        num_bins = round(len(values) ** 0.5)
+        edges = np.linspace(low, high, min(40, max(8, num_bins)) + 1)
+    inner = np.sign(edges) * LINEAR * np.expm1(np.abs(edges))
+    # Rounding must leave no value outside.
+    inner[0] = min(inner[0], values.min())
+    inner[-1] = max(inner[-1], values.max())
+    return np.asarray(inner, dtype=np.float64)
 
 
 def diagonal(x: alt.X, y: alt.Y, columns: tuple[str, str], ends: tuple[float, float]) -> ChartType:
@@ -368,23 +474,32 @@ def figure(
 
 
 def grid(panels: Sequence[ChartType], columns: int = 2) -> alt.ConcatChart:
-    """Put panels side by side."""
-    spacing = {"column": 70, "row": 34}
-    return alt.concat(*panels, columns=columns, spacing=spacing)
+    """Put panels side by side, each column as wide as its widest, each with its own scales."""
+    spacing = {"column": 36, "row": 28}
+    chart = alt.concat(*panels, columns=columns, spacing=spacing, align="each")
+    chart.resolve = alt.Resolve(scale=dict.fromkeys(CHANNELS, "independent"))
+    return chart
+
+
+def stacked(panels: Sequence[ChartType], title: str, subtitle: Sequence[str]) -> ChartType:
+    """Put panels of one width below each other under one title, each with its own scales."""
+    for each in panels:
+        each.width = WIDE
+    return figure(panels, title, subtitle, columns=1)
+
+
+def named(chart: ChartType, model: str, run: str) -> ChartType:
+    """Say under a figure's title whose blocks it is about."""
+    title = chart.title
+    return chart.properties(
+        title=figure_title(title.text, [f"{model}, run {run}", *title.subtitle])
+    )
 
 
 def titled(panels: ChartType, title: str, subtitle: Sequence[str]) -> ChartType:
-    """Give a figure of several panels its title, and every panel its own scales."""
-    chart: ChartType = panels.resolve_scale(
-        x="independent",
-        y="independent",
-        yOffset="independent",
-        color="independent",
-        shape="independent",
-        strokeDash="independent",
-    )
-    chart.title = figure_title(title, subtitle)
-    return chart
+    """Give a figure of several panels its title."""
+    panels.title = figure_title(title, subtitle)
+    return panels
 
 
 def figure_title(title: str, subtitle: Sequence[str]) -> alt.TitleParams:

@@ -2,14 +2,20 @@
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from blocksieve.figures.parts import (
     counted,
     drop_axis,
+    extent,
+    figure,
     figure_title,
     for_column,
+    interval,
     names_axis,
     sentence,
+    symlog_drop_axis,
+    tooltip,
 )
 from blocksieve.figures.theme import FULL, INK, SUBDUED
 from blocksieve.units import Scale, drop_title
@@ -28,26 +34,43 @@ PARTIAL_HEADING = "not evaluated on every dataset, unranked"
 RACED_HEADING = "raced out, or not evaluated on every dataset, unranked"
 INTERVAL = "95 % interval of the mean"
 SPREAD = "± standard deviation over datasets"
+# Whether a combination costs more than the first of its size.
+TIED = "tied with the first (not shown to be worse, on the same samples)"
+WORSE = "shown to be worse than the first"
+SHAPES = alt.Scale(domain=[TIED, WORSE], range=["circle", "triangle-right"])
+# Beyond this drop the axis is logarithmic.
+STEEP = 25
+TOOLTIPS = {
+    "combination": "blocks",
+    "mean": "mean drop",
+    "interval": INTERVAL,
+    "spread": SPREAD,
+    "covered": "datasets",
+    "samples": "samples",
+    "verdict": "verdict",
+}
 BAR_WIDTHS = alt.Scale(domain=[INTERVAL, SPREAD], range=[3, 1])
 
 
-def draw(ranking: pl.DataFrame, scale: Scale) -> alt.ConcatChart:
+def draw(ranking: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `rankings_by_num_removed`: up to 15 combinations of every size.
 
     A dot is the mean over datasets, in % of the baseline or in pp; its thick bar is the 95 %
     interval of that mean, its thin bar the mean plus and minus the standard deviation over
     datasets. Combinations not evaluated on every dataset, or raced out on some, follow apart, as
-    grey open dots. A dot without bars has an unknown interval or one dataset. Every panel has its
-    own x axis.
+    grey open dots. A dot without bars has an unknown interval or one dataset. All panels have the
+    same x axis.
     """
     rows = _rows_to_draw(ranking, scale)
     if rows.is_empty():
-        return alt.concat(sentence("Rankings", "No combination was evaluated."))
+        note = sentence("Rankings", "No combination was evaluated.")
+        return figure([note], "Block combinations", [])
     colour = _coverage_colour(rows)
+    x = _axis(rows, scale)
     panels = []
     for (size,), panel_rows in rows.group_by("size", maintain_order=True):
         ranked = ranking.filter(pl.col("size") == size)
-        panels.append(_panel(panel_rows, ranked, colour, scale))
+        panels.append(_panel(panel_rows, ranked, colour, x))
     chart = alt.concat(
         *panels,
         columns=COLUMNS,
@@ -55,12 +78,13 @@ def draw(ranking: pl.DataFrame, scale: Scale) -> alt.ConcatChart:
         title=_title(ranking),
     )
     chart = chart.resolve_scale(
-        x="independent",
+        x="shared",
         y="independent",
         color="shared",
+        shape="shared",
         strokeWidth="shared",
     )
-    with_legend: alt.ConcatChart = chart.configure_legend(
+    with_legend: ChartType = chart.configure_legend(
         orient="bottom",
         direction="horizontal",
         titleOrient="left",
@@ -72,7 +96,7 @@ def _rows_to_draw(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     """Select the first rows of every size, with the columns of the scale under plain names."""
     mean, spread = pl.col(f"{scale}_mean"), pl.col(f"{scale}_spread")
     covered = pl.format("{}/{}", "coverage", "num_datasets")
-    tie_mark = pl.when("tied").then(pl.lit(" =")).otherwise(pl.lit(""))
+    verdict = pl.when("tied").then(pl.lit(TIED)).otherwise(pl.lit(WORSE))
     rows = ranking.filter(mean.is_not_null()).group_by("size", maintain_order=True).head(TOP)
     return rows.select(
         "size",
@@ -87,8 +111,17 @@ def _rows_to_draw(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         spread_low=mean - spread,
         spread_high=mean + spread,
         covered=covered,
-        beside=pl.format("{}{}", covered, tie_mark),
+        beside=pl.when("full").then(pl.lit("")).otherwise(covered),
+        verdict=pl.when("full").then(verdict),
+        samples="n_total",
     )
+
+
+def _axis(rows: pl.DataFrame, scale: Scale) -> alt.X:
+    low, high = extent(rows["mean"], rows["low"], rows["high"])
+    if max(abs(low), high) > STEEP:
+        return symlog_drop_axis(scale)
+    return drop_axis(scale)
 
 
 def _coverage_colour(rows: pl.DataFrame) -> alt.Color:
@@ -107,17 +140,15 @@ def _coverage_colour(rows: pl.DataFrame) -> alt.Color:
         in_legend = [labels[0], labels[1], labels[-1]]
     colour = alt.Color("covered:N", scale=alt.Scale(domain=labels, range=colours))
     return colour.legend(
-        title="datasets evaluated (at the right of each row)",
+        title="datasets evaluated",
         values=in_legend,
         symbolType="circle",
         symbolSize=60,
     )
 
 
-def _panel(
-    rows: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, scale: Scale
-) -> alt.LayerChart:
-    """Draw one size: dots and bars, the coverage at the right, partly covered combinations apart.
+def _panel(rows: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, x: alt.X) -> alt.LayerChart:
+    """Draw one size: dots and bars, partly covered combinations apart, their coverage beside.
 
     `rows` are drawn; `ranked` are all combinations of the size.
     """
@@ -127,6 +158,7 @@ def _panel(
     if not partial.is_empty():
         names += [HEADING_ROW, *partial["combination"]]
     y = names_axis("combination", names)
+    shape = alt.Shape("verdict:N", title=None, scale=SHAPES)
 
     filled_dots = alt.Chart(full).mark_point(
         filled=True,
@@ -142,9 +174,9 @@ def _panel(
     )
     coverages = alt.Chart(rows).mark_text(align="left", fontSize=10, color=SUBDUED)
     layers = [
-        _bars(rows, ("spread_low", "spread_high"), SPREAD, colour, y, scale),
-        _bars(rows, ("low", "high"), INTERVAL, colour, y, scale),
-        filled_dots.encode(x="mean:Q", y=y, color=colour),
+        _bars(rows, ("spread_low", "spread_high"), SPREAD, colour, y, x),
+        _bars(rows, ("low", "high"), INTERVAL, colour, y, x),
+        filled_dots.encode(x="mean:Q", y=y, color=colour, shape=shape),
         open_dots.encode(x="mean:Q", y=y, color=colour),
         coverages.encode(x=alt.value(PANEL_WIDTH + 8), y=y, text="beside:N"),
     ]
@@ -165,15 +197,16 @@ def _bars(
     meaning: str,
     colour: alt.Color,
     y: alt.Y,
-    scale: Scale,
+    axis: alt.X,
 ) -> alt.Chart:
     """Draw horizontal bars of one meaning; a row whose ends are unknown has none."""
     low, high = ends
-    title = f"{drop_title(scale, 'mean')}, 95 % interval"
-    x = for_column(drop_axis(scale), low).title(title)
+    x = for_column(axis, low).title(f"mean {axis['title']}")
     width = alt.StrokeWidth("bar:N", scale=BAR_WIDTHS)
     width = width.legend(title=None, symbolStrokeColor=INK, symbolSize=400)
-    with_ends = rows.drop_nulls([low, high]).with_columns(bar=pl.lit(meaning))
+    with_ends = rows.drop_nulls([low, high]).with_columns(
+        bar=pl.lit(meaning), interval=interval(), spread=interval("spread_low", "spread_high")
+    )
     offset = SPREAD_BELOW if meaning == SPREAD else 0
     bars: alt.Chart = (
         alt.Chart(with_ends)
@@ -184,6 +217,7 @@ def _bars(
             y=y,
             color=colour,
             strokeWidth=width,
+            tooltip=tooltip(with_ends, TOOLTIPS),
         )
     )
     return bars
@@ -227,10 +261,8 @@ def _title(ranking: pl.DataFrame) -> alt.TitleParams:
     datasets = counted(num_datasets, "dataset")
     samples = f"{role} samples: {fewest:,} or more per dataset, {total:,} in all; {datasets}"
     order = (
-        f"ranked by {drop_title(ranked_by, 'mean')};"
-        " = tied with the first (not shown to be worse, on the same samples)"
+        f"ranked by {drop_title(ranked_by, 'mean')}; chosen and measured on these samples, so that"
+        " the first of each size look too good"
     )
-    if ranking["size"].n_unique() > 1:
-        order += "; every panel has its own axis"
     title = "Block combinations by number of removed blocks, least drop first"
     return figure_title(title, [samples, order])

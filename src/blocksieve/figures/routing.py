@@ -17,12 +17,14 @@ from blocksieve.figures.parts import (
     panel,
     sentence,
     shape_by,
+    tooltip,
 )
 from blocksieve.figures.theme import FULL, INK, SUBDUED
-from blocksieve.units import Scale
+from blocksieve.units import PERCENT, Scale
 
 TITLE = "Routing: does the prompt tell which list of blocks to remove?"
 CURVE_HEIGHT = 200
+CELL = 52
 # Between the dots of one row.
 GAP = 9
 
@@ -193,7 +195,7 @@ def _curve(detection: Detection) -> ChartType:
         circle = alt.Chart(pl.DataFrame([router]))
         circle = circle.mark_point(size=110, color=INK, strokeWidth=2)
         layers.append(circle.encode(x=coverage, y=error))
-    title = "Coverage and error over the confidence, unseen wordings; circle: the router"
+    title = "Error by coverage, unseen wordings; circle: the router"
     return panel(layers, title, height=CURVE_HEIGHT)
 
 
@@ -205,13 +207,16 @@ def _confusion(detection: Detection, prompts: Prompts) -> ChartType:
     x = alt.X("detected:N", title="detected")
     x = x.scale(domain=types).axis(labelAngle=-30, grid=False)
     y = alt.Y("task_type:N", title="true")
-    y = y.scale(domain=types).axis(grid=False)
+    tried = [task_type for task_type in types if task_type in set(rows["task_type"])]
+    y = y.scale(domain=tried).axis(grid=False)
     shade = alt.Color("share:Q", legend=None)
-    shade = shade.scale(scheme="blues", domain=[0, 1])
-    number_colour = alt.condition("datum.share > 0.5", alt.value("white"), alt.value(INK))
-    base = alt.Chart(rows.with_columns(share=share)).encode(x=x, y=y)
+    shade = shade.scale(scheme="blues", domain=[0, PERCENT])
+    number_colour = alt.condition("datum.share > 50", alt.value("white"), alt.value(INK))
+    shares = rows.with_columns(share=PERCENT * share)
+    said = {"task_type": "true", "detected": "detected", "prompts": "prompts", "share": "%"}
+    base = alt.Chart(shares).encode(x=x, y=y)
     layers = [
-        base.mark_rect().encode(color=shade),
+        base.mark_rect().encode(color=shade, tooltip=tooltip(shares, said)),
         base.mark_text(fontSize=9).encode(text="prompts:Q", color=number_colour),
     ]
     num_prompts = counted(detection[prompts]["prompts"], "prompt")
@@ -219,7 +224,7 @@ def _confusion(detection: Detection, prompts: Prompts) -> ChartType:
     return panel(
         layers,
         title,
-        width=alt.Step(48),
+        width=alt.Step(CELL),
         height=alt.Step(24),
     )
 

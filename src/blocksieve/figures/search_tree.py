@@ -1,18 +1,34 @@
 """Draw the beam: which combinations each step of the search kept, and from which they came."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.choices import Scope
-from blocksieve.figures.parts import extent, figure, for_column, grid, panel, sentence, titled
-from blocksieve.figures.theme import FULL, SUBDUED
+from blocksieve.figures.parts import (
+    extent,
+    figure,
+    for_column,
+    grid,
+    interval,
+    panel,
+    rounded,
+    sentence,
+    titled,
+    tooltip,
+)
+from blocksieve.figures.theme import FULL, INK, SUBDUED
 from blocksieve.units import Scale, drop_title
 
 TITLE = "Search: what each step kept"
-PANEL_WIDTH, PANEL_HEIGHT, COLUMNS = 230, 190, 3
-# The axis spans so many times what was kept, for the nearer ones of the candidates that were not.
-HEADROOM = 2.5
+# Pixels.
+LETTER = 4.9
+GAP = 40
+ROW = 17
+# Of a combination's name; a longer one gives way to the block that was added.
+LETTERS = 20
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
@@ -23,89 +39,135 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     panels = []
     for scope in _generic_first(table["scope"].unique().sort().to_list()):
         rows = table.filter(pl.col("scope") == scope)
-        panels.append(_panel(rows, scope, scale))
+        panels.append(_panel(rows, scope))
     subtitle = [
-        "lines: from a kept combination to the kept ones that extend it;"
-        " grey: candidates not kept; the best of every size by name, with its 95 % interval",
-        "candidates that cost more than the axis shows are counted in the panel's title",
+        "lines: from a kept combination to the kept ones that extend it, the best of every size at"
+        " the top",
+        f"numbers: {drop_title(scale)} on search samples, of the best with its 95 % interval",
     ]
-    return titled(grid(panels, COLUMNS), TITLE, subtitle)
+    return titled(grid(panels, columns=1), TITLE, subtitle)
 
 
 def _generic_first(scopes: list[str]) -> list[str]:
     return sorted(scopes, key=lambda scope: scope != Scope.GENERIC)
 
 
-def _panel(rows: pl.DataFrame, scope: str, scale: Scale) -> ChartType:
-    """Draw the candidates, the kept combinations, and the lines between them, of one scope."""
-    kept = rows.filter("kept")
+def _panel(rows: pl.DataFrame, scope: str) -> ChartType:
+    """Draw the kept combinations of one scope by name, a column per size, and what was not kept."""
+    nodes = _nodes(rows.filter("kept"))
+    num_rows = int(nodes["rank"].max())  # type: ignore[arg-type]
+    columns = nodes.group_by("size").agg(pl.first("start"))
+    headings = columns.with_columns(
+        rank=pl.lit(0),
+        text=pl.format("{} removed", "size"),
+    )
     candidates = rows.filter(~pl.col("kept"))
-    best = kept.filter(pl.col("rank") == 1)
-
-    low, _ = extent(rows["drop"], best["low"])
-    _, highest_kept = extent(kept["drop"])
-    height = max(highest_kept - low, 1.0) * HEADROOM
-    bottom, top = low - 0.15 * height, low + height
-    y = alt.Y("drop:Q", title=drop_title(scale))
-    y = y.scale(domain=[bottom, top], nice=False).axis(tickCount=5)
-    sizes = rows["size"].unique().sort().to_list()
-    left, right = sizes[0] - 0.3, sizes[-1] + 0.7
-    x = alt.X("size:Q", title="blocks removed")
-    x = x.scale(domain=[left, right], nice=False)
-    x = x.axis(values=sizes, format="d", grid=False)
-
-    inside = candidates.filter(pl.col("drop") <= top)
-    ticks = alt.Chart(inside.select("size", "drop"))
-    ticks = ticks.mark_tick(color="#bbbbbb", orient="horizontal", width=14)
-    layers = [ticks.encode(x=x, y=y), *_tree(kept, best, x, y)]
-    title = f"{scope}: {len(kept)} of {len(rows)} kept"
-    num_beyond = len(candidates) - len(inside)
-    if num_beyond > 0:
-        title += f", {num_beyond} beyond the axis"
-    return panel(layers, title, PANEL_WIDTH, PANEL_HEIGHT)
-
-
-def _tree(kept: pl.DataFrame, best: pl.DataFrame, x: alt.X, y: alt.Y) -> list[ChartType]:
-    """Draw the kept combinations, and the name and the interval of the best of every size."""
-    edges = alt.Chart(_edges(kept)).mark_rule(color=FULL, opacity=0.6)
-    intervals = alt.Chart(best.select("size", "low", "high").drop_nulls())
-    intervals = intervals.mark_rule(
-        strokeWidth=2.5,
-        opacity=0.35,
-        color=FULL,
-        clip=True,
+    others = candidates.group_by("size").agg(
+        number=pl.len(),
+        least=pl.min("drop"),
     )
-    dots = alt.Chart(kept.select("size", "drop"))
-    dots = dots.mark_point(
-        filled=True,
-        size=34,
-        opacity=1,
-        color=FULL,
+    text = pl.format("{} not kept, from {}", "number", rounded("least", 1))
+    footers = columns.join(others, on="size").with_columns(
+        rank=pl.lit(num_rows + 1),
+        text=text,
     )
-    names = alt.Chart(best.select("size", "drop", "combination"))
-    names = names.mark_text(
-        align="left",
-        dx=5,
-        dy=11,
-        fontSize=9,
-        color=SUBDUED,
+
+    _, width = extent(nodes["end"])
+    x = alt.X("start:Q", axis=None)
+    x = x.scale(domain=[0, width], nice=False)
+    y = alt.Y("rank:Q", axis=None)
+    y = y.scale(
+        domain=[-0.5, num_rows + 1.5],
+        nice=False,
+        reverse=True,
     )
-    return [
-        edges.encode(
-            x=x,
+    layers = [
+        _edges(nodes).encode(
+            x=for_column(x, "end"),
+            x2="start:Q",
             y=y,
-            x2="to_size:Q",
-            y2="to_drop:Q",
+            y2="to_rank:Q",
         ),
-        intervals.encode(x=x, y=for_column(y, "low"), y2="high:Q"),
-        dots.encode(x=x, y=y),
-        names.encode(x=x, y=y, text="combination:N"),
+        _text(headings, x, y, SUBDUED),
+        _names(nodes, x, y),
+        _text(footers, x, y, SUBDUED),
     ]
+    title = f"{scope}: {len(nodes)} of {len(rows)} kept"
+    return panel(layers, title, round(width), ROW * (num_rows + 2))
 
 
-def _edges(kept: pl.DataFrame) -> pl.DataFrame:
-    """Return the lines from every kept combination to the kept ones that extend it."""
-    children = kept.select("parents", to_size="size", to_drop="drop")
+def _nodes(kept: pl.DataFrame) -> pl.DataFrame:
+    """Return the kept combinations with labels, and where these start and end.
+
+    Every size has a column as wide as its longest label.
+    """
+    is_short = pl.col("combination").str.len_chars() <= LETTERS
+    added = kept.select(pl.struct("combination", "parents").map_elements(_added, pl.String))
+    drop = rounded("drop", 1)
+    ends = interval(decimals=1)
+    nodes = kept.with_columns(
+        name=pl.when(is_short).then("combination").otherwise(added.to_series()),
+        interval=interval(),
+    )
+    best = pl.format("{}: {} ({})", "name", drop, ends)
+    label = pl.format("{}: {}", "name", drop)
+    is_best = pl.col("rank") == 1
+    nodes = nodes.with_columns(label=pl.when(is_best).then(best).otherwise(label))
+
+    length = LETTER * pl.col("label").str.len_chars()
+    widths = nodes.group_by("size").agg(width=length.max() + GAP)
+    ends_of_columns = pl.col("width").cum_sum()
+    starts = widths.sort("size").select("size", start=ends_of_columns - pl.col("width"))
+    nodes = nodes.join(starts, on="size")
+    return nodes.with_columns(end=pl.col("start") + length)
+
+
+def _added(node: dict[str, Any]) -> str:
+    """Return the block that a combination has more than the first it extends, such as `+12`."""
+    if not node["parents"]:
+        return str(node["combination"])
+    parent = set(node["parents"][0].split("-"))
+    new = [block for block in node["combination"].split("-") if block not in parent]
+    return f"+{'-'.join(new)}"
+
+
+def _names(nodes: pl.DataFrame, x: alt.X, y: alt.Y) -> ChartType:
+    said = {
+        "combination": "blocks",
+        "rank": "rank",
+        "drop": "drop",
+        "interval": "95 % interval",
+        "size": "blocks removed",
+    }
+    bold_best = alt.ExprRef("datum.rank === 1 ? 'bold' : 'normal'")
+    marks = alt.Chart(nodes.drop("parents")).mark_text(
+        align="left", fontSize=9, fontWeight=bold_best, color=INK
+    )
+    chart: ChartType = marks.encode(x=x, y=y, text="label:N", tooltip=tooltip(nodes, said))
+    return chart
+
+
+def _text(rows: pl.DataFrame, x: alt.X, y: alt.Y, colour: str) -> ChartType:
+    marks = alt.Chart(rows).mark_text(
+        align="left",
+        fontSize=9,
+        color=colour,
+    )
+    chart: ChartType = marks.encode(
+        x=x,
+        y=y,
+        text="text:N",
+    )
+    return chart
+
+
+def _edges(nodes: pl.DataFrame) -> alt.Chart:
+    """Draw the lines from every kept combination to the kept ones that extend it."""
+    children = nodes.select("parents", "start", to_rank="rank")
     children = children.explode("parents").drop_nulls("parents")
-    parents = kept.select("size", "drop", "combination")
-    return children.join(parents, left_on="parents", right_on="combination")
+    parents = nodes.select("end", "rank", "combination")
+    lines = children.join(parents, left_on="parents", right_on="combination")
+    # Labels keep clear of the lines.
+    lines = lines.with_columns(pl.col("end") + 4, pl.col("start") - 4)
+    marks: alt.Chart = alt.Chart(lines).mark_rule(color=FULL, opacity=0.5, tooltip=None)
+    return marks

@@ -5,6 +5,8 @@ import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.figures.parts import (
+    LOGARITHMIC,
+    ZERO_LINE,
     counted,
     diagonal,
     estimates,
@@ -13,7 +15,9 @@ from blocksieve.figures.parts import (
     names_axis,
     panel,
     sentence,
+    symlog_between,
     titled,
+    tooltip,
 )
 from blocksieve.figures.theme import DASHED, FULL, SUBDUED
 from blocksieve.units import UNITS, Scale, drop_title
@@ -21,6 +25,7 @@ from blocksieve.verdicts import AGREEMENT
 
 TITLE = "Splits: do train and validation samples agree on which blocks matter?"
 SIDE, COLUMNS = 150, 4
+FEW_TICKS = [-50, -10, -2, 0, 2, 10, 50]
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
@@ -29,19 +34,23 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         text = "No dataset has samples of two source splits here, so their agreement is not known."
         return titled(alt.vconcat(sentence("Agreement", text)), TITLE, [])
     rows = table.with_columns(pair=_pair_names())
+    ends = extent(rows["drop_a"], rows["drop_b"])
     scatters = []
     for (pair,), pair_rows in rows.group_by("pair", maintain_order=True):
-        scatters.append(_scatter(pair_rows, str(pair), scale))
+        scatters.append(_scatter(pair_rows, str(pair), scale, ends))
     subtitle = (
         f"importance: {drop_title(scale)} of removing a block alone;"
         " n counts samples of either split; no interval for 1"
     )
-    panels = alt.vconcat(
-        grid([_correlations(rows)]),
-        grid(scatters, COLUMNS),
-        spacing=34,
+    axes = (
+        "below: a circle per drop on both splits, the larger the more blocks have it;"
+        f" {LOGARITHMIC}; dashed: both agree"
     )
-    return titled(panels, TITLE, [subtitle])
+    correlations = _correlations(rows)
+    columns = min(COLUMNS, len(scatters))
+    correlations.width = columns * (SIDE + 44) - 90
+    panels = grid([correlations, grid(scatters, COLUMNS)], columns=1)
+    return titled(panels, TITLE, [subtitle, axes])
 
 
 def _pair_names() -> pl.Expr:
@@ -71,22 +80,27 @@ def _correlations(rows: pl.DataFrame) -> ChartType:
     return chart
 
 
-def _scatter(rows: pl.DataFrame, pair: str, scale: Scale) -> ChartType:
-    """Draw the drop of every block on one split against that on the other."""
+def _scatter(rows: pl.DataFrame, pair: str, scale: Scale, ends: tuple[float, float]) -> ChartType:
+    """Draw the drop of every block on one split against that on the other, on the same axes."""
     split_a, split_b = rows.select("split_a", "split_b").row(0)
-    low, high = extent(rows["drop_a"], rows["drop_b"])
-    same_scale = alt.Scale(domain=[min(low, 0.0), max(high, 1.0)])
     unit = UNITS[scale]
-    x = alt.X("drop_a:Q", title=f"{split_a} (drop, {unit})")
-    x = x.scale(same_scale).axis(tickCount=4)
-    y = alt.Y("drop_b:Q", title=f"{split_b} (drop, {unit})")
-    y = y.scale(same_scale).axis(tickCount=4)
+    x = symlog_between(alt.X("drop_a:Q", title=f"{split_a} (drop, {unit})"), ends)
+    y = symlog_between(alt.Y("drop_b:Q", title=f"{split_b} (drop, {unit})"), ends)
+    x = x.axis(values=FEW_TICKS, gridColor=ZERO_LINE)
+    y = y.axis(values=FEW_TICKS, gridColor=ZERO_LINE)
 
-    dots = alt.Chart(rows.select("block", "drop_a", "drop_b"))
-    dots = dots.mark_point(size=30, color=FULL)
+    # Blocks that cost nothing lie all on one point.
+    points = rows.group_by("drop_a", "drop_b", maintain_order=True).agg(
+        pl.col("block").sort().cast(pl.String).str.join(", ").alias("blocks"),
+        number=pl.len(),
+    )
+    said = {"blocks": "blocks", "drop_a": split_a, "drop_b": split_b}
+    size = alt.Size("number:Q", legend=None)
+    size = size.scale(domain=[1, rows["block"].n_unique()], range=[30, 300])
+    dots = alt.Chart(points).mark_point(color=FULL)
     largest_drop = pl.max_horizontal("drop_a", "drop_b")
-    label = alt.Chart(rows.top_k(1, by=largest_drop))
-    label = label.encode(x=x, y=y, text="block:N")
+    label = alt.Chart(points.top_k(1, by=largest_drop))
+    label = label.encode(x=x, y=y, text="blocks:N")
     # A rim keeps the number apart from the line.
     rim = label.mark_text(
         align="right",
@@ -96,7 +110,8 @@ def _scatter(rows: pl.DataFrame, pair: str, scale: Scale) -> ChartType:
         strokeWidth=4,
     )
     number = label.mark_text(align="right", dx=-6, fontSize=9)
-    line = diagonal(x, y, ("drop_a", "drop_b"), (low, high))
-    layers = [line, dots.encode(x=x, y=y), rim, number]
+    line = diagonal(x, y, ("drop_a", "drop_b"), ends)
+    circles = dots.encode(x=x, y=y, size=size, tooltip=tooltip(points, said))
+    layers = [line, circles, rim, number]
     title = f"{pair}: {counted(len(rows), 'block')}"
     return panel(layers, title, SIDE, SIDE)

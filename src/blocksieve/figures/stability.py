@@ -9,15 +9,13 @@ from altair.typing import ChartType
 
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.figures.parts import (
-    ROW_HEIGHT,
-    WIDTH,
     figure,
-    names_axis,
+    grid,
     panel,
-    panel_title,
     sentence,
+    tooltip,
 )
-from blocksieve.figures.theme import CATEGORIES, CELL_BORDER, INK
+from blocksieve.figures.theme import CELL_BORDER, INK
 from blocksieve.units import Scale
 
 TITLE = "Stability: would other data choose the same?"
@@ -28,7 +26,13 @@ SCHEMES = {
     "halves": "the other half",
     "datasets": "other datasets (bootstrap)",
 }
-COMPARISONS = {"same list": "same", "same or tied": "tied", "blocks in common": "overlap"}
+COMPARISONS = {
+    "Generic choice: the same": "same",
+    "Same or tied": "tied",
+    "Blocks in common": "overlap",
+}
+# So many sizes leave room for panels side by side.
+SIDE_BY_SIDE = 6
 SHADES = ["#ffffff", "#8fc1de"]
 
 
@@ -63,49 +67,44 @@ def draw(document: Stability, scale: Scale) -> ChartType:
             " data needs."
         )
         return figure([sentence("Stability", text)], TITLE, [])
-    columns = ["scope", "name", "size", "scheme", "same", "tied", "overlap"]
+    columns = ["scope", "name", "size", "scheme", "draws", "same", "tied", "overlap"]
     table = pl.DataFrame(rows, schema=columns)
     num_draws = max(row["draws"] for row in rows)
     subtitle = (
         f"the recommended list, chosen again among the combinations evaluated {num_draws} times"
         f" from {document['samples']:,} search samples; in common: the mean share of blocks"
     )
-    panels = [
-        _generic_choice(table.filter(scope=Scope.GENERIC)),
-        _dataset_choices(table.filter(scope="dataset", scheme="samples")),
-        _removed_blocks(_generic_blocks(rows)),
-    ]
-    return figure(panels, TITLE, [subtitle])
+    own = _dataset_choices(table.filter(scope="dataset", scheme="samples"))
+    blocks = _removed_blocks(_generic_blocks(rows))
+    panels = [_generic_choice(table.filter(scope=Scope.GENERIC)), grid([own, blocks])]
+    return figure(panels, TITLE, [subtitle], columns=1)
 
 
 def _generic_choice(rows: pl.DataFrame) -> ChartType:
     """Draw how alike the generic choices of each size and scheme are."""
     schemes = _scheme_labels(rows["scheme"])
-    places = {name: place for place, name in enumerate(schemes)}
-    ordered = rows.sort("size", pl.col("scheme").replace_strict(places))
-    labels = pl.col("scheme").replace_strict(schemes)
-    named = ordered.with_columns(row=pl.format("{} removed: {}", "size", labels))
-    shares = [
-        named.select("row", what=pl.lit(what), share=column) for what, column in COMPARISONS.items()
-    ]
+    cells = rows.with_columns(name=pl.col("scheme").replace_strict(schemes))
+    present = set(cells["name"])
+    names = [label for label in schemes.values() if label in present]
+    num_sizes = rows["size"].n_unique()
+    columns = len(COMPARISONS) if num_sizes <= SIDE_BY_SIDE else 1
+    panels: list[ChartType] = []
+    for heading, column in COMPARISONS.items():
+        with_names = len(panels) % columns == 0
+        y = alt.Y("name:N", title=None)
+        y = y.scale(domain=names).axis(
+            grid=False,
+            labels=with_names,
+            ticks=with_names,
+        )
+        shares = cells.with_columns(share=column)
+        panels.append(_heatmap(shares, _sizes_axis(), y, heading, with_numbers=True))
+    return grid(panels, columns)
 
-    x = (
-        alt.X("share:Q")
-        .title("share of draws, or of blocks")
-        .scale(domain=[0, 1])
-        .axis(format="%", tickCount=5)
-    )
-    kinds = list(COMPARISONS)
-    colour = alt.Color("what:N", title=None)
-    shape = alt.Shape("what:N", title=None)
-    dots = alt.Chart(pl.concat(shares)).mark_point(filled=True, size=48, opacity=1)
-    chart: ChartType = dots.encode(
-        x=x,
-        y=names_axis("row", named["row"].to_list()),
-        color=colour.scale(domain=kinds, range=CATEGORIES[1:4]),
-        shape=shape.scale(domain=kinds, range=["circle", "square", "diamond"]),
-    ).properties(title=panel_title("The generic choice"), width=WIDTH, height=alt.Step(ROW_HEIGHT))
-    return chart
+
+def _sizes_axis() -> alt.X:
+    x = alt.X("size:O", title="blocks removed")
+    return x.axis(labelAngle=0, grid=False)
 
 
 def _scheme_labels(schemes: pl.Series) -> Mapping[str, str]:
@@ -119,13 +118,11 @@ def _scheme_labels(schemes: pl.Series) -> Mapping[str, str]:
 
 def _dataset_choices(rows: pl.DataFrame) -> ChartType:
     datasets = rows["name"].unique(maintain_order=True).to_list()
-    x = alt.X("size:O", title="blocks removed")
-    x = x.axis(labelAngle=0, grid=False)
     y = alt.Y("name:N", title=None)
     y = y.scale(domain=datasets).axis(grid=False)
-    cells = rows.select("size", "name", share="same")
-    title = "Each dataset's own choice: share of other samples with the same list"
-    return _heatmap(cells, x, y, title, with_numbers=True)
+    cells = rows.with_columns(share="same")
+    title = "Own choices, other samples"
+    return _heatmap(cells, _sizes_axis(), y, title, with_numbers=True)
 
 
 def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
@@ -134,7 +131,12 @@ def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
     for row in rows:
         if row["scope"] == Scope.GENERIC and row["scheme"] == "samples":
             for block, share in row["removed"].items():
-                cell = {"size": row["size"], "block": int(block), "share": share}
+                cell = {
+                    "size": row["size"],
+                    "block": int(block),
+                    "share": share,
+                    "draws": row["draws"],
+                }
                 cells.append(cell)
     return pl.DataFrame(cells).sort("size", "block")
 
@@ -144,18 +146,22 @@ def _removed_blocks(cells: pl.DataFrame) -> ChartType:
     x = alt.X("block:O", title="block")
     x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
     y = alt.Y("size:O", title="blocks removed").axis(grid=False)
-    title = "How often the generic choice removes a block, other samples; others never"
+    title = "How often the generic choice has a block, other samples"
     with_numbers = len(blocks) <= MAX_NUMBERED
     return _heatmap(cells, x, y, title, with_numbers)
 
 
 def _heatmap(cells: pl.DataFrame, x: alt.X, y: alt.Y, title: str, with_numbers: bool) -> ChartType:
-    shade = (
-        alt.Color("share:Q", title="share")
-        .scale(domain=[0, 1], range=SHADES, interpolate="rgb")
-        .legend(format="%")
-    )
-    base = alt.Chart(cells).encode(x=x, y=y)
+    shade = alt.Color("share:Q", legend=None)
+    shade = shade.scale(domain=[0, 1], range=SHADES, interpolate="rgb")
+    said = {
+        "size": "blocks removed",
+        "share": "share",
+        "draws": "draws",
+    }
+    rows = "block" if "block" in cells.columns else "name"
+    tip = tooltip(cells, {rows: rows} | said)
+    base = alt.Chart(cells).encode(x=x, y=y, tooltip=tip)
     layers = [base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5).encode(color=shade)]
     if with_numbers:
         number = alt.Text("share:Q", format=".0%")

@@ -8,34 +8,24 @@ from altair.typing import ChartType
 
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.figures.parts import (
-    BAR_HEIGHT,
-    counted,
     drop_axis,
     estimates,
     figure,
-    grid,
+    gain_to_loss_colour,
     names_axis,
-    panel,
     sentence,
-    titled,
 )
-from blocksieve.figures.theme import BAR_INK, INK
-from blocksieve.units import Scale
+from blocksieve.figures.regrets import MARKS_READ, regret_matrix
+from blocksieve.units import UNITS, Scale
 from blocksieve.verdicts import Verdict
 
-TITLE = "One list for all, or one a dataset?"
+TITLE = "One list for all, or one per dataset?"
 # Scopes, in the order of rows.
 LISTS = {
-    Scope.TASK_TYPE: "task type's list",
-    Scope.GENERIC: "generic list",
-    Scope.LEFT_OUT_OF_CHOICE: "generic list, dataset not in the choice",
-    Scope.SAME_TYPE: "type's list, dataset not in the choice",
-}
-VERDICT_SHAPES = {
-    Verdict.COSTS_MORE: "triangle-right",
-    Verdict.COSTS_LESS: "triangle-left",
-    Verdict.NOT_SHOWN: "circle",
-    Verdict.SAME: "cross",
+    Scope.TASK_TYPE: "task type's",
+    Scope.GENERIC: "generic",
+    Scope.LEFT_OUT_OF_CHOICE: "generic without it",
+    Scope.SAME_TYPE: "type's without it",
 }
 
 
@@ -53,81 +43,71 @@ def draw(document: ListsDocument, scale: Scale) -> ChartType:
     rates = []
     for rate in document["match_rates"]:
         # The rate over all sizes has no size.
-        if rate["list"] == Scope.GENERIC and rate["size"] is not None:
+        if rate["size"] is not None:
             rates.append(rate)
     if not rates:
         text = "No dataset has a list of its own beside a generic one."
         return figure([sentence("Lists", text)], TITLE, [])
-    matches = _matches(pl.DataFrame(rates))
+    matches = pl.DataFrame(rates, infer_schema_length=None)
     subtitle = (
         "regret: how much more a list costs than the one chosen for the dataset, on the same"
         f" holdout samples ({document['samples']:,} in all)"
     )
+    without = "without it: lists in whose choice the dataset had no part"
     measured = [row for row in document["rows"] if row["regret"] is not None]
     rows = [row for row in measured if row["method"] == RECOMMENDED]
     if not rows:
-        text = "What the lists cost on holdout samples is not known."
-        return figure([matches, sentence("Regret", text)], TITLE, [subtitle])
+        text = f"What the lists cost on holdout samples is not known. {_same_lists(matches)}"
+        return figure([sentence("Regret", text)], TITLE, [subtitle])
     means = [mean for mean in document["mean_regret"] if mean["method"] == RECOMMENDED]
-    upper = grid([matches, _mean_regrets(pl.DataFrame(means), scale)])
-    generic = pl.DataFrame([row for row in rows if row["list"] == Scope.GENERIC])
-    by_size = []
-    for (size,), size_rows in generic.group_by("size", maintain_order=True):
-        by_size.append(_regrets(size_rows, int(size), scale))
-    return titled(alt.vconcat(upper, grid(by_size), spacing=34), TITLE, [subtitle])
+    panels = [_mean_regrets(pl.DataFrame(means), matches, scale)]
+    generic = [row for row in rows if row["list"] == Scope.GENERIC]
+    if generic:
+        panels.append(_regrets(pl.DataFrame(generic), scale))
+    return figure(panels, TITLE, [subtitle, without, MARKS_READ])
 
 
-def _matches(rates: pl.DataFrame) -> ChartType:
-    rows = rates.with_columns(
-        row=pl.format("{} removed, by {}", "size", "method"),
-        about=pl.format("{} of {}", "matches", "configurations"),
-    ).sort("size", "method")
-    title = "share of datasets whose own list is the generic one"
-    rows = rows.with_columns(pl.col("noise_rate").cast(pl.Float64))  # all null without samples
-    x = alt.X("rate:Q", title=title, scale=alt.Scale(domain=[0, 1]))
-    base = alt.Chart(rows).encode(y=names_axis("row", rows["row"].to_list()))
-    bars = base.mark_bar(color=BAR_INK, height=BAR_HEIGHT)
-    counts = base.mark_text(
-        align="left",
-        dx=4,
-        fontSize=9,
-        color=INK,
-    )
-    ticks = base.mark_tick(color=INK, thickness=2)
-    layers = [
-        bars.encode(x=x.axis(format="%", tickCount=5)),
-        ticks.encode(x=alt.X("noise_rate:Q")),
-        counts.encode(x=x, text="about:N"),
-    ]
-    return panel(layers, "Match rate: the same set of blocks; |: by noise alone")
+def _same_lists(matches: pl.DataFrame) -> str:
+    """Say how often the generic list is the dataset's own."""
+    parts = []
+    generic = matches.filter(list=Scope.GENERIC).sort("size", "method")
+    for row in generic.iter_rows(named=True):
+        parts.append(
+            f"{row['matches']} of {row['configurations']} with {row['size']} removed"
+            f" ({row['method']})"
+        )
+    return f"The generic list is the dataset's own: {'; '.join(parts)}."
 
 
-def _mean_regrets(means: pl.DataFrame, scale: Scale) -> ChartType:
+def _mean_regrets(means: pl.DataFrame, matches: pl.DataFrame, scale: Scale) -> ChartType:
     scope = pl.col("list")
     places = {name: place for place, name in enumerate(LISTS)}
+    same = matches.select("method", "list", "size", "matches", "noise_rate")
+    rows = means.join(same, on=["method", "list", "size"], how="left")
     star = pl.col("verdict").replace_strict({Verdict.COSTS_MORE: " *"}, default="")
-    rows = means.sort("size", scope.replace_strict(places))
-    rows = rows.with_columns(
+    number = pl.format("n = {}", "datasets")
+    with_same = pl.format("n = {}, {} the same", "datasets", "matches")
+    place = scope.replace_strict(places)
+    rows = rows.sort("size", place).with_columns(
+        pl.col("noise_rate").cast(pl.Float64),  # all null without samples
         value="regret",
         row=pl.format("{} removed: {}", "size", scope.replace_strict(LISTS)),
-        about=pl.format("n = {}{}", "datasets", star),
+        about=with_same.fill_null(number) + star,
     )
     x = drop_axis(scale, "regret:")
     y = names_axis("row", rows["row"].to_list())
-    return estimates(rows, x, y, "Mean regret over datasets, 95 % interval; * costs more", "about")
+    title = "Mean regret over n datasets, 95 % interval"
+    return estimates(rows, x, y, title, "about", tips={"noise_rate": "the same by noise alone"})
 
 
-def _regrets(rows: pl.DataFrame, size: int, scale: Scale) -> ChartType:
-    """Draw the regret of the generic list of one size on every dataset."""
-    drawn = rows.rename({"regret": "value", "regret_low": "low", "regret_high": "high"})
-    drawn = drawn.with_columns(about=pl.format("{} for {}", "combination", "own"))
-    shapes = alt.Scale(domain=list(VERDICT_SHAPES), range=list(VERDICT_SHAPES.values()))
-    shape = alt.Shape("verdict:N", title=None, scale=shapes)
-    return estimates(
-        drawn,
-        drop_axis(scale, "regret:"),
-        names_axis("dataset", drawn["dataset"].to_list()),
-        f"{counted(size, 'block')} removed: regret of the generic list (named, for the own)",
-        "about",
-        shape=shape.legend(orient="bottom", columns=4),
-    )
+def _regrets(rows: pl.DataFrame, scale: Scale) -> ChartType:
+    """Draw the regret of the generic list of every size on every dataset."""
+    sizes = rows["size"].unique().sort().to_list()
+    x = alt.X("size:O", title="blocks removed").axis(labelAngle=0, grid=False)
+    y = alt.Y("dataset:N", title=None)
+    datasets = rows["dataset"].unique(maintain_order=True).to_list()
+    y = y.scale(domain=datasets).axis(grid=False)
+    shade = gain_to_loss_colour("regret", f"regret ({UNITS[scale]})", rows["regret"])
+    titles = {"dataset": "dataset", "size": "blocks removed"}
+    title = "Regret of the generic list by dataset"
+    return regret_matrix(rows, x, y, shade, title, titles, len(sizes))

@@ -12,6 +12,7 @@ from blocksieve.figures.parts import (
     figure,
     names_axis,
     sentence,
+    stacked,
     symlog_drop_axis,
 )
 from blocksieve.units import SHORT_DROP_TITLES, Scale
@@ -21,18 +22,27 @@ TITLE = "Task types: what removing blocks costs on their datasets"
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `task_type_comparison`, in % of the baseline or pp."""
-    members = []
-    for task_type, datasets in table.select("task_type", "datasets").iter_rows():
-        members.append(f"{task_type}: {', '.join(datasets)}")
     compared = table.filter(pl.col("combinations") > 0)
     if compared.is_empty():
         text = "No combination was evaluated on every dataset, so task types cannot be compared."
-        return figure([sentence("Task types", text)], TITLE, members)
-    rows = compared.with_columns(value="mean", about=pl.format("{} samples", "samples"))
+        return figure([sentence("Task types", text)], TITLE, [])
+    rows = compared.with_columns(
+        value="mean",
+        about=pl.format("{} samples", "samples"),
+        evaluated_text=pl.format("{} evaluated", "evaluated"),
+        members=pl.col("datasets").list.join(", "),
+    ).drop("datasets")
     y = names_axis("task_type", rows["task_type"].to_list())
     shared = counted(rows["combinations"][0], "combination")
     panels = [
-        estimates(rows, drop_axis(scale, "mean"), y, f"Mean over {shared}, 95 % interval", "about"),
+        estimates(
+            rows,
+            drop_axis(scale, "mean"),
+            y,
+            f"Mean over {shared}, 95 % interval",
+            "about",
+            tips={"members": "datasets"},
+        ),
         boxes(
             rows,
             symlog_drop_axis(scale),
@@ -45,15 +55,10 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
             f"standard deviation of the {SHORT_DROP_TITLES[scale]}",
             y,
             "Stability over combinations (low: stable)",
-        ),
-        bars(
-            rows.select("task_type", "evaluated"),
-            "evaluated",
-            "combinations evaluated on any dataset of the type",
-            y,
-            "Combinations",
-            number_format=",d",
+            text="evaluated_text",
         ),
     ]
-    subtitle = [f"compared over the {shared} that every dataset has", *members]
-    return figure(panels, TITLE, subtitle)
+    subtitle = (
+        f"compared over the {shared} that every dataset has; evaluated: on any dataset of the type"
+    )
+    return stacked(panels, TITLE, [subtitle])

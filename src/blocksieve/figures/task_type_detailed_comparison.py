@@ -2,17 +2,22 @@
 
 import altair as alt
 import polars as pl
-from altair.typing import ChartType, Optional
+from altair.typing import ChartType
 
 from blocksieve.figures.parts import (
     SHOWN,
+    WIDTH,
     colour_by,
     extent,
     figure,
     for_column,
+    grid,
+    interval,
     panel,
     sentence,
     shape_by,
+    titled,
+    tooltip,
 )
 from blocksieve.units import Scale, drop_title
 
@@ -30,25 +35,20 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     types = table["task_type"].unique().sort().to_list()
     shifts = pl.col("task_type").replace_strict(_shifts(types), return_dtype=pl.Float64)
     rows = table.drop("drops", "datasets").with_columns(place=pl.col("size") + shifts)
+    rows = rows.with_columns(interval=interval())
+    means = _panel(rows, "mean", drop_title(scale, "mean"), "Mean drop, 95 % interval", "task type")
+    means.width = 2 * WIDTH
     deviation = f"standard deviation, {drop_title(scale)}"
-    stability = "Stability over combinations (low: stable)"
-    evaluated = "Combinations evaluated on any dataset of the type"
     panels = [
-        _panel(rows, "mean", drop_title(scale, "mean"), "Mean drop, 95 % interval", interval=True),
-        _panel(rows, "std", deviation, stability),
+        _panel(rows, "std", deviation, "Stability over combinations (low: stable)"),
         _panel(rows, "median", drop_title(scale, "median"), "Median drop"),
-        _panel(rows, "evaluated", "combinations", evaluated, counts=True),
     ]
     fewest, _ = extent(rows["samples"])
     subtitle = (
         f"{round(fewest):,} samples or more a task type;"
         " the same combinations for all types of a size"
     )
-    chart = figure(panels, TITLE, [subtitle])
-    shared: ChartType = chart.resolve_scale(
-        x="independent", y="independent", color="shared", shape="shared"
-    )
-    return shared
+    return titled(alt.vconcat(means, grid(panels), spacing=34), TITLE, [subtitle])
 
 
 def _shifts(types: list[str]) -> dict[str, float]:
@@ -66,10 +66,9 @@ def _panel(
     column: str,
     axis_title: str,
     title: str,
-    interval: bool = False,
-    counts: bool = False,
+    legend: str | None = None,
 ) -> ChartType:
-    """Draw a line per task type over the sizes, with the 95 % interval of `mean` if wanted."""
+    """Draw a line per task type over the sizes, with the 95 % interval if it is the mean."""
     drawn = rows.drop_nulls(column)
     if drawn.is_empty():
         return sentence(title, "Needs two combinations or more of a size.")
@@ -77,19 +76,26 @@ def _panel(
     size_scale = alt.Scale(domain=[sizes[0] - 0.5, sizes[-1] + 0.5], nice=False)
     x = alt.X("place:Q", title="blocks removed", scale=size_scale)
     x = x.axis(values=sizes, format="d", grid=False)
-    tick_step: Optional[int] = 1 if counts else alt.Undefined
     y = alt.Y(f"{column}:Q", title=axis_title, scale=alt.Scale(domain=SHOWN))
-    y = y.axis(tickMinStep=tick_step)
 
     types = rows["task_type"].unique().sort().to_list()
-    colour = colour_by("task_type", types, "task type")
-    shape = shape_by("task_type", types, "task type")
-    base = alt.Chart(drawn).encode(x=x, color=colour)
+    colour = colour_by("task_type", types, legend)
+    shape = shape_by("task_type", types, legend)
+    said = {
+        "task_type": "",
+        "size": "blocks removed",
+        column: title,
+        "combinations": "combinations",
+        "samples": "samples",
+    }
+    if column == "mean":
+        said["interval"] = "95 % interval"
+    base = alt.Chart(drawn).encode(x=x, color=colour, tooltip=tooltip(drawn, said))
     layers = [
         base.mark_line(strokeWidth=1, opacity=0.6).encode(y=y),
         base.mark_point(filled=True, size=46, opacity=1).encode(y=y, shape=shape),
     ]
-    if interval:
+    if column == "mean":
         bars = alt.Chart(drawn.drop_nulls(["low", "high"])).mark_rule(strokeWidth=1.5)
         layers.append(
             bars.encode(

@@ -12,6 +12,7 @@ GRID = "#e4e4e4"
 FULL = "#0072b2"
 BAR_INK = "#9fb8c8"
 CELL_BORDER = "#cccccc"
+SAME_CELL = "#eeeeee"
 # From gains over 0 to losses, light enough for dark numbers.
 GAIN_TO_LOSS = ["#8fc1de", "#ffffff", "#ee9a62"]
 DASHED = [4, 3]
@@ -48,6 +49,8 @@ def theme() -> alt.theme.ThemeConfig:
         "font": FONT,
         "background": "white",
         "view": {"stroke": None},
+        # Marks without a tooltip of their own show all of their numbers.
+        "mark": {"tooltip": {"content": "data"}},
         "axis": {
             **labels,
             "gridColor": GRID,
@@ -57,6 +60,12 @@ def theme() -> alt.theme.ThemeConfig:
         "legend": {
             **labels,
             "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+            # Over its panel, so that no column of the figure is kept free for it.
+            "orient": "top",
+            "offset": 6,
+            "titleOrient": "left",
+            "gradientThickness": 10,
+            "gradientLength": 140,
         },
         "title": {
             "anchor": "start",

@@ -17,9 +17,11 @@ from blocksieve.figures.parts import (
     counted,
     figure,
     figure_title,
+    interval,
     panel,
     sentence,
     shape_by,
+    tooltip,
 )
 from blocksieve.figures.theme import CATEGORIES, DASHED, INK, SUBDUED
 from blocksieve.units import UNITS, Scale, drop_title
@@ -30,6 +32,14 @@ CURVES = {
     "task_type": "one list per task type",
     "pooled": "one list per dataset (recommended choice)",
     "own": "one list per dataset, by its own drops alone",
+}
+SAID = {
+    "label": "",
+    "size": "blocks removed",
+    "combination": "blocks",
+    "drop": "mean drop",
+    "interval": "95 % interval",
+    "samples": "samples",
 }
 # Pixels.
 WIDTH = 620
@@ -161,7 +171,10 @@ def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) ->
     rows = points.with_columns(
         label=pl.col("curve").replace_strict(CURVES),
         x=pl.col("size") + pl.col("curve").replace_strict(_offsets(), return_dtype=pl.Float64),
+        interval=interval(),
+        combination=pl.col("combination").fill_null("several"),
     )
+    tip = tooltip(rows, SAID)
     legend = alt.Legend(
         title=None,
         orient="top",
@@ -176,8 +189,8 @@ def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) ->
     layers = [
         *_limit_layers(limits, scale, y),
         base.mark_line(strokeWidth=1.5, opacity=0.45).encode(x=x, y=y, color=colour),
-        _whiskers(rows, x, y.copy(), colour),
-        *_dots(rows, x, y, colour, shape),
+        _whiskers(rows, x, y.copy(), colour).encode(tooltip=tip),
+        *[dots.encode(tooltip=tip) for dots in _dots(rows, x, y, colour, shape)],
         *_rings(document["recommended"], rows, x, y),
     ]
     beyond = [name for name in document["limits"] if name not in limits]
@@ -238,17 +251,17 @@ def _limit_layers(limits: Mapping[str, float], scale: Scale, y: alt.Y) -> list[C
 
 def _whiskers(
     rows: pl.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color, opacity: float = 0.75
-) -> ChartType:
+) -> alt.Chart:
     with_interval = alt.Chart(rows.drop_nulls(["low", "high"]))
     y.shorthand = "low:Q"
     bars = with_interval.mark_rule(strokeWidth=2, opacity=opacity)
-    chart: ChartType = bars.encode(x=x, y=y, y2="high:Q", color=colour)
+    chart: alt.Chart = bars.encode(x=x, y=y, y2="high:Q", color=colour)
     return chart
 
 
 def _dots(
     rows: pl.DataFrame, x: alt.X, y: alt.Y, colour: alt.Color, shape: alt.Shape
-) -> list[ChartType]:
+) -> list[alt.Chart]:
     """Draw filled dots on the curves' fronts, and open ones behind them."""
     open_dots = alt.Chart(rows.filter(~pl.col("on_front")))
     open_dots = open_dots.mark_point(size=DOT, fill="white", opacity=1, strokeWidth=1.8)
@@ -302,7 +315,7 @@ def _parameters(deployment: Deployment, x: alt.X) -> ChartType:
         rows.append({"x": float(model["size"]), "share": share})
     y = _share_axis()
     base = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y)
-    numbers = base.mark_text(dy=-11, fontSize=10, color=INK)
+    numbers = base.mark_text(dy=13, fontSize=10, color=INK)
     layers = [
         _whole_line(y),
         base.mark_line(strokeWidth=1.5, opacity=0.45, color=INK),
@@ -335,7 +348,7 @@ def _times(deployment: Deployment, time: Time, x: alt.X) -> ChartType:
                 }
             )
     table = pl.DataFrame(rows)
-    legend = alt.Legend(title=None, orient="right", symbolSize=DOT, symbolOpacity=1, offset=10)
+    legend = alt.Legend(title=None, symbolSize=DOT, symbolOpacity=1)
     colours = alt.Scale(domain=labels, range=CATEGORIES[4:])
     colour = alt.Color("label:N", scale=colours, legend=legend)
     shape = shape_by("label", labels, None).legend(legend)
@@ -357,7 +370,7 @@ def _batch_name(at_batch: AtBatch) -> str:
 
 
 def _share_axis() -> alt.Y:
-    y = alt.Y("share:Q", title=None).scale(zero=False, nice=True, padding=8)
+    y = alt.Y("share:Q", title=None).scale(zero=False, nice=True, padding=10)
     return y.axis(tickCount=4, labelExpr="datum.label + ' %'")
 
 

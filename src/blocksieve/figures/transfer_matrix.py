@@ -11,18 +11,13 @@ from blocksieve.figures.parts import (
     figure,
     gain_to_loss_colour,
     grid,
-    panel,
     sentence,
     titled,
 )
-from blocksieve.figures.theme import CELL_BORDER, INK
+from blocksieve.figures.regrets import MARKS_READ, MAX_NUMBERED, regret_matrix
 from blocksieve.units import Scale, drop_title
-from blocksieve.verdicts import Verdict
 
 TITLE = "Transfer: the list chosen for one dataset, used on another"
-# Pixels; beyond so many datasets, cells are too small for numbers.
-CELL, SMALL_CELL, MAX_NUMBERED = 40, 18, 12
-VERDICT_MARKS = {Verdict.COSTS_MORE: "*", Verdict.CAN_SHARE: "=", Verdict.SAME: "·"}
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
@@ -35,45 +30,34 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         )
         return figure([sentence("Transfer", text)], TITLE, [])
     datasets = rows.sort("source_place")["source"].unique(maintain_order=True).to_list()
-    legend_title = ["regret in", drop_title(scale)]
-    shade = gain_to_loss_colour("regret", legend_title, rows["regret"], level=0.95)
-    panels = []
+    shade = gain_to_loss_colour("regret", f"regret: {drop_title(scale)}", rows["regret"])
+    columns = 2 if len(datasets) <= MAX_NUMBERED else 1
+    panels: list[ChartType] = []
     for (size,), size_rows in rows.group_by("size", maintain_order=True):
-        panels.append(_panel(size_rows, int(size), datasets, shade))
+        # Panels of a row have the names of datasets in common.
+        is_first = len(panels) % columns == 0
+        panels.append(_panel(size_rows, int(size), datasets, shade, is_first))
     subtitle = [
         f"regret against the dataset's own list on the same {count_range(rows['n'])} holdout"
         " samples; datasets clustered by it",
-        "* costs more (5 % false discovery rate),"
-        f" = at most {rows['limit'][0]:g} by its 95 % interval, · same list",
+        MARKS_READ + ";",
+        f"= at most {rows['limit'][0]:g} by its 95 % interval",
     ]
-    return titled(grid(panels), TITLE, subtitle)
+    matrices = grid(panels, columns).resolve_scale(color="shared")
+    return titled(matrices, TITLE, subtitle)
 
 
-def _panel(rows: pl.DataFrame, size: int, datasets: list[str], shade: alt.Color) -> ChartType:
-    with_numbers = len(datasets) <= MAX_NUMBERED
-    regret = pl.col("regret").round(1).cast(pl.String)
-    differs = pl.col("combination") != pl.col("own")
-    cells = rows.select(
-        "source",
-        "target",
-        "regret",
-        text=pl.when(differs).then(regret).otherwise(pl.lit("")),
-        mark=pl.col("verdict").replace_strict(VERDICT_MARKS, default=""),
-    )
+def _panel(
+    rows: pl.DataFrame, size: int, datasets: list[str], shade: alt.Color, with_names: bool
+) -> ChartType:
     x = alt.X("target:N", title="used on")
     x = x.scale(domain=datasets).axis(labelAngle=-40, grid=False)
-    y = alt.Y("source:N", title="chosen for")
-    y = y.scale(domain=datasets).axis(grid=False)
-    base = alt.Chart(cells).encode(x=x, y=y)
-    rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
-    layers = [rects.encode(color=shade)]
-    if with_numbers:
-        layers.append(base.mark_text(fontSize=9, color=INK, dy=4).encode(text="text:N"))
-    marks = base.mark_text(fontSize=12, color=INK, dy=-7 if with_numbers else 2)
-    layers.append(marks.encode(text="mark:N"))
-    return panel(
-        layers,
-        f"{counted(size, 'block')} removed",
-        width=alt.Step(CELL if with_numbers else SMALL_CELL),
-        height=alt.Step(CELL - 10 if with_numbers else SMALL_CELL),
+    y = alt.Y("source:N", title="chosen for" if with_names else None)
+    y = y.scale(domain=datasets).axis(
+        grid=False,
+        labels=with_names,
+        ticks=with_names,
     )
+    titles = {"source": "chosen for", "target": "used on", "n": "samples"}
+    title = f"{counted(size, 'block')} removed"
+    return regret_matrix(rows, x, y, shade, title, titles, len(datasets))

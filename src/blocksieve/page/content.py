@@ -112,7 +112,7 @@ def compose(
     lists = {answer["combination"] for answer in at_stops} - {str(NONE)}
     return {
         "run": run.run,
-        "model": _model_name(run),
+        "model": run.model_name,
         "facts": _facts(evidence, description),
         "unit": unit,
         "drop_title": SHORT_DROP_TITLES[evidence.scale],
@@ -142,13 +142,6 @@ def _further_findings(results: Mapping[str, Any], unit: str) -> list[str]:
             if find not in (within_limits, verified):
                 sentences += find(results[analysis], unit)
     return sentences
-
-
-def _model_name(run: RunSpec) -> str:
-    """Return the name of the model; for a given table that of its file, the model is not known."""
-    if run.evaluations is not None:
-        return Path(run.evaluations).name
-    return Path(run.model.path).name
 
 
 def _facts(evidence: Evidence, description: ModelDescription | None) -> list[str]:

@@ -1,11 +1,8 @@
 // The run's figures: each is drawn when it is opened first.
 
-// Marks without a tooltip of their own show all of their numbers.
-const TOOLTIPS = { mark: { tooltip: { content: "data" } } };
-
 // The description becomes the name that screen readers say.
 function embed(target, spec, description) {
-  const options = { actions: false, renderer: "svg", config: TOOLTIPS };
+  const options = { actions: false, renderer: "svg" };
   return vegaEmbed(target, { ...spec, description }, options);
 }
 
