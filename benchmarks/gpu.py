@@ -62,6 +62,7 @@ class Scale:
     model: Size
     large_model: Size
     batches: tuple[int, ...]
+    large_batches: tuple[int, ...]
     lengths: tuple[int, ...]
     search_samples: int
 
@@ -84,6 +85,7 @@ SCALES = {
         model=SIZES["real"],
         large_model=replace(SIZES["real"], width=4096, inner=11008, heads=32, blocks=32),
         batches=(16, 128),
+        large_batches=(16, 32),
         lengths=(4, 64),
         search_samples=64,
     ),
@@ -92,6 +94,7 @@ SCALES = {
         model=TINY,
         large_model=replace(TINY, blocks=6),
         batches=(5,),
+        large_batches=(5,),
         lengths=(2, 4),
         search_samples=4,
     ),
@@ -111,6 +114,11 @@ class Run:
     results: dict[str, list[Result]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     about: Result = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format whose speed is measured: processors are slow in 16 bits."""
+        return torch.float32 if self.device == "cpu" else torch.bfloat16
 
     def note(self, text: str) -> None:
         """Print a line, and keep it."""
@@ -223,17 +231,19 @@ def _name_of(dtype: torch.dtype) -> str:
 
 def llava(run: Run) -> None:
     """Compare the plain loop and the shared engine on a LLaVA of real size."""
-    loaded = build_model(run.scale.model, run.device, torch.bfloat16)
-    compare_all(run, loaded, run.scale.lengths)
+    loaded = build_model(run.scale.model, run.device, run.dtype)
+    compare_all(run, loaded, run.scale.batches, run.scale.lengths)
 
 
 def large_decoder(run: Run) -> None:
     """Compare both on a decoder of 7B parameters, with short answers."""
-    loaded = build_model(run.scale.large_model, run.device, torch.bfloat16)
-    compare_all(run, loaded, run.scale.lengths[:1])
+    loaded = build_model(run.scale.large_model, run.device, run.dtype)
+    compare_all(run, loaded, run.scale.large_batches, run.scale.lengths[:1])
 
 
-def compare_all(run: Run, loaded: LoadedModel, lengths: tuple[int, ...]) -> None:
+def compare_all(
+    run: Run, loaded: LoadedModel, batches: tuple[int, ...], lengths: tuple[int, ...]
+) -> None:
     """Compare both with every number of questions per image, length of answers and batch."""
     started = {}
     for questions in QUESTIONS:
@@ -242,7 +252,7 @@ def compare_all(run: Run, loaded: LoadedModel, lengths: tuple[int, ...]) -> None
         started[questions] = engine, engine.way
         # So that nothing that happens once is measured.
         tokens_in_way(engine, engine.way, make_batch(loaded, 5, questions), [NONE], None)
-    for num_rows, questions, length in product(run.scale.batches, QUESTIONS, lengths):
+    for num_rows, questions, length in product(batches, QUESTIONS, lengths):
         engine, best = started[questions]
         engine.context = replace(engine.context, max_new_tokens=length)
         run.try_case(
@@ -253,7 +263,7 @@ def compare_all(run: Run, loaded: LoadedModel, lengths: tuple[int, ...]) -> None
 
 def latency(run: Run) -> None:
     """Compare seconds per answer of the whole model and of one without a quarter of its blocks."""
-    loaded = build_model(run.scale.model, run.device, torch.bfloat16)
+    loaded = build_model(run.scale.model, run.device, run.dtype)
     removed = Combination.of(range(3, len(loaded.blocks.blocks), 4))
     pruned = without_blocks(loaded.model, removed, loaded.blocks.path)
     length = max(run.scale.lengths)
@@ -284,7 +294,7 @@ WAITS = ("Synchronize", "cudaMemcpyAsync", "aten::_local_scalar_dense", "aten::n
 
 def where_time_goes(run: Run) -> None:
     """Profile a search step with long answers: phases, host against device, waits."""
-    loaded = build_model(run.scale.model, run.device, torch.bfloat16)
+    loaded = build_model(run.scale.model, run.device, run.dtype)
     engine = start_on(loaded, 1, max(run.scale.lengths))
     best = engine.way
     batch = make_batch(loaded, run.scale.batches[0], 1)
@@ -381,7 +391,7 @@ def workflow(run: Run) -> None:
             folder = Path(name) / "copy"
             samples = run.scale.search_samples
             config = {
-                "model": {"path": "models/large", "dtype": "bfloat16", "device": run.device},
+                "model": {"path": "models/large", "dtype": _name_of(run.dtype)},
                 "datasets": ["demo_vqa", "demo_caption"],
                 "samples": {"search": samples, "holdout": samples},
                 "search": {"max_removed": 2, "beam_width": 2, "weak_baseline": "go_on"},
