@@ -1,19 +1,18 @@
 """How much faster the shared engine is on a search step of the demo, and what ingredients give.
 
-All ways run in this process, in turn, on one thread unless --threads says otherwise. `bound`: FLOPs
-of the plain loop over those of the distinct work, which is the speed-up that the same FLOPs per
-second would give. `share`: the speed-up over the plain loop as a share of that bound. The plain
-loop is the reference: generate on a model from which the blocks are deleted.
+All ways run in this process, in turn, on one thread unless --threads says otherwise. The columns
+are those of `timing.Measured`. The plain loop is the reference: generate on a model from which the
+blocks are deleted.
 """
 
 import argparse
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
-from common import Drafts, Tokens, demo_model, demo_samples, report, side_by_side, tokens_in_way
+from common import demo_model, demo_samples
+from timing import PLAIN_LOOP, compare, report, share_right, tokens_in_way
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine
@@ -28,20 +27,6 @@ INGREDIENTS = {
     "drafts": "drafts",
     "merged continuation": "merge_continuations",
 }
-PLAIN_LOOP = "reference (plain loop)"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way on one dataset."""
-
-    dataset: str
-    way: str
-    seconds: float
-    speed_up: float
-    bound: float
-    share: float
-    same_tokens: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,9 @@ class Step:
     rung: str
 
 
-def measure(name: str, num_samples: int, repeats: int, folder: Path) -> tuple[list[Row], Step]:
+def measure(
+    name: str, num_samples: int, repeats: int, folder: Path
+) -> tuple[list[dict[str, object]], Step]:
     """Measure all ways on one dataset."""
     loaded = demo_model()
     rows, definition = demo_samples(name, num_samples, folder)
@@ -70,38 +57,9 @@ def measure(name: str, num_samples: int, repeats: int, folder: Path) -> tuple[li
     ways = {PLAIN_LOOP: REFERENCE, "view, nothing shared": VIEW, f"shared ({best.name})": best}
     for ingredient, switch in INGREDIENTS.items():
         ways[f"shared without {ingredient}"] = replace(best, **{switch: False})
-    runs = {
-        label: partial(tokens_in_way, engine, way, batch, combinations, drafts)
-        for label, way in ways.items()
-    }
-    timings = side_by_side(runs, repeats)
-    bound = flops["plain"] / flops["bound"]
-    table = []
-    for label, timing in timings.items():
-        speed_up = timings[PLAIN_LOOP].seconds / timing.seconds
-        table.append(
-            Row(
-                dataset=name,
-                way=label,
-                seconds=timing.seconds,
-                speed_up=speed_up,
-                bound=bound,
-                share=speed_up / bound,
-                same_tokens=timing.differing_rows == 0,
-            )
-        )
+    measured, _ = compare(engine, ways, batch, combinations, drafts, repeats)
+    table = [{"dataset": name, **asdict(each)} for each in measured]
     return table, Step(flops, share_right(answers, drafts), best.name)
-
-
-def share_right(answers: Tokens, drafts: Drafts) -> float:
-    """Return the share of all combinations' answers that their drafts foretold."""
-    num_right = 0
-    num_answers = 0
-    for rows in answers.values():
-        for tokens, draft in zip(rows, drafts, strict=True):
-            num_right += tokens == draft
-            num_answers += 1
-    return num_right / num_answers
 
 
 def main() -> None:
@@ -114,12 +72,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/engine.json"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    table = []
+    table: list[dict[str, object]] = []
     steps = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.datasets:
             rows, step = measure(name, options.samples, options.repeats, Path(folder))
-            table += [asdict(row) for row in rows]
+            table += rows
             steps[name] = asdict(step)
     results = {"datasets": steps, "samples": options.samples, "threads": options.threads}
     report(results, table, options.out)

@@ -6,30 +6,29 @@ without the blocks.
 
 The blocks write little into their stream, so that candidates answer much alike, as those of a
 trained model do. Drafts are the full model's answers, wrong at a random place in 30 % of the rows;
-`right` is the share of rows for which they were right. With a GPU it runs there; --small is for a
-CPU.
+`right` is the share of rows for which they were right; the other columns are those of
+`timing.Measured`. With a GPU it runs there; --small is for a CPU. All of it runs where only torch
+and transformers are installed.
 """
 
 import argparse
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
-from common import Drafts, report, side_by_side, tokens_in_way
-from engine import PLAIN_LOOP, share_right
+from timing import PLAIN_LOOP, Drafts, compare, report, share_right, tokens_in_way
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.engines import start_engine
+from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import Inputs, find_prefix
-from blocksieve.engine.ways import PREFILL, REFERENCE
+from blocksieve.engine.ways import PREFILL, REFERENCE, Way
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
-NUM_BLOCKS = 16
 VOCABULARY = 32000
 BEGIN, IMAGE, FIRST_WORD = 1, 5, 10  # token ids
 # What a block adds to its stream is this much smaller than random weights make it.
@@ -49,6 +48,7 @@ class Size:
     tower_heads: int
     pixels: int
     patch: int = 14
+    blocks: int = 16
 
 
 SIZES = {
@@ -75,22 +75,6 @@ SIZES = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """One way with one length of answers."""
-
-    dtype: str
-    tokens: int
-    questions_an_image: int
-    right: float
-    way: str
-    seconds: float
-    speed_up: float
-    bound: float
-    share: float
-    differing_rows: float
-
-
 class NumberTokenizer:
     """A tokenizer whose text is the tokens' numbers."""
 
@@ -113,7 +97,7 @@ def build_model(size: Size, device: str, dtype: torch.dtype) -> LoadedModel:
         vocab_size=VOCABULARY,
         hidden_size=size.width,
         intermediate_size=size.inner,
-        num_hidden_layers=NUM_BLOCKS,
+        num_hidden_layers=size.blocks,
         num_attention_heads=size.heads,
         pad_token_id=0,
     )
@@ -173,48 +157,32 @@ def on_device(inputs: Inputs, loaded: LoadedModel) -> Inputs:
     return moved
 
 
-def measure(loaded: LoadedModel, length: int, questions: int, repeats: int) -> list[Row]:
-    """Measure all ways with one length of answers."""
-    batch = make_batch(loaded, 15 if questions == 5 else 16, questions)
+def start(loaded: LoadedModel, questions: int, length: int) -> Engine:
+    """Return the engine for answers of up to so many tokens, on the rung that it finds itself."""
     probe = make_batch(loaded, 2 * questions if questions > 1 else 4, questions)
-    engine = start_engine("shared", loaded, probe, length)
-    combinations = [Combination.of((block,)) for block in range(NUM_BLOCKS)]
-    best = engine.way
+    return start_engine("shared", loaded, probe, length)
+
+
+def measure(
+    engine: Engine, best: Way, num_rows: int, questions: int, repeats: int, extra: Sequence[Way]
+) -> list[dict[str, object]]:
+    """Measure the best way on the one-block candidates, beside the plain loop and extra ways."""
+    loaded = engine.loaded
+    batch = make_batch(loaded, num_rows - num_rows % questions, questions)
+    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
     full_answers = tokens_in_way(engine, REFERENCE, batch, [NONE], None)[NONE]
     drafts = corrupt_some(full_answers)
-    ways = {
-        PLAIN_LOOP: REFERENCE,
-        f"shared ({best.name})": best,
-        "shared without drafts": PREFILL,
+    ways = {PLAIN_LOOP: REFERENCE}
+    ways |= {f"shared ({way.name})": way for way in (*extra, best)}
+    measured, answers = compare(engine, ways, batch, combinations, drafts, repeats)
+    setting: dict[str, object] = {
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "tokens": engine.context.max_new_tokens,
+        "questions": questions,
+        "rows": batch.rows,
+        "right": share_right(answers, drafts),
     }
-    runs = {
-        label: partial(tokens_in_way, engine, way, batch, combinations, drafts)
-        for label, way in ways.items()
-    }
-    timings = side_by_side(runs, repeats)
-    work = engine.work
-    work.done = work.plain = work.bound = 0
-    answers = tokens_in_way(engine, best, batch, combinations, drafts)
-    bound = work.plain / work.bound
-    right = share_right(answers, drafts)
-    table = []
-    for label, timing in timings.items():
-        speed_up = timings[PLAIN_LOOP].seconds / timing.seconds
-        table.append(
-            Row(
-                dtype=str(loaded.model.dtype).removeprefix("torch."),
-                tokens=length,
-                questions_an_image=questions,
-                right=right,
-                way=label,
-                seconds=timing.seconds,
-                speed_up=speed_up,
-                bound=bound,
-                share=speed_up / bound,
-                differing_rows=timing.differing_rows,
-            )
-        )
-    return table
+    return [setting | asdict(each) for each in measured]
 
 
 def corrupt_some(answers: Drafts) -> Drafts:
@@ -243,13 +211,15 @@ def main() -> None:
     size = SIZES["small" if options.small else "real"]
     if not has_gpu:
         torch.set_num_threads(1)
-    table = []
+    table: list[dict[str, object]] = []
     for dtype in dtypes:
         loaded = build_model(size, device, dtype)
         for questions in (1, 5):
             for length in options.tokens:
-                rows = measure(loaded, length, questions, options.repeats)
-                table += [asdict(row) for row in rows]
+                engine = start(loaded, questions, length)
+                table += measure(
+                    engine, engine.way, 16, questions, options.repeats, extra=[PREFILL]
+                )
     device_name = torch.cuda.get_device_name() if has_gpu else "cpu"
     report({"device": device_name, "small": options.small}, table, options.out)
 

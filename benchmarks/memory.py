@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 import torch
-from common import demo_model, demo_samples, report
+from common import demo_model, demo_samples
+from timing import report
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from common import demo_definition, demo_model, first_samples, report
+from common import demo_definition, demo_model, first_samples
+from timing import report
 
 from blocksieve.routing import Router
 from blocksieve.routing.fitting import fit_router

@@ -4,7 +4,9 @@ How fast it was is nobody's business here.
 """
 
 import importlib
+import itertools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zoo
+from test_conformance import load
+
+from blocksieve.combination import Combination
+from blocksieve.engine.inputs import Batch
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/engine.py"
 
@@ -37,9 +44,52 @@ def test_the_engine_benchmark_compares_all_ways(tmp_path: Path) -> None:
     assert {way.removeprefix("shared without ") for way in ways[3:]} == {
         "encoder memo", "replay of blocks", "common prefixes", "drafts", "merged continuation",
     }  # fmt: skip
-    assert all(row["same_tokens"] and row["bound"] > 1 for row in found["rows"])
+    for row in found["rows"]:
+        assert row["differing_rows"] == 0
+        assert row["flop_bound"] > 1
+        assert 0 < row["flop_share"] <= 1
+        assert 0 < row["time_share"] < 1 < row["time_bound"]
     flops = found["datasets"]["demo_vqa"]["flops"]
     assert flops["bound"] <= flops["done"] < flops["plain"]
+
+
+def test_the_bound_of_time_is_the_distinct_work_at_the_speed_of_a_full_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARK.parent))
+    timing = importlib.import_module("timing")
+    model = zoo.make_model("llava")
+    batch = Batch(zoo.make_inputs("llava", model))
+    ticks = itertools.count()
+    monkeypatch.setattr(timing, "clock", lambda: float(next(ticks)))  # a second for every module
+    loaded = load(model)
+    costs = timing.seconds_of_parts(loaded, batch)
+    assert costs.blocks == dict.fromkeys(range(zoo.BLOCKS), 1 / batch.prompt_tokens)
+    assert (costs.encoding, costs.head) == (2 / batch.rows, 1 / batch.rows)  # tower, projector
+    # Two combinations: the first block runs once, the others twice, for the prompts alone.
+    answers = {Combination.of((block,)): [[7]] * batch.rows for block in (1, 2)}
+    blocks_run = 1 + (zoo.BLOCKS - 2) + (zoo.BLOCKS - 2)
+    seconds = timing.seconds_of_distinct_work(loaded, batch, answers)
+    assert seconds == pytest.approx(blocks_run + costs.encoding * batch.rows + 2)
+
+
+def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path)}
+    command = [str(BENCHMARK.parent / "gpu.sh"), "--small"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "gpu_results.json").read_text())
+    notes = results.pop("notes")
+    for part in ("conformance", "llava", "profile", "large decoder", "latency", "workflow"):
+        assert part in results, notes
+        assert any(note.startswith(f"{part}: took ") for note in notes), notes
+    assert not any("Error" in note or "left out" in note for note in notes), notes
+    assert {row["dtype"] for row in results["conformance"]} == {"float32", "bfloat16"}
+    assert all(row["rows_differing"] == 0 for row in results["conformance"])
+    for row in results["llava"] + results["large decoder"]:
+        assert row["differing_rows"] == 0
+        assert row["flop_share"] <= 1
+    assert {row["questions"] for row in results["llava"]} == {1, 5}
 
 
 def test_pooled_lists_are_near_the_better_of_own_and_generic_in_either_world(

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import polars as pl
 import torch
 from torch import nn
 from transformers import BatchFeature
@@ -17,6 +16,9 @@ from blocksieve.errors import ModelError
 from blocksieve.models.chat import has_special_tokens, render, takes_text_alone
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.processor import Processor
+
+if TYPE_CHECKING:  # the engine runs where only torch and transformers are installed
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def make_batch(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> B
     return Batch(inputs, prefix)
 
 
-def sample_rows(samples: pl.DataFrame) -> list[SampleRow]:
+def sample_rows(samples: "pl.DataFrame") -> list[SampleRow]:
     """Return the rows of a dataset's table."""
     return cast(list[SampleRow], samples.to_dicts())
 
