@@ -99,6 +99,9 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         "03:28:52 INFO 192 of 1632 pairs, 28.3/s, 510 s remaining\n",
         "logs/evaluate/demo_caption/single.0.log": "03:28:51 INFO loaded\n",
         "logs/evaluate/demo_okvqa/single.0.log": "03:28:51 ERROR cannot be\n",
+        "times/demo_vqa/single.0.json": '{"start_seconds": 10, "answer_seconds": 30, "pairs": 9}',
+        # All from the cache.
+        "times/demo_vqa/remove3.0.json": '{"start_seconds": 0, "answer_seconds": 0, "pairs": 0}',
         "config.yaml": yaml.safe_dump(run_spec.content()),
     }.items():
         path = results / name
@@ -114,6 +117,9 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         "finalists: 0 of 8 jobs done",
         "  running: demo_caption/single.0: starting",
         "  running: demo_vqa/remove2.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
+        # 39 jobs, two at once.
+        "evaluations: about 13 min left, at 40 s per job so far, 2 at once;"
+        " later steps may take longer",
         "report: not yet",
     ]
 

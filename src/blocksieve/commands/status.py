@@ -1,7 +1,9 @@
 """`blocksieve status RUN`: how far a run is, by its files and the logs of its jobs."""
 
 import argparse
+import json
 import re
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +54,37 @@ def describe(results: Path) -> Iterator[str]:
     if not config.is_file():
         raise ConfigError(f"{config} is missing: there is no run of this name, or it has not begun")
     run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
+    jobs_left = 0
     if run_spec.evaluations is None:
         steps = [SINGLE, *map(step_of_size, range(2, run_spec.search.max_removed + 1)), FINALISTS]
         num_jobs = len(run_spec.datasets) * run_spec.search.jobs_per_step
         for step in steps:
             num_done = len(list(results.glob(f"shards/*/{step}.*.parquet")))
+            jobs_left += num_jobs - num_done
             yield f"{step}: {num_done} of {num_jobs} jobs done"
-    for job in running_jobs(results):
+    running = list(running_jobs(results))
+    for job in running:
         yield f"  running: {job}"
+    yield from _time_left(results, jobs_left, len(running))
     report = results / "report/comprehensive_report.md"
     yield f"report: {report}" if report.is_file() else "report: not yet"
+
+
+def _time_left(results: Path, jobs_left: int, num_running: int) -> Iterator[str]:
+    """Yield how long the evaluations will still take, where jobs run and others have computed."""
+    seconds = []
+    for path in results.glob("times/*/*.json"):
+        times = json.loads(path.read_text(encoding="utf-8"))
+        # A job whose pairs all came from the cache says nothing about the others.
+        if times["pairs"]:
+            seconds.append(times["start_seconds"] + times["answer_seconds"])
+    if seconds and num_running:
+        mean = statistics.fmean(seconds)
+        left = duration(round(jobs_left * mean / num_running))
+        yield (
+            f"evaluations: about {left} left, at {mean:.0f} s per job so far,"
+            f" {num_running} at once; later steps may take longer"
+        )
 
 
 def running_jobs(results: Path) -> Iterator[RunningJob]:
