@@ -18,6 +18,7 @@ import yaml
 from PIL import Image
 from planted import planted_definition, planted_run
 
+from blocksieve.combination import Combination
 from blocksieve.datasets.table import SCHEMA as SAMPLE_SCHEMA
 from blocksieve.evidence import Evidence
 from blocksieve.page.content import Content, PageFiles, compose
@@ -43,6 +44,12 @@ COSTS = {
     "photos": [0.5, 0, 0, 0.2, 0.05, 0.1],
     "scenes": [0.5, 0, 0, 0.2, 0.05, 0.1],
 }
+BEAMS = {
+    "generic": {
+        1: [Combination.parse(name) for name in ("1", "2")],
+        2: [Combination.parse(name) for name in ("1-2", "1-4")],
+    }
+}
 TASK_TYPES = {"documents": "Document QA", "photos": "VQA", "scenes": "VQA"}
 
 
@@ -61,7 +68,7 @@ def planted_spec(task_types: Mapping[str, str], evaluations: str | None = None) 
 
 def analyses_of(evidence: Evidence) -> dict[str, Any]:
     """Return what the analyses give that a page is made from."""
-    names = {*DRAWN, "pruning_recommendations", *(name for name, _ in FINDINGS)}
+    names = {*DRAWN, "pruning_recommendations", "search_tree", *(name for name, _ in FINDINGS)}
     modules = {name: importlib.import_module(f"blocksieve.analysis.{name}") for name in names}
     return {name: module.analyse(evidence) for name, module in modules.items()}
 
@@ -104,7 +111,7 @@ class PlantedPage:
 def planted_page(folder: Path) -> PlantedPage:
     """Return a run of three datasets with samples, whose blocks cost COSTS."""
     evidence = planted_run(folder, COSTS, TASK_TYPES, n=400)
-    evidence = replace(evidence, choices=choose(evidence), num_blocks=6)
+    evidence = replace(evidence, choices=choose(evidence), num_blocks=6, beams=BEAMS)
     samples, shards, times = [], [], []
     for dataset in sorted(COSTS):
         shards.append(_with_answers(folder, dataset))

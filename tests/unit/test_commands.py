@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
@@ -92,9 +93,12 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         main(["status", "demo"])
     results = elsewhere / "results/demo"
     run_spec = read_run([], ROOT)
-    written = {f"shards/{dataset}/baseline.0.parquet": "" for dataset in run_spec.datasets}
+    for dataset in run_spec.datasets:
+        shard = results / f"shards/{dataset}/baseline.0.parquet"
+        shard.parent.mkdir(parents=True)
+        pl.DataFrame({"sample_id": ["a"] * 96}).write_parquet(shard)
     for name, lines in {
-        **written,
+        "model.json": '{"num_blocks": 16}',
         "logs/evaluate/baseline.0.log": "03:28:56 INFO 9 of 9 pairs, 1.0/s, 0 s remaining",
         "shards/demo_vqa/single.0.parquet": "",  # the first dataset of a job that goes on
         "logs/evaluate/single.0.log": "03:28:51 INFO loaded\n"
@@ -117,6 +121,7 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         "finalists: 0 of 1 jobs done",
         "  running: single.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
         "  running: single.1: starting",
+        "evaluations: about 2 h 33 min left, 960 of about 261,888 pairs done, 28.3 per second",
         "report: not yet",
     ]
 

@@ -210,6 +210,23 @@ def test_the_ranking_sorts_filters_and_folds(page, planted):
     )
 
 
+def test_the_search_unfolds_by_keyboard(page, planted):
+    tree = planted.results["search_tree"]
+    (drop,) = tree.filter(combination="1-2")["drop"]
+    summary = page.find_element("css selector", "#search summary")
+    kept = len(tree.filter("kept"))
+    assert text(page, "#search summary") == f"For all datasets {kept} of {len(tree)} lists kept"
+    # The way to the best list stands open, once the beam is.
+    assert not page.find_element("css selector", "#search .tree li").is_displayed()
+    summary.send_keys("\ue007")  # Enter
+    best = "#search .tree details[open] .leaf"
+    assert text(page, best).startswith(f"1-2 {number(drop)} % [")
+    assert text(page, best).endswith("; extends 2, too")
+    summary = page.find_element("css selector", "#search .tree summary")
+    summary.send_keys("\ue007")
+    assert not page.find_element("css selector", "#search .leaf").is_displayed()
+
+
 def test_samples_are_filtered_and_show_pictures(page):
     choose(page, "#samples-dataset", "photos")
     choose(page, "#samples-change", "mended")
@@ -261,7 +278,7 @@ def test_figures_open_with_tooltips(page):
     webdriver = pytest.importorskip("selenium.webdriver")
     webdriver.ActionChains(page).move_to_element(cell).perform()
     wait_for(page, "document.querySelector('#vg-tooltip-element.visible')")
-    assert "low" in text(page, "#vg-tooltip-element")
+    assert "95 % interval" in text(page, "#vg-tooltip-element")
 
 
 def test_the_run_log_counts_the_cache(page):
@@ -273,7 +290,8 @@ def test_every_control_has_a_name_and_can_be_reached(page):
     nameless = page.execute_script(
         """
         const controls = document.querySelectorAll("button, a, input, select, summary, img");
-        const hasName = (e) => e.innerText || e.ariaLabel || e.alt || (e.labels && e.labels.length);
+        const isLabelled = (e) => e.labels && e.labels.length;
+        const hasName = (e) => e.textContent.trim() || e.ariaLabel || e.alt || isLabelled(e);
         return [...controls].filter((e) => !hasName(e)).map((e) => e.outerHTML);
         """
     )

@@ -2,7 +2,7 @@
 
 Without a config the demo runs. Arguments are, for example, -n (what would run), a target such as
 `figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule, anything else every job;
-`blocksieve status RUN` shows what the jobs are doing.
+`blocksieve status RUN` shows what the jobs are doing, and about how long the rest will take.
 """
 
 import importlib.util
@@ -44,6 +44,8 @@ def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
         command += ["--cores", "all"]
     if sys.stderr.isatty() and "--logger" not in arguments:
         command += ["--logger", "rich"]
+        # The bars show what is done, not how long the rest will take.
+        print("time left: blocksieve status RUN, in another terminal", file=sys.stderr)
     if configs:
         # Last, since it takes all that follows for configs.
         command += ["--configfile", *map(str, configs)]

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from blocksieve import shards
 from blocksieve.errors import ConfigError
+from blocksieve.model_description import read_description
 from blocksieve.search.steps import all_steps
+from blocksieve.smoke import pairs_by_dataset
 from blocksieve.specs import RunSpec
 
 PROGRESS = re.compile(r".* INFO (\d+) of (\d+) pairs, ([\d.]+)/s, (\d+) s remaining")
@@ -54,14 +57,39 @@ def describe(results: Path) -> Iterator[str]:
     run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
     if run_spec.evaluations is None:
         num_jobs = run_spec.search.jobs_per_step
+        pairs_done = 0
         for step in all_steps(run_spec.search):
             jobs = [f"{step}.{part}" for part in range(num_jobs)]
             done = [job for job in jobs if _last_written(results, run_spec, job) is not None]
+            pairs_done += sum(_num_pairs(results, job) for job in done)
             yield f"{step}: {len(done)} of {num_jobs} jobs done"
-        for running in running_jobs(results, run_spec):
-            yield f"  running: {running}"
+        running = list(running_jobs(results, run_spec))
+        for running_job in running:
+            yield f"  running: {running_job}"
+        yield from _time_left(results, run_spec, running, pairs_done)
     report = results / "report/comprehensive_report.md"
     yield f"report: {report}" if report.is_file() else "report: not yet"
+
+
+def _time_left(
+    results: Path, run_spec: RunSpec, running: Sequence[RunningJob], pairs_done: int
+) -> Iterator[str]:
+    """Yield how long all evaluations will still take, if jobs say how fast they are.
+
+    Nothing where a dataset's number of samples is `all`. `pairs_done`: by jobs that are over.
+    """
+    rate = sum(job.rate or 0.0 for job in running)
+    counts = [run_spec.samples.counts(dataset).values() for dataset in run_spec.datasets]
+    if not rate or any("all" in numbers for numbers in counts):
+        return
+    num_blocks = read_description(results / "model.json")["num_blocks"]
+    num_pairs = sum(pairs_by_dataset(run_spec, num_blocks).values())
+    done = pairs_done + sum(job.pairs for job in running)
+    left = max(0, num_pairs - done)
+    yield (
+        f"evaluations: about {duration(round(left / rate))} left,"
+        f" {done:,} of about {num_pairs:,} pairs done, {rate:.1f} per second"
+    )
 
 
 def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
@@ -80,6 +108,10 @@ def _last_written(results: Path, run_spec: RunSpec, job: str) -> float | None:
     if not all(shard.exists() for shard in shards):
         return None
     return max(shard.stat().st_mtime for shard in shards)
+
+
+def _num_pairs(results: Path, job: str) -> int:
+    return sum(map(shards.num_pairs, results.glob(f"shards/*/{job}.parquet")))
 
 
 def _job(name: str, text: str) -> RunningJob:

@@ -67,8 +67,13 @@ def _scatter(rows: pl.DataFrame, scale: Scale) -> ChartType:
         "interval": "95 % interval",
         "coverage": "datasets",
     }
-    layers = [dots.encode(x=x, y=y, shape=shape, tooltip=tooltip(points, said))]
-    return panel(layers, "Variation against the mean drop", height=SCATTER_HEIGHT)
+    dots = dots.encode(
+        x=x,
+        y=y,
+        shape=shape,
+        tooltip=tooltip(points, said),
+    )
+    return panel([dots], "Variation against the mean drop", height=SCATTER_HEIGHT)
 
 
 def _most_consistent(rows: pl.DataFrame) -> ChartType:

@@ -127,9 +127,9 @@ def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
     y = y.scale(domain=types)
     legend_title = f"difference of {drop_title(scale)}"
     shade = alt.Color("difference:Q", title=legend_title, scale=LIGHT_GREYS)
-    base = alt.Chart(cells).encode(x=x, y=y)
+    base = alt.Chart(cells).encode(x=x, y=y, tooltip=tooltip(cells, said))
     layers = [
-        base.mark_rect(stroke="white").encode(color=shade, tooltip=tooltip(cells, said)),
+        base.mark_rect(stroke="white").encode(color=shade),
         base.mark_text(fontSize=9, color=INK).encode(text="text:N"),
     ]
     title = "Mean absolute difference by pair of task types; n pairs of datasets"
@@ -174,7 +174,7 @@ def _matrix(pairs: pl.DataFrame) -> ChartType:
     y = y.scale(domain=datasets)
     shades = alt.Scale(domain=[-1, 0, 1], range=CORRELATION_SHADES, interpolate="rgb")
     shade = alt.Color("value:Q", title="correlation", scale=shades)
-    base = alt.Chart(cells.sort("dataset_a", "dataset_b")).encode(x=x, y=y)
+    base = alt.Chart(cells.sort("dataset_a", "dataset_b"))
     said = {
         "dataset_a": "",
         "dataset_b": "",
@@ -184,6 +184,7 @@ def _matrix(pairs: pl.DataFrame) -> ChartType:
         "blocks": "blocks",
         "dominant": "dominated",
     }
+    base = base.encode(x=x, y=y, tooltip=tooltip(cells, said))
     rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
     numbers = base.mark_text(fontSize=10, dy=-4)
     grey_unless_shown = alt.condition("datum.shown", alt.value(INK), alt.value(SUBDUED))
@@ -191,7 +192,6 @@ def _matrix(pairs: pl.DataFrame) -> ChartType:
         rects.encode(
             color=shade,
             fillOpacity=alt.condition("datum.shown", alt.value(1), alt.value(0)),
-            tooltip=tooltip(cells, said),
         ),
         numbers.encode(text=alt.Text("value:Q", format=".2f"), color=grey_unless_shown),
         base.mark_text(fontSize=7.5, dy=8, color=SUBDUED).encode(text="dominant:N"),

@@ -100,7 +100,13 @@ def _scatter(rows: pl.DataFrame, scale: Scale, ends: tuple[float, float], title:
     )
     dots = alt.Chart(points.select(*said, "size"))
     dots = dots.mark_point(size=34, color=FULL, opacity=0.8)
-    layers = [line, whiskers, dots.encode(x=x, y=y, shape=size, tooltip=tip)]
+    dots = dots.encode(
+        x=x,
+        y=y,
+        shape=size,
+        tooltip=tip,
+    )
+    layers = [line, whiskers, dots]
     heading = f"{title} (n = {len(rows)}; dashed: equal)"
     return panel(layers, heading, SIDE, SIDE)
 

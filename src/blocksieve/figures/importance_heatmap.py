@@ -54,7 +54,6 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
     y = alt.Y("dataset:N", title=None)
     y = y.scale(domain=datasets).axis(grid=False)
-    base = alt.Chart(rows).encode(x=x, y=y)
 
     shade = gain_to_loss_colour("drop", drop_title(scale), table["drop"])
     said = {
@@ -65,13 +64,14 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
         "n": "samples",
         "q": "false discovery rate",
     }
+    # Numbers lie over their cells, and say the same.
+    base = alt.Chart(rows).encode(x=x, y=y, tooltip=tooltip(rows, said))
     with_numbers = len(blocks) <= MAX_NUMBERED
     rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
     layers = [
         rects.encode(
             color=shade,
             fillOpacity=faint_unless("significant"),
-            tooltip=tooltip(rows, said),
         )
     ]
     if with_numbers:

@@ -175,11 +175,12 @@ def tooltip(rows: pl.DataFrame, titles: Mapping[str, str]) -> list[alt.Tooltip]:
     for column, title in titles.items():
         kind = rows.schema[column]
         if kind.is_float():
-            tips.append(alt.Tooltip(f"{column}:Q", title=title, format=",.2f"))
+            tip = alt.Tooltip(f"{column}:Q", format=",.2f")
         elif kind.is_integer():
-            tips.append(alt.Tooltip(f"{column}:Q", title=title, format=",d"))
+            tip = alt.Tooltip(f"{column}:Q", format=",d")
         else:
-            tips.append(alt.Tooltip(f"{column}:N", title=title))
+            tip = alt.Tooltip(f"{column}:N")
+        tips.append(tip.title(title))
     return tips
 
 
@@ -195,7 +196,10 @@ def shape_by(column: str, names: Sequence[str], title: str | None) -> alt.Shape:
         shape_number = (number + rounds) % len(SHAPES)
         shapes.append(SHAPES[shape_number])
     shape = alt.Shape(f"{column}:N")
-    shape = shape.scale(domain=list(names), range=shapes)
+    shape = shape.scale(
+        domain=list(names),
+        range=shapes,
+    )
     if title is None:
         return shape.legend(None)
     return shape.legend(title=title, columns=LEGEND_COLUMNS)

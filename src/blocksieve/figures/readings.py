@@ -4,7 +4,7 @@ READINGS = {
     "trade_off": "What more removed blocks cost on samples that chose nothing, and what they save:"
     " a list serves where its whole interval lies under your limit.",
     "rankings_by_num_removed": "The lists of every size that cost least: the lower, the better;"
-    " those marked = are not shown to be worse than the first.",
+    " circles are not shown to be worse than the first.",
     "held_out": "Points above the dashed line cost more on samples that did not choose them than"
     " on those that did: the search's own numbers are too good by so much.",
     "task_specific_vs_generic": "How much more one list for all costs than every dataset's own:"
@@ -22,7 +22,7 @@ READINGS = {
     "combination_vs_individual": "Lists below the line cost less than their blocks would one by"
     " one, those above cost more; grey ones are not shown to differ.",
     "consistency_analysis": "How differently the datasets respond to a list that costs something:"
-    " the further right, the more it depends on the task.",
+    " the larger the variation, the more it depends on the task.",
     "dataset_responses": "What each dataset loses on average over the same lists: those at the"
     " right suffer most.",
     "dataset_pairwise_comparison": "Whether two datasets need the same blocks: a correlation near"
@@ -37,7 +37,7 @@ READINGS = {
     " without much loss crowd around 0.",
     "importance_heatmap": "What removing a block alone costs on every dataset: * marks a loss"
     " shown beyond chance.",
-    "search_tree": "What every step of the search kept, and from which list it came: flat lines"
-    " mean that more blocks went without more loss.",
+    "search_tree": "What every step of the search kept, and from which list it came: where numbers"
+    " stay the same from left to right, more blocks went without more loss.",
 }
 """One sentence per figure on what to look for."""

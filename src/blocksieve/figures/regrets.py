@@ -55,11 +55,11 @@ def regret_matrix(
     }
     tip = tooltip(cells, said)
     with_numbers = num_columns <= MAX_NUMBERED
-    base = alt.Chart(cells).encode(x=x, y=y)
+    base = alt.Chart(cells).encode(x=x, y=y, tooltip=tip)
     same = alt.Chart(cells.filter(is_same)).encode(x=x, y=y)
     layers = [
         base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5).encode(
-            color=shade, fillOpacity=faint_unless("shown"), tooltip=tip
+            color=shade, fillOpacity=faint_unless("shown")
         ),
         same.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5, fill=SAME_CELL).encode(tooltip=tip),
     ]

@@ -214,9 +214,9 @@ def _confusion(detection: Detection, prompts: Prompts) -> ChartType:
     number_colour = alt.condition("datum.share > 50", alt.value("white"), alt.value(INK))
     shares = rows.with_columns(share=PERCENT * share)
     said = {"task_type": "true", "detected": "detected", "prompts": "prompts", "share": "%"}
-    base = alt.Chart(shares).encode(x=x, y=y)
+    base = alt.Chart(shares).encode(x=x, y=y, tooltip=tooltip(shares, said))
     layers = [
-        base.mark_rect().encode(color=shade, tooltip=tooltip(shares, said)),
+        base.mark_rect().encode(color=shade),
         base.mark_text(fontSize=9).encode(text="prompts:Q", color=number_colour),
     ]
     num_prompts = counted(detection[prompts]["prompts"], "prompt")

@@ -51,6 +51,7 @@ def theme() -> alt.theme.ThemeConfig:
         "view": {"stroke": None},
         # Marks without a tooltip of their own show all of their numbers.
         "mark": {"tooltip": {"content": "data"}},
+        "text": {"tooltip": None},
         "axis": {
             **labels,
             "gridColor": GRID,

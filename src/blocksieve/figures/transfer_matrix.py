@@ -58,6 +58,10 @@ def _panel(
         labels=with_names,
         ticks=with_names,
     )
-    titles = {"source": "chosen for", "target": "used on", "n": "samples"}
+    titles = {
+        "source": "chosen for",
+        "target": "used on",
+        "n": "samples",
+    }
     title = f"{counted(size, 'block')} removed"
     return regret_matrix(rows, x, y, shade, title, titles, len(datasets))

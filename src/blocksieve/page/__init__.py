@@ -17,6 +17,7 @@ SCRIPTS = (
     "trade_off.js",
     "strip.js",
     "ranking.js",
+    "search.js",
     "samples.js",
     "weights.js",
     "figures.js",

@@ -14,6 +14,7 @@ from blocksieve.page.gain import Deployment, Fact, gains
 from blocksieve.page.measurements import Measurements, measurements
 from blocksieve.page.run_log import JobRow, run_log
 from blocksieve.page.samples import SampleFiles, Samples, shown_samples
+from blocksieve.page.search import Search, searches
 from blocksieve.page.trade_off import CurvePoint, curve_points, draw
 from blocksieve.report.findings import FINDINGS, verified, within_limits
 from blocksieve.report.pruning_recommendations import supports_findings, what_samples_can_tell
@@ -81,6 +82,7 @@ class Content(TypedDict):
     curve: list[CurvePoint]
     chart: Mapping[str, Any]
     measurements: Measurements
+    searches: list[Search]
     samples: Samples | None
     figures: list[PageFigure]
     jobs: list[JobRow]
@@ -127,6 +129,7 @@ def compose(
         "curve": curve,
         "chart": draw(curve, evidence.scale).to_dict(),
         "measurements": measured,
+        "searches": searches(results["search_tree"]),
         "samples": samples,
         "figures": figures,
         "jobs": run_log(files.times, files.shards),

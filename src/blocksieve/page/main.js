@@ -4,6 +4,7 @@ setUpAnswer();
 setUpTradeOff();
 setUpStrip();
 setUpRanking();
+setUpSearch();
 setUpSamples();
 setUpWeights();
 setUpFigures();

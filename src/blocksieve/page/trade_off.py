@@ -12,11 +12,11 @@ from blocksieve.figures.parts import ZERO_LINE
 from blocksieve.figures.theme import CATEGORIES, FULL, INK, SUBDUED
 from blocksieve.units import Scale, drop_title
 
-ON_HOLDOUT = "one list, on holdout samples, which chose nothing"
-ON_SEARCH = "one list, on search samples, which chose it (too good)"
+ON_HOLDOUT = "one list, holdout samples (chose nothing)"
+ON_SEARCH = "one list, search samples (too good)"
 MORE_LISTS = {
-    "task_type": "one list per task type, on holdout samples",
-    "pooled": "one list per dataset, on holdout samples",
+    "task_type": "a list per task type, holdout samples",
+    "pooled": "a list per dataset, holdout samples",
 }
 # A colour and a dash for each curve, in this order.
 MARKS = {
@@ -144,6 +144,8 @@ def _curve_marks(drawn: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
         direction="vertical",
         symbolType="stroke",
         symbolSize=500,
+        # Room for the name of the limit.
+        offset=20,
     )
     colour = alt.Color("curve:N").scale(domain=curves, range=colours)
     dash = alt.StrokeDash("curve:N").scale(domain=curves, range=dashes)

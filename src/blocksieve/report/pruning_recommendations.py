@@ -169,22 +169,34 @@ def _path(path: list[Record], unit: str) -> Section:
 
 
 def _known_task(rows: list[Record], unit: str) -> Section:
-    columns = [
-        text("removed", "size"),
-        text("task type", "name"),
-        text("list", "combination"),
-        *_drop_columns(unit),
-        *_given_up_columns(unit),
-    ]
-    return table_section(
+    return _lists(
+        [text("removed", "size"), text("task type", "name"), text("list", "combination")],
+        rows,
+        unit,
         title="Recommendations where the task is known: the list of its task type",
-        notes=[
-            "Given up: against every dataset's own list, on holdout samples; shown at a 5 % false"
-            " discovery rate."
-        ],
-        columns=columns,
+        note="Given up: against every dataset's own list, on holdout samples; shown at a 5 % false"
+        " discovery rate.",
+    )
+
+
+def _unknown_task(rows: list[Record], unit: str) -> Section:
+    return _lists(
+        [text("removed", "size"), text("list", "combination")],
+        rows,
+        unit,
+        title="Recommendations where the task is unknown: the generic list",
+        note="Over all datasets; given up: against every dataset's own list, on holdout samples.",
+    )
+
+
+def _lists(names: list[Column], rows: list[Record], unit: str, *, title: str, note: str) -> Section:
+    """Return what lists cost, and what is given up by them, behind the columns that name them."""
+    return table_section(
+        title=title,
+        notes=[note],
+        columns=[*names, *_drop_columns(unit), *_given_up_columns(unit)],
         records=[_with_given_up(row) for row in rows],
-        text_columns=3,
+        text_columns=len(names),
     )
 
 
@@ -211,24 +223,6 @@ def _cost_of_generic(rows: list[Record], unit: str) -> Section:
         columns=columns,
         records=records,
         text_columns=4,
-    )
-
-
-def _unknown_task(rows: list[Record], unit: str) -> Section:
-    columns = [
-        text("removed", "size"),
-        text("list", "combination"),
-        *_drop_columns(unit),
-        *_given_up_columns(unit),
-    ]
-    return table_section(
-        title="Recommendations where the task is unknown: the generic list",
-        notes=[
-            "Over all datasets; given up: against every dataset's own list, on holdout samples."
-        ],
-        columns=columns,
-        records=[_with_given_up(row) for row in rows],
-        text_columns=2,
     )
 
 
