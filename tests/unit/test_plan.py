@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocksieve.combination import NONE, Combination, block_sites
@@ -15,9 +15,10 @@ from blocksieve.search.plan import (
     Plan,
     Proposer,
     all_combinations,
+    extended_to,
     propose,
     propose_all,
-    propose_children,
+    propose_candidates,
     read_plan,
     write_plan,
 )
@@ -35,7 +36,7 @@ def names(combinations: list[Combination]) -> list[str]:
 def test_a_step_holds_the_children_of_both_beams_once(
     own: list[Combination], generic: list[Combination]
 ) -> None:
-    plan = propose_children(own, generic, SITES, 3)
+    plan = propose_candidates("remove3", extended_to(3, own, SITES), extended_to(3, generic, SITES))
     combinations = plan.part(0, 1)
     assert combinations == sorted(set(combinations))
     for proposer, beam in ((Proposer.OWN, own), (Proposer.GENERIC, generic)):
@@ -79,6 +80,18 @@ def test_a_step_extends_the_beams_of_its_files(tmp_path: Path) -> None:
     assert names(plan.proposals(Proposer.GENERIC)) == ["0-2", "1-2", "2-3"]
 
 
+def test_a_later_round_asks_for_the_survivors_of_both_scopes(tmp_path: Path) -> None:
+    for name, kept in (("own", ["1-3", "0-1"]), ("generic", ["0-1", "2-3"])):
+        beam = [{"combination": each} for each in kept]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"candidates": 9, "beam": beam}))
+    own, generic = [tmp_path / "own.json"], [tmp_path / "generic.json"]
+    plan = propose("remove2-race2", block_sites(4), own, generic, [], num_samples=5)
+    assert (plan.step, plan.num_samples, plan.roles) == ("remove2-race2", 5, ("search",))
+    assert names(plan.part(0, 1)) == ["0-1", "1-3", "2-3"]
+    assert names(plan.proposals(Proposer.OWN)) == ["0-1", "1-3"]
+    assert names(plan.proposals(Proposer.GENERIC)) == ["0-1", "2-3"]
+
+
 def test_finalists_ask_for_both_roles_and_the_baseline(tmp_path: Path) -> None:
     path = tmp_path / "finalists.json"
     path.write_text(json.dumps({"combinations": ["1", "0-2"]}))
@@ -93,6 +106,7 @@ def test_a_plan_can_be_read_again(tmp_path: Path) -> None:
     assert read_plan(tmp_path / "plan.json") == plan
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12))
 def test_a_prefix_is_what_a_smaller_draw_holds(count: int) -> None:
     splits = ["train", "validation"]
@@ -105,7 +119,12 @@ def test_a_prefix_is_what_a_smaller_draw_holds(count: int) -> None:
         rows = draw_samples(samples, {"search": search, "holdout": 0}, splits, seed=0)
         return pl.DataFrame(
             [
-                {"role": role, "split": sample.split, "sample_id": sample.sample_id}
+                {
+                    "role": role,
+                    "split": sample.split,
+                    "cluster": sample.cluster,
+                    "sample_id": sample.sample_id,
+                }
                 for role, sample in rows
             ]
         )
