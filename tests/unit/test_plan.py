@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocksieve.combination import NONE, Combination, block_sites
@@ -107,6 +107,7 @@ def test_a_plan_can_be_read_again(tmp_path: Path) -> None:
     assert read_plan(tmp_path / "plan.json") == plan
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12))
 def test_a_prefix_is_what_a_smaller_draw_holds(count: int) -> None:
     splits = ["train", "validation"]
