@@ -385,3 +385,20 @@ def test_device_and_dtype_are_auto_for_every_model_but_the_demos() -> None:
     chosen = {"path": "x/y", "device": "cpu", "dtype": "bfloat16"}
     model = resolve(with_defaults({"model": chosen}, ROOT), ROOT).model
     assert (model.device, model.dtype) == ("cpu", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    # YAML reads off as false; Snakemake's command line leaves text.
+    [(False, "off"), ("off", "off"), ("0.01", 0.01), (0.001, 0.001), ("halving", "halving")],
+)
+def test_racing_is_read_from_yaml_and_from_the_command_line(given: Any, expected: Any) -> None:
+    run_spec = resolve(changed("search.racing", given), ROOT)
+    assert run_spec.search.racing == expected
+    assert type(run_spec.search.racing) is type(expected)
+
+
+@pytest.mark.parametrize("wrong", [0.05, "often"])
+def test_racing_knows_no_other_rule(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match=r"search.racing: .* off, 0.001, 0.01, halving"):
+        resolve(changed("search.racing", wrong), ROOT)
