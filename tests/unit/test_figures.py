@@ -2,11 +2,14 @@
 
 import importlib
 import json
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import numpy as np
 import polars as pl
 import pytest
@@ -31,6 +34,7 @@ from blocksieve.source_closure import PACKAGE, source_closure
 
 SCHEMA = PACKAGE / "analysis/task_specific_vs_generic.schema.json"
 CAPTIONS = Path(__file__).parents[2] / "workflow/report/figures"
+DESCRIPTION = CAPTIONS.with_name("workflow.rst")
 
 
 def planted_ranking(
@@ -177,6 +181,16 @@ def test_caption_names_the_analysis_that_its_figure_is_drawn_from(name):
     caption = (CAPTIONS / f"{name}.rst").read_text()
     file_type = ANALYSES[name].output
     assert caption.startswith(f"Drawn from ``analysis/{name}.{file_type}``")
+
+
+@pytest.mark.parametrize(("config", "run"), [({}, "demo"), ({"run": "mine"}, "mine")])
+def test_the_report_of_snakemake_opens_with_a_description(config, run):
+    text = DESCRIPTION.read_text()
+    said = jinja2.Template(text).render(snakemake=SimpleNamespace(config=config))
+    assert f"results/{run}/report/index.html" in said
+    assert set(re.findall(r"``(\w+)``", said)) <= set(FIGURES)
+    snakefile = DESCRIPTION.parents[2] / "Snakefile"
+    assert 'report: "workflow/report/workflow.rst"' in snakefile.read_text()
 
 
 def test_every_caption_has_a_figure():

@@ -139,6 +139,8 @@ def _coverage_colour(rows: pl.DataFrame) -> alt.Color:
     if len(labels) > LABELS_IN_LEGEND:
         in_legend = [labels[0], labels[1], labels[-1]]
     colour = alt.Color("covered:N", scale=alt.Scale(domain=labels, range=colours))
+    if len(labels) == 1:
+        return colour.legend(None)
     return colour.legend(
         title="datasets evaluated",
         values=in_legend,

@@ -313,7 +313,8 @@ def _parameters(deployment: Deployment, x: alt.X) -> ChartType:
     for model in pruned:
         share = PERCENT * model["parameters"] / whole["parameters"]
         rows.append({"x": float(model["size"]), "share": share})
-    y = _share_axis()
+    # Numbers stand below their dots.
+    y = _share_axis(padding=18)
     base = alt.Chart(pl.DataFrame(rows)).encode(x=x, y=y)
     numbers = base.mark_text(dy=13, fontSize=10, color=INK)
     layers = [
@@ -369,8 +370,8 @@ def _batch_name(at_batch: AtBatch) -> str:
     return "one prompt" if size == 1 else f"{size} prompts at once"
 
 
-def _share_axis() -> alt.Y:
-    y = alt.Y("share:Q", title=None).scale(zero=False, nice=True, padding=10)
+def _share_axis(padding: int = 10) -> alt.Y:
+    y = alt.Y("share:Q", title=None).scale(zero=False, nice=True, padding=padding)
     return y.axis(tickCount=4, labelExpr="datum.label + ' %'")
 
 
