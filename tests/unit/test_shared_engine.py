@@ -1,9 +1,11 @@
 """The shared engine on one tiny model: any combinations, batches and drafts; troubles; its work."""
 
 import functools
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, assess_scores
+from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, Watch
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import find_prefix
@@ -185,6 +187,26 @@ def test_drafts_and_merged_continuations_save_calls_of_blocks(
     for hook in hooks:
         hook.remove()
     assert calls[0] < calls[1]
+
+
+def test_the_host_waits_for_the_device_a_few_times_per_combination_and_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    syncs = importlib.import_module("syncs")
+    _, _, _, engine = prepared()
+    batch = batch_of(list(range(6)), True)
+    right = reference(NONE, None)
+    with syncs.SyncCounter() as verifying:
+        list(engine.answer_batch(batch, [NONE], right))
+    assert verifying.calls["tolist"] == 2  # its tokens and how far to trust them
+    wrong = [[token + 1 if token < 100 else token - 1 for token in row] for row in right]
+    combinations = [Combination.of((block,)) for block in range(zoo.BLOCKS)]
+    with syncs.SyncCounter() as continuing:
+        list(engine.answer_batch(batch, combinations, wrong))
+    assert continuing.calls["tolist"] <= 2 * len(combinations) + 2 * LENGTH
+    # Where to cut each combination, tokens and selected rows of each step; masks but now and then.
+    assert continuing.calls["tensor"] <= len(combinations) + 2 * LENGTH + 2
 
 
 def test_a_way_without_a_view_shares_nothing() -> None:
@@ -485,10 +507,17 @@ def test_near_ties_are_those_within_two_steps_of_the_number_format() -> None:
     scores = torch.tensor(
         [[4.0, 4.0 - 1.5 / 32, 0.0], [4.0, 4.0 - 2.5 / 32, 0.0], [float("nan"), 1.0, 0.0]]
     )
+    verdicts = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        watch = Watch(dtype)
+        watch(torch.zeros(3, 1), scores)
+        (verdicts[dtype],) = watch.take_verdicts()
+        assert watch.take_verdicts() == []
     # Steps of 1/32 from 4 to 8.
-    assert assess_scores(scores, torch.bfloat16).near_tie.tolist()[:2] == [True, False]
-    assert assess_scores(scores, torch.float32).near_tie.tolist() == [False, False, False]
-    assert assess_scores(scores, torch.float32).non_finite.tolist() == [False, False, True]
+    near_ties = [verdict.near_tie for verdict in verdicts[torch.bfloat16]]
+    assert near_ties == [True, False, False]
+    assert not any(verdict.near_tie for verdict in verdicts[torch.float32])
+    assert [verdict.non_finite for verdict in verdicts[torch.float32]] == [False, False, True]
 
 
 def answer_of(tokens: list[int], margins: tuple[float, ...]) -> Answer:

@@ -1,5 +1,6 @@
 """What an engine gives for one row: the answer and how far to trust it, or why there is none."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,7 +40,11 @@ class Refused:
 
 
 class RowVerdict(NamedTuple):
-    """How far to trust one row's token."""
+    """How far to trust one row's token.
+
+    The best score, by how many steps of the number format it beat the second, whether that is
+    nearly a tie, whether it was no number.
+    """
 
     best: float
     margin: float
@@ -47,35 +52,10 @@ class RowVerdict(NamedTuple):
     non_finite: bool
 
 
-@dataclass
-class StepVerdict:
-    """How far to trust one decoding step of some rows; each tensor is (rows,).
+def best_and_margin(scores: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return the best scores, and by how many steps of a number format they won: (2, rows).
 
-    The best score, by how many steps of the number format it beat the second, whether that is
-    nearly a tie, whether it was no number.
-    """
-
-    best: torch.Tensor
-    margin: torch.Tensor
-    near_tie: torch.Tensor
-    non_finite: torch.Tensor
-
-    def rows(self) -> list[RowVerdict]:
-        """Return the verdict of each row."""
-        # One transfer from the device per tensor, not one per row.
-        best = self.best.tolist()
-        margin = self.margin.tolist()
-        near_tie = self.near_tie.tolist()
-        non_finite = self.non_finite.tolist()
-        return list(map(RowVerdict, best, margin, near_tie, non_finite))
-
-
-def assess_scores(
-    scores: torch.Tensor, dtype: torch.dtype, near_tie_steps: float = NEAR_TIE_STEPS
-) -> StepVerdict:
-    """Return how far to trust one step's float32 `scores` (rows, vocabulary).
-
-    `dtype` is the model's; margins below `near_tie_steps` of its steps are near ties.
+    `scores` (rows, vocabulary) are float32; `dtype` is the model's.
     """
     best, second = scores.topk(2).values.unbind(-1)  # (rows,) each
     # frexp: best = mantissa * 2^exponent with 0.5 <= mantissa < 1, so numbers near `best` are
@@ -83,31 +63,45 @@ def assess_scores(
     exponent = torch.frexp(best).exponent.float()
     step = torch.finfo(dtype).eps * torch.exp2(exponent - 1)
     margin = (best - second) / step  # (rows,)
-    if dtype == torch.float32:
-        near_tie = torch.zeros_like(best, dtype=torch.bool)
-    else:
-        near_tie = margin < near_tie_steps
-    return StepVerdict(best, margin, near_tie, ~best.isfinite())
+    return torch.stack([best, margin])
 
 
 class Watch(LogitsProcessor):  # type: ignore[misc]
     """A model's last logits processor: it changes nothing, but assesses every step.
 
-    `start`: in which column the answers begin.
+    Margins below `near_tie_steps` steps of the model's `dtype` are near ties. `start`: in which
+    column the answers begin. `steps`: for each step the best scores and margins, (2, rows).
     """
 
     def __init__(self, dtype: torch.dtype, near_tie_steps: float = NEAR_TIE_STEPS) -> None:
         self.dtype = dtype
         self.near_tie_steps = near_tie_steps
         self.start: int | None = None
-        self.verdicts: list[StepVerdict] = []
+        self.steps: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Assess one step: `input_ids` (rows, tokens before it), `scores` (rows, vocabulary)."""
         if self.start is None:
             self.start = input_ids.shape[1]
-        self.verdicts.append(assess_scores(scores, self.dtype, self.near_tie_steps))
+        self.steps.append(best_and_margin(scores, self.dtype))
         return scores
+
+    def take_verdicts(self) -> list[list[RowVerdict]]:
+        """Return the verdicts of each row in each step since the last call."""
+        if not self.steps:
+            return []
+        # One transfer from the device for all of them, since each waits for what runs there.
+        steps = torch.stack(self.steps).tolist()  # (steps, 2, rows)
+        self.steps = []
+        verdicts = []
+        for best_scores, margins in steps:
+            verdicts.append(list(map(self._verdict, best_scores, margins)))
+        return verdicts
+
+    def _verdict(self, best: float, margin: float) -> RowVerdict:
+        is_exact = self.dtype == torch.float32
+        near_tie = not is_exact and margin < self.near_tie_steps
+        return RowVerdict(best, margin, near_tie, non_finite=not math.isfinite(best))
 
 
 def end_tokens(model: PreTrainedModel) -> set[int]:
@@ -176,7 +170,7 @@ def partial_answers(
     `watch` saw a step for each place in the rows, possibly more.
     """
     answers = PartialAnswers(len(tokens), ends, max_new_tokens)
-    steps = [verdict.rows() for verdict in watch.verdicts]
+    steps = watch.take_verdicts()
     for row, row_tokens in enumerate(tokens):
         for token, verdicts in zip(row_tokens, steps, strict=False):
             answers.add(row, token, verdicts[row])

@@ -47,14 +47,15 @@ class Continuation:
         self.blocks = blocks
         self.returns_tuple = returns_tuple
         self.work = work
-        self.combinations: list[Combination] = []  # one per row
+        combinations: list[Combination] = []  # one per row
         leftovers = []
         for combination, part in parts:
-            self.combinations += [combination] * len(part)
+            combinations += [combination] * len(part)
             leftovers.append(part)
         first = leftovers[0]  # all come from one batch, so that they have the same arguments
         # (rows, tokens)
         self.input_ids = _stacked([part.input_ids for part in leftovers])
+        self._set_combinations(combinations)
         num_read = max(part.sequences["attention_mask"].shape[1] for part in leftovers)
         self.sequences = {}  # (..., rows, read tokens) each
         for name in first.sequences:
@@ -76,6 +77,17 @@ class Continuation:
                 join_recurrent_rows(layer, contents)
             else:
                 _fill(layer, contents, num_read)
+
+    def _set_combinations(self, combinations: list[Combination]) -> None:
+        """Say whose each row is, and so which rows keep a block."""
+        self.combinations = combinations
+        keeps = []  # (blocks, rows)
+        for index in self.blocks:
+            keeps.append([index not in combination.blocks for combination in combinations])
+        self.num_keeping = dict(zip(self.blocks, map(sum, keeps), strict=True))
+        # One copy to the device for all blocks and steps, since each waits for what runs there.
+        masks = torch.tensor(keeps, device=self.input_ids.device)  # (blocks, rows)
+        self.masks = dict(zip(self.blocks, masks, strict=True))
 
     @torch.no_grad()
     def step(self, processors: list[LogitsProcessor]) -> torch.Tensor:
@@ -110,8 +122,8 @@ class Continuation:
         On all, since arguments do not say which of their dimensions has the rows.
         """
         hidden = arguments.hidden_states()  # (rows, 1, ...)
-        keeps = [index not in combination.blocks for combination in self.combinations]
-        if not any(keeps):
+        num_keeping = self.num_keeping[index]
+        if not num_keeping:
             # Nothing to run, but the model may ask this layer how many tokens there are.
             count_skipped_token(self.cache.layers[index])
             if self.returns_tuple:
@@ -119,9 +131,9 @@ class Continuation:
             return hidden
         self.work.block_ran(index, arguments)
         output = arguments.passed_to(forward)
-        if all(keeps):
+        if num_keeping == len(self.combinations):
             return output
-        mask = torch.tensor(keeps, device=hidden.device)  # (rows,)
+        mask = self.masks[index].to(hidden.device)  # (rows,); blocks may lie on several GPUs
         while mask.dim() < hidden.dim():
             mask = mask.unsqueeze(-1)  # (rows, 1, ...)
         # The other rows leave the block as they came.
@@ -137,8 +149,8 @@ class Continuation:
             # Layers may lie on several GPUs.
             device = index.device if is_recurrent(layer) else layer.keys.device
             select_rows(layer, index.to(device))
-        self.combinations = [self.combinations[row] for row in rows]
         self.input_ids = self.input_ids[index]
+        self._set_combinations([self.combinations[row] for row in rows])
         for name, value in self.sequences.items():
             self.sequences[name] = value.index_select(-2, index)
         for name, value in self.by_row.items():

@@ -119,7 +119,7 @@ class SharedBatch:
         with self._without_blocks(combination, shared_passes=1):
             # (rows, prompt + answer)
             output = generate_greedily(self.model, self.batch.inputs, self.max_new_tokens, [watch])
-        num_steps = len(watch.verdicts)
+        num_steps = len(watch.steps)
         self.work.head_ran(len(output) * num_steps)
         answer_ids = output[:, watch.start :]  # (rows, answer)
         return self._partial_answers(answer_ids.tolist(), watch)
@@ -150,7 +150,7 @@ class SharedBatch:
         with self._without_blocks(combination, shared_passes=2):
             verified = self._read_prompts_and_drafts(watch)
         _check_movable(verified.processors)
-        answers = self._partial_answers(verified.answer_tokens(), watch)
+        answers = self._partial_answers(verified.answer_tokens, watch)
         rows = answers.unfinished_rows()
         if not rows:
             return answers, None
@@ -193,7 +193,7 @@ class SharedBatch:
                 slots.append(Slot(part.answers, row, unread))
         while slots:
             tokens = continuation.step(processors).tolist()
-            verdicts = watch.verdicts.pop().rows()
+            (verdicts,) = watch.take_verdicts()
             following = []
             for slot, token, verdict in zip(slots, tokens, verdicts, strict=True):
                 following.append(slot.take(token, verdict))

@@ -49,21 +49,23 @@ def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished
     if type(verified.cache) is not DynamicCache:
         raise UnsupportedError(f"a {type(verified.cache).__name__} cannot be cut back row by row")
     num_rows = len(verified.input_ids)
-    device = verified.input_ids.device
-    index = torch.tensor(rows, device=device)  # (selected,)
-    num_kept = verified.num_right[index]  # (selected,)
+    right_tokens = [verified.answer_tokens[row] for row in rows]
+    # The last right token is the model's own, after those of the draft.
+    num_kept = [len(tokens) - 1 for tokens in right_tokens]
     unread: list[list[int]] = [[] for _ in rows]
     if verified.states_before:
         # No token can be taken out of recurrent states: they go back to the prompts' ends.
-        num_kept = torch.zeros_like(num_kept)
+        num_kept = [0] * len(rows)
         for position, state in verified.states_before.items():
             restore_layer(verified.cache.layers[position], state)
-        right_tokens = verified.answer_tokens()
-        unread = [right_tokens[row][1:] for row in rows]
+        unread = [tokens[1:] for tokens in right_tokens]
+    numbers = torch.tensor([rows, num_kept], device=verified.input_ids.device)  # (2, selected)
+    index, kept_tokens = numbers
     # So many tokens at the end of a row are not kept. Moving the row by them to the right pushes
     # them out, and lets all rows end in the same column.
-    shift = verified.appended - num_kept  # (selected,)
-    following = verified.tokens[index, num_kept]  # (selected,): the model's own next token
+    shift = verified.appended - kept_tokens  # (selected,)
+    moves = min(num_kept) < verified.appended
+    following = verified.tokens[index, kept_tokens]  # (selected,): the model's own next token
     input_ids = right_aligned(verified.input_ids[index], shift)  # (selected, width + appended)
     sequences = _moved_sequences(verified, index, shift)
     by_row = {}
@@ -80,7 +82,7 @@ def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished
         sequences=sequences,
         by_row=by_row,
         shared=shared,
-        layers=_cut_layers(verified, index, shift, kept),
+        layers=_cut_layers(verified, index, shift if moves else None, kept),
         processors=verified.processors,
         unread=unread,
     )
@@ -121,12 +123,11 @@ def _has_rows(value: torch.Tensor, num_rows: int) -> bool:
 def _cut_layers(
     verified: Verified,
     index: torch.Tensor,  # (selected,)
-    shift: torch.Tensor,  # (selected,)
+    shift: torch.Tensor | None,  # (selected,)
     kept: list[int],
 ) -> dict[int, KeysValues | CacheLayerMixin]:
     """Return the cache layers, cut back, by the number of their block."""
     num_rows = len(verified.input_ids)
-    moving = shift if bool(shift.any()) else None
     layers: dict[int, KeysValues | CacheLayerMixin] = {}
     # Not strict: a cache may have no layers for the last blocks, or some for none.
     for block, layer in zip(kept, verified.cache.layers, strict=False):
@@ -136,7 +137,7 @@ def _cut_layers(
         content = read_layer(layer)
         if content is not None:
             states, kept_tokens = content
-            layers[block] = _cut_states(states, kept_tokens, index, num_rows, moving)
+            layers[block] = _cut_states(states, kept_tokens, index, num_rows, shift)
     return layers
 
 
