@@ -199,6 +199,11 @@ def beams_before(scope):
     return beam
 
 
+def raced(wildcards):
+    """The datasets of a scope, which is one dataset or generic."""
+    return DATASETS if wildcards.scope == GENERIC else [wildcards.scope]
+
+
 def shards_of_size(datasets, size):
     """What a beam is selected from: the baseline's shards, and those of the size's step."""
     steps = list(dict.fromkeys([SINGLE, step_of_size(int(size))]))

@@ -3,11 +3,6 @@
 #   beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
 
 
-def raced(wildcards):
-    """The datasets of a scope, which is one dataset or generic."""
-    return DATASETS if wildcards.scope == GENERIC else [wildcards.scope]
-
-
 # As for beams: any dataset's plan holds what the generic scope proposes.
 rule race:
     input:
