@@ -196,9 +196,11 @@ def _raced_out(evidence: Evidence) -> dict[str, dict[str, RacedOut]]:
     raced_out: dict[str, dict[str, RacedOut]] = {}
     rows = evidence.table.filter("raced_out")
     columns = ("combination", "dataset", "drop", "high", "n")
-    for name, dataset, drop, high, n in rows.select(columns).iter_rows():
+    numbers = rows.select(columns)
+    for name, dataset, drop, high, n in numbers.iter_rows():
         half = None if high is None else high - drop
-        raced_out.setdefault(name, {})[dataset] = (drop, half, n)
+        by_dataset = raced_out.setdefault(name, {})
+        by_dataset[dataset] = (drop, half, n)
     return raced_out
 
 

@@ -109,7 +109,8 @@ def counted_rows(evaluations: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         raise DataError(f"no dataset counts for analysis.across_datasets: {scale}; {lack}")
     if scale == "relative":
         datasets = counted["dataset"].unique()
-        over = strong_unless_all_are_weak(datasets, weak_datasets(counted))
+        weak = weak_datasets(counted)
+        over = strong_unless_all_are_weak(datasets, weak)
         counted = counted.filter(pl.col("dataset").is_in(over))
     return counted
 

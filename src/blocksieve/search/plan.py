@@ -139,7 +139,8 @@ def extended_to(
     size: int, combinations: Sequence[Combination], sites: Sequence[Site]
 ) -> list[Combination]:
     """Return the children of a beam; what survived a round has the size already, and stays."""
-    if all(combination.size == size for combination in combinations):
+    sizes = {combination.size for combination in combinations}
+    if sizes == {size}:
         return list(combinations)
     return children_of(combinations, sites)
 
@@ -161,7 +162,9 @@ def propose_candidates(
         proposers.setdefault(combination, []).append(Proposer.GENERIC)
     candidates = []
     for combination in sorted(proposers):
-        candidates.append(Candidate(combination, tuple(proposers[combination])))
+        proposed_by = tuple(proposers[combination])
+        candidate = Candidate(combination, proposed_by)
+        candidates.append(candidate)
     return Plan(step, tuple(candidates), num_samples=num_samples)
 
 

@@ -47,7 +47,9 @@ class Standing:
     @property
     def means(self) -> Floats:
         """The mean drop of each candidate, in units."""
-        means: Floats = self.sums.sum(axis=1) / self.counts.sum() / self.unit
+        totals = self.sums.sum(axis=1)  # (candidates,)
+        num_samples = self.counts.sum()
+        means: Floats = totals / num_samples / self.unit
         return means
 
     def gaps(self, reference: int) -> Drops:
@@ -105,7 +107,8 @@ def standing_of(
 ) -> Standing:
     """Return the standing of candidates that answered the same samples, from sums by cluster."""
     names = [str(candidate) for candidate in candidates]
-    wide = wide_sums(sums.filter(pl.col("combination").is_in(names)))
+    of_candidates = sums.filter(pl.col("combination").is_in(names))
+    wide = wide_sums(of_candidates)
     return Standing(
         sums=wide.select(names).to_numpy().T,
         counts=wide["n"].cast(pl.Float64).to_numpy(),

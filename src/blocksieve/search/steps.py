@@ -42,15 +42,22 @@ def size_of_step(step: str) -> int:
 def share_of_step(step: str, racing: Racing) -> float:
     """Return the share of the search samples that a step evaluates: 1 unless it is a round."""
     _, _, number = step.partition(ROUND)
-    return SHARES[racing][int(number) - 1] if number else 1.0
+    if not number:
+        return 1.0
+    place = int(number) - 1
+    return SHARES[racing][place]
 
 
 def rounds_of_size(size: int, search: SearchSpec) -> list[str]:
     """Return the rounds of a size in order; none where every combination is evaluated."""
     if size in exhaustive_sizes(search):
         return []
-    numbers = range(1, len(SHARES[search.racing]) + 1)
-    return [f"{step_of_size(size)}{ROUND}{number}" for number in numbers]
+    step = step_of_size(size)
+    shares = SHARES[search.racing]
+    rounds = []
+    for number, _ in enumerate(shares, start=1):
+        rounds.append(f"{step}{ROUND}{number}")
+    return rounds
 
 
 def exhaustive_sizes(search: SearchSpec) -> set[int]:
@@ -60,7 +67,9 @@ def exhaustive_sizes(search: SearchSpec) -> set[int]:
 
 def steps_of_size(size: int, search: SearchSpec) -> list[str]:
     """Return the steps of a size in order: its rounds, and the step on all search samples."""
-    return [*rounds_of_size(size, search), step_of_size(size)]
+    rounds = rounds_of_size(size, search)
+    last = step_of_size(size)
+    return [*rounds, last]
 
 
 def search_steps(search: SearchSpec) -> list[str]:
@@ -78,6 +87,10 @@ def all_steps(search: SearchSpec) -> list[str]:
 
 def round_before(step: str, search: SearchSpec) -> str | None:
     """Return the round whose survivors a step evaluates; None for the first step of a size."""
-    steps = steps_of_size(size_of_step(step), search)
-    place = steps.index(step)
-    return steps[place - 1] if place else None
+    size = size_of_step(step)
+    before = None
+    for each in steps_of_size(size, search):
+        if each == step:
+            break
+        before = each
+    return before
