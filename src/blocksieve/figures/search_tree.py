@@ -7,6 +7,7 @@ import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.choices import Scope
+from blocksieve.combination import Combination
 from blocksieve.figures.parts import (
     extent,
     figure,
@@ -126,9 +127,10 @@ def _added(node: dict[str, Any]) -> str:
     """Return the block that a combination has more than the first it extends, such as `+12`."""
     if not node["parents"]:
         return str(node["combination"])
-    parent = set(node["parents"][0].split("-"))
-    new = [block for block in node["combination"].split("-") if block not in parent]
-    return f"+{'-'.join(new)}"
+    parent = Combination.parse(node["parents"][0])
+    combination = Combination.parse(node["combination"])
+    added = Combination.of(set(combination.sites) - set(parent.sites))
+    return f"+{added}"
 
 
 def _names(nodes: pl.DataFrame, x: alt.X, y: alt.Y) -> ChartType:
