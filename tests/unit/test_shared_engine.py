@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
+from blocksieve.engine import engines
 from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, Watch
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
@@ -229,6 +230,24 @@ def test_logits_that_are_no_numbers_are_told_for_every_combination_that_has_them
     combinations = [Combination.parse(text) for text in ("none", "0", "3", "1-3", "5")]
     for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
         assert {answer.non_finite for answer in answers} == {3 not in combination.blocks}
+
+
+def test_what_the_reference_answers_in_a_ways_place_counts_as_work(
+    broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = zoo.make_inputs("llava", broken)
+    engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
+    assert engine.way.intercepts
+    combination = Combination.of((2,))
+
+    def failing(*_: Any) -> Any:
+        yield combination, RuntimeError("not this way")
+
+    monkeypatch.setattr(engines, "answer_batch_in", failing)
+    answered = dict(engine.answer_batch(Batch(inputs), [combination], None))
+    expected = generated(zoo.prune(broken, combination.blocks), inputs)
+    assert [answer.tokens for answer in answered[combination]] == [row[:LENGTH] for row in expected]
+    assert engine.work.done == engine.work.plain > 0
 
 
 def test_a_combination_that_fails_is_refused_with_the_reason_and_the_others_are_answered(

@@ -114,6 +114,8 @@ class Engine:
             )
             outcome = attempt(answers_of_copy, self.context, batch, combination)
             if not isinstance(outcome, Exception):
+                if way.intercepts:
+                    self.work.loop_ran(batch, {combination: [each.tokens for each in outcome]})
                 return outcome
             error = outcome
         if combination == NONE:
@@ -127,12 +129,10 @@ class Engine:
     def _count_work(
         self, way: Way, batch: Batch, answered: dict[Combination, list[list[int]]]
     ) -> None:
-        work = self.work
-        plain_before = work.plain
-        work.batch_answered(batch, answered)
+        self.work.batch_answered(batch, answered)
         if not way.intercepts:
-            # No handler counted what ran: it is the plain loop's work.
-            work.done += work.plain - plain_before
+            # No handler counted what ran.
+            self.work.loop_ran(batch, answered)
 
 
 def start_engine(

@@ -65,6 +65,10 @@ class Work:
         self.plain += plain
         self.bound += distinct
 
+    def loop_ran(self, batch: Batch, answers: Answers) -> None:
+        """Count a batch that was answered as a plain loop does it."""
+        self.done += self._plain_work(batch, answers)
+
     def _plain_work(self, batch: Batch, answers: Answers) -> float:
         total = 0.0
         for combination, tokens in answers.items():
