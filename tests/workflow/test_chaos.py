@@ -211,7 +211,7 @@ def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
 
 def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
     rng, before = random.Random(0), tables(finished)
-    shard = finished.results("shards/demo_vqa/single.0.parquet")
+    shard = finished.results("shards/demo_vqa/remove2.0.parquet")
     lost = finished.results("shards/demo_caption/single.0.parquet")
     part = sealed(finished, f"cache/{metadata(lost)['fingerprint']}")[0]
     samples = finished.results("datasets/demo_caption.parquet")

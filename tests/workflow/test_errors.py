@@ -109,7 +109,7 @@ def test_bad_samples_are_reported_and_too_many_stop_the_dataset(workflow: Workfl
     }
 
 
-def test_a_baseline_of_zero_stops_after_size_one_and_points_to_the_answers(
+def test_a_baseline_of_zero_stops_before_any_combination_and_points_to_the_answers(
     workflow: Workflow,
 ) -> None:
     path = workflow.folder / "config/datasets/demo_caption.yaml"
@@ -123,11 +123,11 @@ def test_a_baseline_of_zero_stops_after_size_one_and_points_to_the_answers(
     printed = done.stdout + done.stderr
     assert done.returncode != 0
     last = printed.splitlines()[-1]
-    assert last.startswith("error: dataset useless: every baseline score is 0; look at its answers")
+    assert last.startswith("error: dataset useless: every baseline score is 0; look at the answers")
     assert "Traceback" not in printed
     page = workflow.results("answers/useless.md", "useless")
-    assert str(page.relative_to(workflow.folder)) in last
+    assert f" in {page.parent.relative_to(workflow.folder)}, then correct" in last
     assert page.read_text().count("## Sample") == 4
-    assert not workflow.results("beams", "useless").exists()
+    assert not workflow.results("shards/useless/single.0.parquet", "useless").exists()
     go_on = ("search={weak_baseline: go_on}", "analysis={across_datasets: points}")
     workflow.run(target, *config, *go_on)
