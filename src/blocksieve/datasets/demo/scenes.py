@@ -123,24 +123,23 @@ def neighbours(things: list[Thing], start: Thing) -> dict[str, Thing]:
     return nearest
 
 
-def walk(rng: random.Random, things: list[Thing], num_steps: int) -> tuple[str, Thing]:
+def walk(rng: random.Random, things: list[Thing], num_steps: int) -> tuple[str, Thing] | None:
     """Draw a walk from an object to the nearest one in some direction, and so on.
 
-    Returns its words, such as `from the red star go left then up`, and the object at its end. It
-    turns straight back only where it cannot go on. Scenes of five objects or more always have two
-    in one row, so a walk is found.
+    Returns its words, such as `from the red star go left then up`, and the object at its end; None
+    if no object can be singled out to start from. It turns back only where it cannot go on.
     """
-    start = rng.choice(unique(things, "name"))
+    starts = [thing for thing in unique(things, "name") if neighbours(things, thing)]
+    if not starts:
+        return None
+    start = rng.choice(starts)
     thing = start
     path: list[str] = []
     for _ in range(num_steps):
         nearest = neighbours(things, thing)
         back = OPPOSITE[path[-1]] if path else None
         onward = [direction for direction in nearest if direction != back]
-        options = onward or list(nearest)
-        if not options:
-            return walk(rng, things, num_steps)
-        direction = rng.choice(options)
+        direction = rng.choice(onward or list(nearest))
         path.append(direction)
         thing = nearest[direction]
     steps = " then ".join(path)
