@@ -16,7 +16,8 @@ from blocksieve.datasets.demo.canvas import (
     Thing,
     digit_images,
 )
-from blocksieve.datasets.demo.tasks import LABELS, ORDINALS, Picture, Question
+from blocksieve.datasets.demo.picture import Picture, Question
+from blocksieve.datasets.demo.writing import LABELS, ORDINALS
 
 CELLS = range(GRID * GRID)
 
