@@ -17,7 +17,8 @@ from transformers import (
 )
 
 from blocksieve.datasets.demo.canvas import SIDE, TILE
-from lessons import TASKS, TOP_LEVEL
+from blocksieve.datasets.demo.picture import TOP_LEVEL
+from lessons import TASKS
 
 SPECIAL = ["<pad>", "<unk>", "<end>", "<user>", "<assistant>", "<image>"]
 CHAT_TEMPLATE = (

@@ -17,8 +17,9 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 from batches import IGNORED, Batch, Encoder, Row, draw_rows, micro_batches
+from blocksieve.datasets.demo.picture import TOP_LEVEL
 from blocksieve.datasets.demo.tasks import draw
-from lessons import TASKS, TOP_LEVEL, Curriculum, Lesson
+from lessons import TASKS, Curriculum, Lesson
 from parts import build_model, build_processor
 
 BATCH = 32

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
+TOP_LEVEL = 4
+"""The level of the hardest questions; 0 is that of the smallest pictures."""
+
 Facts = TypeVar("Facts")
 
 

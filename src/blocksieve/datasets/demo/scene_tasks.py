@@ -10,6 +10,7 @@ from collections.abc import Callable
 from blocksieve.datasets.demo.canvas import COLORS, GRID, SHAPES, Thing
 from blocksieve.datasets.demo.knowledge import ANIMAL, FRUIT, MONTHS, SYNONYMS, USE
 from blocksieve.datasets.demo.picture import (
+    TOP_LEVEL,
     Kind,
     Picture,
     Query,
@@ -28,7 +29,6 @@ from blocksieve.datasets.demo.scenes import (
     walk,
 )
 
-TOP_LEVEL = 4
 CHOICE_LETTERS = "ABCD"
 CAPTION_STYLES = (
     "{}",

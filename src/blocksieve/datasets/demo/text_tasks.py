@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from blocksieve.datasets.demo.canvas import GRID, INKS, Canvas, Thing, digit_images
-from blocksieve.datasets.demo.picture import Picture, Query, Question, ask, with_annotators
+from blocksieve.datasets.demo.picture import (
+    TOP_LEVEL,
+    Picture,
+    Query,
+    Question,
+    ask,
+    with_annotators,
+)
 from blocksieve.datasets.demo.scenes import CELLS, random_kind
 from blocksieve.datasets.demo.writing import (
     LABELS,
@@ -18,8 +25,6 @@ from blocksieve.datasets.demo.writing import (
     put_word_in_row,
     random_word,
 )
-
-TOP_LEVEL = 4
 
 
 @dataclass(frozen=True)
