@@ -19,7 +19,7 @@ Lesson = tuple[str, int]
 TASKS = {**SCENE_TASKS, **TEXT_TASKS}
 READING_DRILLS = ("things", "letters", "digits")
 DRILL_LESSONS: list[Lesson] = [(drill, 0) for drill in DRILLS]
-PASS_AT = 0.85
+PASS_AT = 0.7
 FEWEST_SAMPLES = 2_000
 """Samples of a lesson before it can be passed."""
 MOST_SAMPLES = 60_000

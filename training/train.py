@@ -1,7 +1,7 @@
 """Train the demo VLM from nothing: `python training/train.py --out MODEL --checkpoints FOLDER`.
 
 The model has all its blocks from the start. Lessons come the smallest cases first (lessons.py).
-Every 500 steps the whole state is written to the folder of checkpoints. After a kill the
+Every five minutes the whole state is written to the folder of checkpoints. After a kill the
 same command goes on from the newest one, to the same weights as without the kill.
 """
 
@@ -25,15 +25,16 @@ from parts import build_model, build_processor
 BATCH = 32
 """Pictures per step, most with three questions."""
 PEAK_RATE = 2e-3
-WARM_UP = 20_000
+WARM_UP = 10_000
 """Samples over which the rate rises."""
 DECAY_SHARE = 0.4
 """The last part of all samples, over which the rate falls to a hundredth."""
 NUM_HELD_OUT = 128
 """Held-out questions per task that the progress line scores."""
 PROGRESS_EVERY = 50
-CHECKPOINT_EVERY = 500
-"""Steps between two lines of progress, and between two checkpoints."""
+HELD_OUT_EVERY = 1000
+"""Steps between two lines of progress, and between two of held-out scores."""
+SECONDS_BETWEEN_CHECKPOINTS = 300
 KEPT_CHECKPOINTS = 2
 
 
@@ -207,7 +208,7 @@ def train(training: Training, encoder: Encoder, total: int, folder: Path) -> Non
         print(f"going on from {newest}", flush=True)
     training.model.train()
     first = training.samples
-    begin = time.monotonic()
+    begin = saved = time.monotonic()
     while training.samples < total:
         lessons = training.curriculum.draw(training.rng, BATCH)
         rows = draw_rows(encoder, lessons, training.rng)
@@ -221,9 +222,13 @@ def train(training: Training, encoder: Encoder, total: int, folder: Path) -> Non
                 f"loss {loss:.3f}; {training.curriculum}",
                 flush=True,
             )
-        if training.steps % CHECKPOINT_EVERY == 0 or training.samples >= total:
-            training.save(folder)
+        if training.steps % HELD_OUT_EVERY == 0:
             print(f"held-out: {held_out_scores(training, encoder)}", flush=True)
+        if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
+            training.save(folder)
+            saved = time.monotonic()
+    training.save(folder)
+    print(f"held-out: {held_out_scores(training, encoder)}", flush=True)
 
 
 def main() -> None:
