@@ -19,7 +19,8 @@ from lessons import TASKS, Lesson
 IGNORED = -100
 SHARED, PADDING = -1, -2
 """Marks of tokens that belong to no question: those of the picture, and those at the end."""
-MICRO_BATCH = 16
+MICRO_BATCH = 32 if torch.cuda.is_available() else 16
+"""Rows at a time: 16 fit a CPU's caches best; a GPU takes a step's rows at once."""
 
 
 @dataclass(frozen=True)

@@ -131,18 +131,23 @@ def print_lists(scores: Scores) -> None:
     num_questions = scores.of(next(iter(scores.rows)), ()).size
     search = slice(0, num_questions // 2)
     holdout = slice(num_questions // 2, None)
+    types = {}
+    for name, type_tasks in TASK_TYPES.items():
+        tasks = [task for task in type_tasks if task in scores.rows]
+        if tasks:
+            types[name] = tasks
     lists = {}
-    for name, tasks in {"all": tuple(scores.rows), **TASK_TYPES}.items():
+    for name, tasks in {"all": list(scores.rows), **types}.items():
         lists[name] = greedy_lists(scores, tasks, search)
         costs = [f"{100 * scores.cost(tasks, blocks, holdout):.1f}" for blocks in lists[name]]
         print(f"{name}: removes {lists[name][-1]} in turn, which costs {', '.join(costs)} %")
     pairs = []
-    for owner, stranger in itertools.permutations(TASK_TYPES, 2):
+    for owner, stranger in itertools.permutations(types, 2):
         for size in range(2, MOST_REMOVED + 1):
             own_list = lists[owner][size - 1]
             rival = lists[stranger][size - 1]
             if set(own_list) != set(rival):
-                p = scores.compare(TASK_TYPES[owner], rival, own_list, holdout)
+                p = scores.compare(types[owner], rival, own_list, holdout)
                 pairs.append((p, owner, stranger, size))
     adjusted = stats.false_discovery_control([p for p, *_ in pairs])
     shown = [pair[1:] for pair, p in zip(pairs, adjusted, strict=True) if p <= FALSE_DISCOVERIES]
@@ -170,6 +175,10 @@ def main() -> None:
     encoder = Encoder(build_processor())
     rows = {task: draw_held_out(encoder, task, arguments.samples) for task in TASKS}
     scores = Scores(model, rows)
+    for task in TASKS:
+        if not scores.of(task, ()).any():
+            print(f"{task} is left out: the model has no answer right")
+            del rows[task]
     print_single_drops(scores)
     print_lists(scores)
 
