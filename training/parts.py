@@ -41,7 +41,7 @@ def vocabulary() -> list[str]:
     rng = random.Random(0)
     words = set(COMMON_WORDS.split())
     for task in TASKS.values():
-        for _ in range(1000):
+        for _ in range(400):
             for question in task(rng, TOP_LEVEL, True).questions:
                 for text in (question.question, *question.references, *question.choices):
                     words.update(re.findall(r"[a-z]+", text))
