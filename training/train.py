@@ -1,6 +1,7 @@
 """Train the demo VLM from nothing: `python training/train.py --out MODEL --checkpoints FOLDER`.
 
-The model has all its blocks from the start. Lessons come the smallest cases first (lessons.py).
+The vision tower learns to see first (sight.py). Then the model, with all its blocks from the
+start, learns the lessons, the smallest cases first (lessons.py).
 Every five minutes the whole state is written to the folder of checkpoints. After a kill the
 same command goes on from the newest one, to the same weights as without the kill.
 """
@@ -21,6 +22,7 @@ from blocksieve.datasets.demo.picture import TOP_LEVEL
 from blocksieve.datasets.demo.tasks import draw
 from lessons import TASKS, Curriculum, Lesson
 from parts import build_model, build_processor
+from sight import teach_sight
 
 BATCH = 32
 """Pictures per step, most with three questions."""
@@ -206,6 +208,8 @@ def train(training: Training, encoder: Encoder, total: int, folder: Path) -> Non
         newest = checkpoints(folder)[-1]
         training.load(newest)
         print(f"going on from {newest}", flush=True)
+    else:
+        teach_sight(training.model, training.rng)
     training.model.train()
     first = training.samples
     begin = saved = time.monotonic()

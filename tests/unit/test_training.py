@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from picture_reader import read_things
+
+from blocksieve.datasets.demo.canvas import SHAPES
 
 TRAINING = Path(__file__).parents[2] / "training"
 
@@ -19,10 +22,11 @@ class Modules:
         import block_profile
         import lessons
         import parts
+        import sight
         import train
 
         self.batches, self.lessons, self.parts, self.train = batches, lessons, parts, train
-        self.profile = block_profile
+        self.profile, self.sight = block_profile, sight
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,7 @@ def small(modules: Modules, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"BATCH": 8, "SECONDS_BETWEEN_CHECKPOINTS": 0, "NUM_HELD_OUT": 4}.items():
         monkeypatch.setattr(modules.train, name, value)
     monkeypatch.setattr(modules.batches, "MICRO_BATCH", 4)
+    monkeypatch.setattr(modules.sight, "NUM_PICTURES", 64)
 
 
 def begin(modules: Modules, encoder):
@@ -91,6 +96,24 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     assert state_bytes(resumed) == state_bytes(undisturbed)
     assert resumed.curriculum == undisturbed.curriculum
     assert len(modules.train.checkpoints(tmp_path / "killed")) == 2
+
+
+def test_tiles_are_named_as_they_are_drawn(modules: Modules, monkeypatch) -> None:
+    monkeypatch.setattr("blocksieve.datasets.demo.canvas.Canvas.spoil", lambda *_: None)
+    rng = random.Random(0)
+    pictures = [modules.sight.tiles(rng, 0, False) for _ in range(60)]
+    colors, contents = modules.sight.tile_targets(pictures)
+    assert len(colors) == len(contents) == 60 * 16
+    for number, picture in enumerate(pictures):
+        things = read_things(picture.pixels)
+        for cell in range(16):
+            color = modules.sight.TILE_COLORS[colors[16 * number + cell]]
+            content = modules.sight.TILE_CONTENTS[contents[16 * number + cell]]
+            if content in SHAPES:
+                assert things[cell] == (color, content)
+            else:
+                assert cell not in things
+    assert len(set(contents.tolist())) == len(modules.sight.TILE_CONTENTS)
 
 
 def test_rows_are_what_the_processor_makes(modules: Modules, encoder) -> None:
