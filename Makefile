@@ -4,7 +4,7 @@
 # make test-all                        the same with the long trials
 # make test-floor                      the engine's tests on the oldest transformers allowed
 # make chaos N=100                     interrupt and damage a small run N times, at random
-# make train                           train the embedded model anew
+# make train                           train the successor of the embedded model, or go on with that
 # make clean                           remove the environment
 
 PYTHON ?= python3
@@ -61,7 +61,7 @@ chaos: $(READY)
 	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py::test_chaos
 
 train: $(READY)
-	$(BIN)/python training/train.py --out models/demo-vlm
+	$(BIN)/python training/train.py --out build/demo-vlm --checkpoints build/demo-vlm-checkpoints
 
 clean:
 	rm -rf .venv

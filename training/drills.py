@@ -16,7 +16,8 @@ from blocksieve.datasets.demo.canvas import (
     Thing,
     digit_images,
 )
-from blocksieve.datasets.demo.tasks import LABELS, ORDINALS, Picture, Question
+from blocksieve.datasets.demo.picture import Picture, Question
+from blocksieve.datasets.demo.writing import LABELS, ORDINALS, SIGN_COLORS
 
 CELLS = range(GRID * GRID)
 
@@ -97,6 +98,43 @@ def lookup(rng: random.Random, level: int, holdout: bool) -> Picture:
     entries = form(canvas, rng, rng.randrange(2, GRID + 1), holdout)
     label = rng.choice(sorted(entries))
     return Picture(canvas.pixels, [Question(f"form {label}", (" ".join(entries[label]),), "drill")])
+
+
+LABEL_HALVES = tuple(sorted({half for label in LABELS for half in (label[:2], label[2:])}))
+TILE_COLORS = ("no", *COLORS)
+TILE_CONTENTS = ("no", *SHAPES, *LETTERS, *LABEL_HALVES, *"0123456789")
+
+
+def tiles(rng: random.Random, level: int, holdout: bool) -> Picture:
+    """Fill each tile with an object, a letter, half a label, a digit, or nothing.
+
+    Each tile has two words, one of TILE_COLORS and one of TILE_CONTENTS. This is no lesson: the
+    vision tower learns it before the lessons.
+    """
+    canvas = Canvas(rng)
+    names = []
+    for cell in CELLS:
+        color, content = rng.choice(tuple(COLORS)), "no"
+        kind = rng.choice(("thing", "letter", "label", "digit", "no"))
+        if kind == "thing":
+            content = rng.choice(SHAPES)
+            canvas.put_thing(Thing(content, color, cell))
+        elif kind == "letter":
+            content = rng.choice(LETTERS)
+            plate, color = rng.choice([(None, rng.choice(INKS)), *SIGN_COLORS])
+            canvas.put_word(content, cell, color, plate)
+        elif kind == "label":
+            content, color = rng.choice(LABEL_HALVES), "black"
+            canvas.put_label(content, cell)
+        elif kind == "digit":
+            content, color = rng.choice("0123456789"), "black"
+            canvas.put_digit(rng.choice(digit_images(holdout)[int(content)]), cell)
+        else:
+            color = "no"
+        names.append(f"{color} {content}")
+    if rng.random() < 0.3:
+        canvas.spoil(0.6)
+    return Picture(canvas.pixels, [Question("tiles", (" ".join(names),), "drill")])
 
 
 DRILLS = {

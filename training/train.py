@@ -1,267 +1,255 @@
-"""Train the embedded demo VLM from nothing: `python training/train.py --out models/demo-vlm`.
+"""Train the demo VLM from nothing: `python training/train.py --out MODEL --checkpoints FOLDER`.
 
-Lessons come one skill at a time, smallest case first. A lesson ends once its answers are right, and
-all earlier ones stay in the mix. Four blocks learn the tasks, then the model grows to sixteen and
-trains on.
+The vision tower learns to see first (sight.py). Then the model, with all its blocks from the
+start, learns the lessons, the smallest cases first (lessons.py).
+Every five minutes the whole state is written to the folder of checkpoints. After a kill the
+same command goes on from the newest one, to the same weights as without the kill.
 """
 
 import argparse
-import math
+import os
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
+from transformers import LlavaForConditionalGeneration
 
-from blocksieve.datasets.demo.tasks import TASKS, draw
-from blocksieve.datasets.prompts import render_prompt
-from checkpoint import build_model, build_processor, grow
-from drills import DRILLS
+from batches import IGNORED, Batch, Encoder, Row, draw_rows, micro_batches
+from blocksieve.datasets.demo.picture import TOP_LEVEL
+from blocksieve.datasets.demo.tasks import draw
+from lessons import TASKS, Curriculum, Lesson
+from parts import build_model, build_processor
+from sight import teach_sight
 
-LESSONS = [
-    ("things", 0),
-    ("letters", 0),
-    ("digits", 0),
-    ("caption", 0),
-    ("vqa", 0),
-    ("caption", 1),
-    ("text_vqa", 0),
-    ("st_qa", 0),
-    ("vqa", 1),
-    ("doc_qa", 0),
-    ("okvqa", 0),
-    ("tally_qa", 0),
-    ("science_qa", 0),
-    ("caption", 2),
-    ("text_vqa", 1),
-    ("rows", 0),
-    ("rows", 1),
-    ("values", 0),
-    ("lookup", 0),
-    ("doc_qa", 1),
-]
-FINAL = [(task, 2) for task in TASKS]
-BATCH = 64
-PASS_AT, LESSON_LIMIT = 0.90, 40_000
-IGNORED = -100
+BATCH = 32
+"""Pictures per step, most with three questions."""
+PEAK_RATE = 2e-3
+WARM_UP = 10_000
+"""Samples over which the rate rises."""
+DECAY_SHARE = 0.4
+"""The last part of all samples, over which the rate falls to a hundredth."""
+NUM_HELD_OUT = 128
+"""Held-out questions per task that the progress line scores."""
+PROGRESS_EVERY = 50
+HELD_OUT_EVERY = 1000
+"""Steps between two lines of progress, and between two of held-out scores."""
+SECONDS_BETWEEN_CHECKPOINTS = 300
+KEPT_CHECKPOINTS = 2
 
 
 @dataclass
-class Progress:
-    """Running share of fully right answers of every lesson."""
+class Training:
+    """All that a training is: what a checkpoint holds."""
 
-    right: dict[tuple[str, int], float]
+    model: LlavaForConditionalGeneration
+    optimizer: torch.optim.Optimizer
+    rng: random.Random
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    steps: int = 0
+    samples: int = 0
+    """Questions answered."""
 
-    def update(self, lesson: tuple[str, int], share: float, weight: float = 0.05) -> None:
-        """Let a new share count by `weight`."""
-        self.right[lesson] = (1 - weight) * self.right.get(lesson, 0.0) + weight * share
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint under another name, rename it, and delete all but the last two."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.getstate(),
+            "right": dict(self.curriculum.right),
+            "seen": dict(self.curriculum.seen),
+            "top_levels": self.curriculum.top_levels,
+            "steps": self.steps,
+            "samples": self.samples,
+        }
+        path = folder / f"{self.samples:09d}.pt"
+        unfinished = path.with_suffix(".unfinished")
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+        for old in checkpoints(folder)[:-KEPT_CHECKPOINTS]:
+            old.unlink()
 
-    def __str__(self) -> str:
-        return " ".join(
-            f"{task}{level}:{share:.2f}" for (task, level), share in sorted(self.right.items())
-        )
-
-
-class Encoder:
-    """Turns demo pictures into training rows with the processor's own tokens."""
-
-    def __init__(self, processor: LlavaProcessor) -> None:
-        self.tokenizer = processor.tokenizer
-        self.image_tokens = 16
-        self.encode = cache(lambda text: self.tokenizer(text, add_special_tokens=False).input_ids)
-        self.processor = processor
-
-    def prompt(self, question: str, choices: tuple[str, ...]) -> list[int]:
-        """The tokens of a user turn with its picture."""
-        template = "{question}\n{choices}" if choices else "{question}"
-        text = render_prompt(template, question, choices)
-        return (
-            self.encode("<user>" + "<image>" * self.image_tokens)
-            + self.encode(text)
-            + self.encode("<assistant>")
-        )
-
-    def answer(self, text: str) -> list[int]:
-        """The tokens of an answer and the end."""
-        return [*self.encode(text), self.tokenizer.eos_token_id]
-
-    def check(self, rng: random.Random) -> None:
-        """Stop unless the rows equal what the processor makes of the same conversation."""
-        from PIL import Image
-
-        for task in TASKS:
-            picture = draw(TASKS[task], rng, holdout=False)
-            question = picture.questions[0]
-            template = "{question}\n{choices}" if question.choices else "{question}"
-            text = render_prompt(template, question.question, question.choices)
-            content = [{"type": "image"}, {"type": "text", "text": text}]
-            chat = self.processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True
-            )
-            official = self.processor(
-                images=Image.fromarray(picture.pixels), text=chat, return_tensors="pt"
-            )
-            assert official.input_ids[0].tolist() == self.prompt(
-                question.question, question.choices
-            ), task
-            pixels = torch.from_numpy(picture.pixels).permute(2, 0, 1).float() / 127.5 - 1
-            assert torch.allclose(official.pixel_values[0], pixels, atol=1e-5), task
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, map_location="cpu")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.setstate(state["rng"])
+        self.curriculum.right.update(state["right"])
+        self.curriculum.seen.update(state["seen"])
+        self.curriculum.top_levels = state["top_levels"]
+        self.steps = state["steps"]
+        self.samples = state["samples"]
 
 
-def make_batch(
-    encoder: Encoder, lessons: list[tuple[str, int]], rng: random.Random
-) -> dict[str, torch.Tensor]:
-    """Return right-padded rows, one question of one picture each; labels only on the answers."""
-    rows, pixels = [], []
-    for task, level in lessons:
-        picture = draw({**DRILLS, **TASKS}[task], rng, holdout=False, level=level)
-        question = rng.choice(picture.questions)
-        rows.append(
-            (
-                encoder.prompt(question.question, question.choices),
-                encoder.answer(question.references[0]),
-            )
-        )
-        pixels.append(picture.pixels)
-    width = max(len(prompt) + len(answer) for prompt, answer in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    labels = torch.full((len(rows), width), IGNORED)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
-    for i, (prompt, answer) in enumerate(rows):
-        end = len(prompt) + len(answer)
-        ids[i, :end] = torch.tensor(prompt + answer)
-        labels[i, len(prompt) : end] = torch.tensor(answer)
-        mask[i, :end] = 1
-    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return {"input_ids": ids, "attention_mask": mask, "pixel_values": images, "labels": labels}
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the newest last."""
+    return sorted(folder.glob("*.pt"))
 
 
-def step(
-    model: LlavaForConditionalGeneration, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss over the answers' tokens, and per row whether all of its answer is right.
-
-    Teacher-forced: each token is predicted after the right ones.
-    """
-    labels = batch.pop("labels")
-    targets = labels[:, 1:]  # (rows, tokens - 1): each position predicts the next token
-    hidden = model.model(**batch).last_hidden_state[:, :-1]
-    in_answer = targets != IGNORED
-    logits = model.lm_head(hidden[in_answer])  # (answer tokens of all rows, vocabulary)
-    answer_tokens = targets[in_answer]
-    is_wrong = (logits.argmax(-1) != answer_tokens).float()
-    rows = in_answer.nonzero()[:, 0]
-    num_wrong = torch.zeros(len(labels)).index_add_(0, rows, is_wrong)
-    return torch.nn.functional.cross_entropy(logits, answer_tokens), num_wrong == 0
-
-
-def train(
-    model: LlavaForConditionalGeneration,
-    encoder: Encoder,
-    mixes: Iterator[list[tuple[str, int]]],
-    rng: random.Random,
-    progress: Progress,
-    peak: float,
-    samples: int | None,
-) -> None:
-    """Run AdamW over the mixes until they end.
-
-    The rate falls as a cosine over `samples`, or stays at `peak`.
-    """
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
+def start(seed: int, encoder: Encoder, device: str) -> Training:
+    """Return an untrained model with its optimiser."""
+    torch.manual_seed(seed)
+    model = build_model(encoder.processor).to(device)
+    matrices = [weight for weight in model.parameters() if weight.dim() >= 2]
+    vectors = [weight for weight in model.parameters() if weight.dim() < 2]
     optimizer = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}],
         betas=(0.9, 0.98),
     )
-    model.train()
-    seen, start = 0, time.monotonic()
-    for number, lessons in enumerate(mixes):
-        rate = peak * min(1.0, (number + 1) / 200)
-        if samples:
-            rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, seen / samples))) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss, right = step(model, make_batch(encoder, lessons, rng))
-        optimizer.zero_grad(set_to_none=True)
+    return Training(model, optimizer, random.Random(seed))
+
+
+def forward(
+    model: LlavaForConditionalGeneration, batch: Batch
+) -> tuple[torch.Tensor, torch.Tensor, list[bool]]:
+    """Return the loss and the question of every answer token, and which questions are right.
+
+    Teacher-forced: each token is predicted after the right ones. So a question is right if greedy
+    decoding gives its answer.
+    """
+    device = model.device
+    hidden = model.model(
+        input_ids=batch.tokens.to(device),
+        position_ids=batch.positions.to(device),
+        attention_mask=batch.mask.to(device),
+        pixel_values=batch.pixels.to(device),
+        use_cache=False,
+    ).last_hidden_state
+    targets = batch.labels[:, 1:].to(device)  # [rows, width - 1]: the token after each position
+    in_answer = targets != IGNORED
+    logits = model.lm_head(hidden[:, :-1][in_answer])  # [answer tokens of all rows, vocabulary]
+    answers = targets[in_answer]
+    losses = torch.nn.functional.cross_entropy(logits, answers, reduction="none")
+    question_of_token = batch.questions[:, 1:].to(device)[in_answer]
+    is_wrong = (logits.argmax(-1) != answers).float()
+    num_wrong = torch.zeros(len(batch.lessons), device=device)
+    num_wrong.index_add_(0, question_of_token, is_wrong)
+    return losses, question_of_token, (num_wrong == 0).tolist()
+
+
+def learn(training: Training, rows: Sequence[Row], rate: float) -> float:
+    """Take one step, tell the curriculum what was right, and return the weighted mean loss.
+
+    A token of an answer of n tokens counts 1 / sqrt(n), so that long answers do not drown short
+    ones.
+    """
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    training.optimizer.zero_grad(set_to_none=True)
+    exchanges = [exchange for row in rows for exchange in row.exchanges]
+    total_weight = sum(len(exchange.answer) ** 0.5 for exchange in exchanges)
+    lessons: list[Lesson] = []
+    right: list[bool] = []
+    loss_sum = 0.0
+    # Rows of similar length together, which saves padding.
+    for batch in micro_batches(sorted(rows, key=len)):
+        losses, question_of_token, is_right = forward(training.model, batch)
+        lengths = torch.bincount(question_of_token)
+        loss = (losses * lengths[question_of_token] ** -0.5).sum() / total_weight
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        seen += len(lessons)
-        for lesson in set(lessons):
-            rows = [i for i, row_lesson in enumerate(lessons) if row_lesson == lesson]
-            progress.update(lesson, right[rows].float().mean().item())
-        if number % 50 == 0:
-            speed = seen / (time.monotonic() - start)
-            print(f"{seen} samples, {speed:.0f}/s, loss {loss.item():.3f}, {progress}", flush=True)
+        loss_sum += loss.item()
+        lessons += batch.lessons
+        right += is_right
+    torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
+    training.optimizer.step()
+    training.curriculum.update(lessons, right)
+    training.samples += len(lessons)
+    return loss_sum
 
 
-def curriculum(rng: random.Random, progress: Progress) -> Iterator[list[tuple[str, int]]]:
-    """Yield batches: half is the current lesson, half the earlier ones, the weaker more often."""
-    for number, lesson in enumerate(LESSONS):
-        learnt = LESSONS[:number]
-        seen = 0
-        while seen < LESSON_LIMIT and (progress.right.get(lesson, 0.0) < PASS_AT or seen < 2000):
-            half = BATCH // 2 if learnt else BATCH
-            yield [lesson] * half + mixture(rng, progress, learnt, BATCH - half)
-            seen += half
-        print(
-            f"lesson {lesson} left at {progress.right[lesson]:.2f} after {seen} samples", flush=True
-        )
+def learning_rate(samples: int, total: int) -> float:
+    """Return the rate after some samples: a rise, a plateau, and a straight fall at the end."""
+    rise = min(1.0, (samples + 100) / WARM_UP)
+    decayed = samples - (1 - DECAY_SHARE) * total
+    fall = 1 - 0.99 * max(0.0, decayed / (DECAY_SHARE * total))
+    return PEAK_RATE * min(rise, fall)
 
 
-def mixture(
-    rng: random.Random, progress: Progress, lessons: list[tuple[str, int]], size: int
-) -> list[tuple[str, int]]:
-    """Draw lessons, the weaker the more often."""
-    if not lessons:
-        return []
-    weights = [0.1 + (1 - progress.right.get(lesson, 0.0)) for lesson in lessons]
-    return rng.choices(lessons, weights, k=size)
+def draw_held_out(encoder: Encoder, task: str, count: int) -> list[Row]:
+    """Draw questions of the datasets' level about pictures that training never sees."""
+    rng = random.Random(f"held-out {task}")
+    lesson = (task, TOP_LEVEL)
+    rows: list[Row] = []
+    while sum(len(row.exchanges) for row in rows) < count:
+        picture = draw(TASKS[task], rng, holdout=True, level=TOP_LEVEL)
+        rows.append(encoder.row(lesson, picture))
+    return rows
 
 
-def steady(rng: random.Random, progress: Progress, samples: int) -> Iterator[list[tuple[str, int]]]:
-    """Yield the datasets' mix (level 2 of every task) with some smaller cases, for some samples."""
-    for _ in range(samples // BATCH):
-        yield mixture(rng, progress, FINAL, BATCH - 8) + rng.choices(LESSONS, k=8)
+@torch.no_grad()
+def right_answers(model: LlavaForConditionalGeneration, rows: Sequence[Row]) -> list[bool]:
+    """Tell which questions the model answers exactly."""
+    right: list[bool] = []
+    for batch in micro_batches(rows):
+        *_, is_right = forward(model, batch)
+        right += is_right
+    return right
+
+
+def held_out_scores(training: Training, encoder: Encoder) -> str:
+    """Return the share of right answers to held-out questions of every task, for the log."""
+    shares = []
+    for task in TASKS:
+        right = right_answers(training.model, draw_held_out(encoder, task, NUM_HELD_OUT))
+        shares.append(f"{task} {sum(right) / len(right):.2f}")
+    return ", ".join(shares)
+
+
+def train(training: Training, encoder: Encoder, total: int, folder: Path) -> None:
+    """Train up to a number of samples, with a checkpoint and held-out scores now and then."""
+    if checkpoints(folder):
+        newest = checkpoints(folder)[-1]
+        training.load(newest)
+        print(f"going on from {newest}", flush=True)
+    else:
+        teach_sight(training.model, training.rng)
+    training.model.train()
+    first = training.samples
+    begin = saved = time.monotonic()
+    while training.samples < total:
+        lessons = training.curriculum.draw(training.rng, BATCH)
+        rows = draw_rows(encoder, lessons, training.rng)
+        loss = learn(training, rows, learning_rate(training.samples, total))
+        training.steps += 1
+        if training.steps % PROGRESS_EVERY == 0:
+            speed = (training.samples - first) / (time.monotonic() - begin)
+            minutes = (total - training.samples) / speed / 60
+            print(
+                f"{training.samples} samples, {speed:.0f}/s, {minutes:.0f} min left, "
+                f"loss {loss:.3f}; {training.curriculum}",
+                flush=True,
+            )
+        if training.steps % HELD_OUT_EVERY == 0:
+            print(f"held-out: {held_out_scores(training, encoder)}", flush=True)
+        if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
+            training.save(folder)
+            saved = time.monotonic()
+    training.save(folder)
+    print(f"held-out: {held_out_scores(training, encoder)}", flush=True)
 
 
 def main() -> None:
-    """Read the arguments, train both stages, save the checkpoint."""
+    """Read the arguments, train, and save the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--checkpoints", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--small-samples", type=int, default=200_000, help="samples of the whole mix with 4 blocks"
-    )
-    parser.add_argument("--samples", type=int, default=95_000, help="samples with 16 blocks")
+    parser.add_argument("--samples", type=int, default=5_000_000)
     arguments = parser.parse_args()
-    torch.manual_seed(arguments.seed)
-    rng, progress = random.Random(arguments.seed), Progress({})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     processor = build_processor()
     encoder = Encoder(processor)
-    encoder.check(rng)
-    small = build_model(processor, blocks=4)
-    train(small, encoder, curriculum(rng, progress), rng, progress, peak=1e-3, samples=None)
-    mix = steady(rng, progress, arguments.small_samples)
-    train(small, encoder, mix, rng, progress, peak=1e-3, samples=2 * arguments.small_samples)
-    print(f"growing to 16 blocks; {progress}", flush=True)
-    model = grow(small, processor, blocks=16)
-    train(
-        model,
-        encoder,
-        steady(rng, progress, arguments.samples),
-        rng,
-        progress,
-        peak=1e-3,
-        samples=arguments.samples,
-    )
-    model.save_pretrained(arguments.out)
+    encoder.check(random.Random(arguments.seed))
+    training = start(arguments.seed, encoder, device)
+    train(training, encoder, arguments.samples, arguments.checkpoints)
+    training.model.to("cpu").save_pretrained(arguments.out)
     processor.save_pretrained(arguments.out)
 
 

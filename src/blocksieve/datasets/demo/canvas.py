@@ -99,6 +99,15 @@ class Canvas:
         background = tile * (1 - ink)
         tile[:] = (background + 20 * ink).astype(np.uint8)
 
+    def spoil(self, strength: float) -> None:
+        """Take contrast from the picture and add noise, at random up to `strength` (0 to 1)."""
+        noise_rng = np.random.default_rng(self.rng.getrandbits(32))
+        contrast = 1 - self.rng.random() * strength
+        noise = noise_rng.normal(scale=80 * self.rng.random() * strength, size=self.pixels.shape)
+        mean = self.pixels.mean()
+        spoilt = mean + contrast * (self.pixels - mean) + noise
+        self.pixels[:] = spoilt.clip(0, 255).astype(np.uint8)
+
     def _tile(self, cell: int) -> np.ndarray:
         """Return a view of the pixels [16, 16, 3] of a tile."""
         row, column = divmod(cell, GRID)

@@ -7,69 +7,31 @@ training starts), 2 is what the datasets hold. The same functions serve training
 The order of the draws from `rng` decides every picture: a change there changes the datasets.
 """
 
-import itertools
 import random
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 
 from blocksieve.datasets.demo.canvas import COLORS, GRID, INKS, SHAPES, Canvas, Thing, digit_images
-
-FRUIT = {
-    "red": ("apple", "cherry"),
-    "green": ("lime", "kiwi"),
-    "blue": ("blueberry", "blueberries"),
-    "yellow": ("banana", "lemon"),
-    "purple": ("grape", "plum"),
-    "orange": ("tangerine", "mandarin"),
-    "black": ("blackberry", "blackberries"),
-    "white": ("coconut", "lychee"),
-}
-ANIMAL = {
-    "red": ("lobster", "crab"),
-    "green": ("frog", "lizard"),
-    "blue": ("whale", "bluebird"),
-    "yellow": ("canary", "chick"),
-    "purple": ("starfish", "urchin"),
-    "orange": ("tiger", "fox"),
-    "black": ("raven", "crow"),
-    "white": ("swan", "polar bear"),
-}
-USE = {
-    "circle": ("wheel", "ball"),
-    "square": ("box", "window"),
-    "triangle": ("roof", "tent"),
-    "star": ("badge", "medal"),
-    "cross": ("hospital", "pharmacy"),
-    "diamond": ("kite", "jewel"),
-}
-SYNONYMS = {
-    "purple": "violet",
-    "square": "box",
-    "diamond": "rhombus",
-    "cross": "plus",
-    "yes": "yeah",
-    "no": "nope",
-}
-LABELS = (
-    "AREA",
-    "CODE",
-    "COST",
-    "DATE",
-    "ITEM",
-    "PAGE",
-    "RATE",
-    "ROOM",
-    "SIZE",
-    "TIME",
-    "UNIT",
-    "YEAR",
+from blocksieve.datasets.demo.knowledge import ANIMAL, FRUIT, SYNONYMS, USE
+from blocksieve.datasets.demo.picture import Picture, Question, annotators
+from blocksieve.datasets.demo.scenes import (
+    CELLS,
+    at_most_one,
+    is_there,
+    paint,
+    question_about,
+    random_kind,
+    scene,
+    unique,
 )
-SIGN_COLORS = (("blue", "white"), ("green", "white"), ("black", "yellow"), ("white", "black"))
-"""Plate and ink."""
-ORDINALS = ("first", "second", "third", "fourth")
+from blocksieve.datasets.demo.writing import (
+    LABELS,
+    ORDINALS,
+    SIGN_COLORS,
+    put_word_in_row,
+    random_words,
+)
+
 CHOICE_LETTERS = "ABCD"
 CAPTION_STYLES = (
     "{}",
@@ -78,120 +40,6 @@ CAPTION_STYLES = (
     "the image shows {}",
     "{} on a plain ground",
 )
-VOWELS = "AEIOU"
-CONSONANTS = "BCDFGHJKLMNPRSTVWXZ"
-CELLS = range(GRID * GRID)
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question: its accepted answers, the plainest first, and the sub-task that it is of."""
-
-    question: str
-    references: tuple[str, ...]
-    kind: str
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Pixels uint8 [64, 64, 3] and the questions about them."""
-
-    pixels: np.ndarray
-    questions: list[Question]
-
-
-def scene(rng: random.Random, count: int, distinct: bool = True) -> list[Thing]:
-    """Draw objects in reading order on different tiles.
-
-    `distinct`: no two have the same colour and shape. Otherwise most of them are of three kinds.
-    """
-    kinds = list(itertools.product(SHAPES, COLORS))
-    if distinct:
-        picked = rng.sample(kinds, count)
-    else:
-        frequent = rng.sample(kinds, 2)
-        frequent.append(random_kind(rng))
-        picked = []
-        for _ in range(count):
-            choices = frequent if rng.random() < 0.7 else kinds
-            picked.append(rng.choice(choices))
-    cells = sorted(rng.sample(CELLS, count))
-    things = []
-    for (shape, color), cell in zip(picked, cells, strict=True):
-        things.append(Thing(shape, color, cell))
-    return things
-
-
-def random_kind(rng: random.Random) -> tuple[str, str]:
-    """Draw a shape and a colour."""
-    shape = rng.choice(SHAPES)
-    color = rng.choice(tuple(COLORS))
-    return shape, color
-
-
-def paint(rng: random.Random, things: list[Thing]) -> np.ndarray:
-    """Return the pixels of a scene."""
-    canvas = Canvas(rng)
-    for thing in things:
-        canvas.put_thing(thing)
-    return canvas.pixels
-
-
-def annotators(rng: random.Random, answer: str, alternative: str) -> tuple[str, ...]:
-    """Return ten annotators' answers as in VQA: seven to ten say `answer`, the rest differ."""
-    num_agreeing = rng.randrange(7, 11)
-    answers = [answer] * num_agreeing
-    answers += [alternative] * (10 - num_agreeing)
-    return tuple(answers)
-
-
-def unique(things: list[Thing], attribute: str) -> list[Thing]:
-    """Return the objects that no second one equals in `attribute`."""
-    values = [getattr(thing, attribute) for thing in things]
-    singled_out = []
-    for thing, value in zip(things, values, strict=True):
-        if values.count(value) == 1:
-            singled_out.append(thing)
-    return singled_out
-
-
-def question_about(rng: random.Random, things: list[Thing], kind: str) -> tuple[str, str] | None:
-    """Return question and answer of a kind (color, shape, place) about an object.
-
-    The question determines the object; None if no object can be singled out.
-    """
-    singled_out_by = {"color": "shape", "shape": "color", "place": "name"}[kind]
-    candidates = unique(things, singled_out_by)
-    if not candidates:
-        return None
-    thing = rng.choice(candidates)
-    if kind == "color":
-        question = f"what color is the {thing.shape}?"
-        return question, thing.color
-    if kind == "shape":
-        question = f"what shape is the {thing.color} object?"
-        return question, thing.shape
-    question = f"where is the {thing.name}?"
-    return question, thing.place
-
-
-def is_there(rng: random.Random, things: list[Thing]) -> tuple[str, str]:
-    """Return a yes/no question about an object, and its answer.
-
-    An absent object shares its colour or its shape with one that is there, so that colour and shape
-    must be seen together.
-    """
-    names = {thing.name for thing in things}
-    if rng.random() < 0.5:
-        name = rng.choice(sorted(names))
-        return f"is there a {name}?", "yes"
-    thing = rng.choice(things)
-    candidates = [f"{thing.color} {shape}" for shape in SHAPES]
-    candidates += [f"{color} {thing.shape}" for color in COLORS]
-    absent = [name for name in candidates if name not in names]
-    name = rng.choice(absent)
-    return f"is there a {name}?", "no"
 
 
 def vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
@@ -237,39 +85,6 @@ def okvqa(rng: random.Random, level: int, holdout: bool) -> Picture:
         return okvqa(rng, level, holdout)
     pixels = paint(rng, things)
     return Picture(pixels, questions)
-
-
-def at_most_one(rng: random.Random, things: list[Thing]) -> list[Thing]:
-    """Draw one object if there are any."""
-    count = min(1, len(things))
-    return rng.sample(things, count)
-
-
-def random_word(rng: random.Random, length: int) -> str:
-    """Draw a pronounceable word of capital letters."""
-    word = ""
-    for position in range(length):
-        letters = CONSONANTS if position % 2 == 0 else VOWELS
-        word += rng.choice(letters)
-    return word
-
-
-def random_words(rng: random.Random, count: int, level: int) -> list[str]:
-    """Draw words of two or three letters at level 0, of three or four above."""
-    shortest = 2 if level == 0 else 3
-    words = []
-    for _ in range(count):
-        length = rng.randrange(shortest, shortest + 2)
-        words.append(random_word(rng, length))
-    return words
-
-
-def put_word_in_row(canvas: Canvas, word: str, row: int, ink: str, plate: str | None) -> None:
-    """Write a word somewhere in a row of the canvas."""
-    num_columns = GRID - len(word) + 1
-    column = canvas.rng.randrange(num_columns)
-    cell = row * GRID + column
-    canvas.put_word(word, cell, ink, plate)
 
 
 def text_vqa(rng: random.Random, level: int, holdout: bool) -> Picture:

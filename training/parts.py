@@ -1,4 +1,4 @@
-"""Build the demo VLM's parts: tokenizer, processor, and a LLaVA of any number of blocks."""
+"""Build the demo VLM's parts: tokenizer, processor, and an untrained LLaVA."""
 
 import random
 import re
@@ -17,7 +17,8 @@ from transformers import (
 )
 
 from blocksieve.datasets.demo.canvas import SIDE, TILE
-from blocksieve.datasets.demo.tasks import TASKS
+from blocksieve.datasets.demo.picture import TOP_LEVEL
+from lessons import TASKS
 
 SPECIAL = ["<pad>", "<unk>", "<end>", "<user>", "<assistant>", "<image>"]
 CHAT_TEMPLATE = (
@@ -32,7 +33,7 @@ COMMON_WORDS = (
     "which what is the a an of in and or not these this image picture answer question yes no "
     "letters form objects"
 )
-WIDTH, HEADS, MLP_WIDTH, VISION_LAYERS = 128, 4, 256, 3
+BLOCKS, WIDTH, HEADS, MLP_WIDTH, VISION_LAYERS = 16, 64, 4, 192, 2
 
 
 def vocabulary() -> list[str]:
@@ -40,8 +41,8 @@ def vocabulary() -> list[str]:
     rng = random.Random(0)
     words = set(COMMON_WORDS.split())
     for task in TASKS.values():
-        for _ in range(3000):
-            for question in task(rng, 2, True).questions:
+        for _ in range(400):
+            for question in task(rng, TOP_LEVEL, True).questions:
                 for text in (question.question, *question.references, *question.choices):
                     words.update(re.findall(r"[a-z]+", text))
     characters = string.ascii_letters + string.digits
@@ -85,7 +86,7 @@ def build_processor() -> LlavaProcessor:
     )
 
 
-def build_model(processor: LlavaProcessor, blocks: int) -> LlavaForConditionalGeneration:
+def build_model(processor: LlavaProcessor, blocks: int = BLOCKS) -> LlavaForConditionalGeneration:
     """Return a randomly initialised LLaVA with a small CLIP tower and `blocks` Llama blocks."""
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
@@ -101,7 +102,7 @@ def build_model(processor: LlavaProcessor, blocks: int) -> LlavaForConditionalGe
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=MLP_WIDTH,
-        num_hidden_layers=blocks,
+        num_hidden_layers=BLOCKS,
         num_attention_heads=HEADS,
         num_key_value_heads=HEADS,
         max_position_embeddings=512,
@@ -131,37 +132,18 @@ def initialise(model: LlavaForConditionalGeneration) -> None:
     """Draw weights at 1 / sqrt(fan in), and positions as strong as what the patches show.
 
     The library's defaults (standard deviation 0.02) suit wide models; at this width they learnt
-    colours but no shapes.
+    colours but no shapes. What a block adds is divided by sqrt(2 x blocks), as in GPT-2, so that
+    the sum of all blocks is as large at first as what they read.
     """
+    language_model = model.model.language_model
+    num_additions = 2 * len(language_model.layers)
     for name, weight in model.named_parameters():
         if weight.dim() == 2 and (
             "language_model.layers" in name or "multi_modal_projector" in name
         ):
-            torch.nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+            spread = weight.shape[1] ** -0.5
+            if "o_proj" in name or "down_proj" in name:
+                spread *= num_additions**-0.5
+            torch.nn.init.normal_(weight, std=spread)
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.1)
     torch.nn.init.normal_(model.model.vision_tower.embeddings.position_embedding.weight, std=0.5)
-
-
-def grow(
-    small: LlavaForConditionalGeneration, processor: LlavaProcessor, blocks: int
-) -> LlavaForConditionalGeneration:
-    """Split each block of a trained model into several, each doing its share of the work.
-
-    With 4 blocks into 16, each becomes 4 copies whose attention and MLP outputs are divided by 4,
-    as one step of a differential equation becomes four smaller ones. Noise of a tenth of each
-    matrix's spread lets the copies part ways.
-    """
-    large = build_model(processor, blocks)
-    trained = small.model.language_model.layers
-    share = blocks // len(trained)
-    state = {k: v for k, v in small.state_dict().items() if ".language_model.layers." not in k}
-    large.load_state_dict(state, strict=False)
-    with torch.no_grad():
-        for index, block in enumerate(large.model.language_model.layers):
-            block.load_state_dict(trained[index // share].state_dict())
-            for weight in block.parameters():
-                if weight.dim() == 2:
-                    weight += 0.1 * weight.std() * torch.randn_like(weight)
-            block.self_attn.o_proj.weight /= share
-            block.mlp.down_proj.weight /= share
-    return large
