@@ -51,17 +51,17 @@ def test_order_of_jobs_does_not_matter():
 
 def test_costs_say_what_the_engine_saved_and_how_it_answered():
     document = times_document(JOBS, COSTS)
-    assert cells(document, "jobs")[1].startswith("2 of 3 had anything to compute")
+    assert cells(document, "shares")[1].startswith("2 of 3 had anything to compute")
     assert cells(document, "done")[1] == "4.000e+02 FLOPs"
     assert cells(document, "saved")[1] == "75.0 % of the plain loop's work"
     assert cells(document, "distinct work")[1].startswith("3.000e+02 FLOPs")
-    assert "| rung | prefixes: 1 jobs (self-check passed) |" in document
-    assert cells(document, "ran on")[1] == "cuda: 2 jobs"
+    assert "| rung | prefixes: 1 shares (self-check passed) |" in document
+    assert cells(document, "ran on")[1] == "cuda: 2 shares"
 
 
 def test_a_run_from_the_cache_has_no_costs():
     document = times_document(JOBS)
-    assert cells(document, "jobs")[1].startswith("0 of 3 had anything to compute")
+    assert cells(document, "shares")[1].startswith("0 of 3 had anything to compute")
     assert "FLOPs" not in document
 
 
@@ -69,7 +69,7 @@ def test_uncounted_work_is_left_out():
     uncounted = EngineCosts("reference", "asked for", "cpu", done=0, plain=0, bound=0)
     document = times_document(JOBS[:1], [uncounted])
     assert "FLOPs" not in document
-    assert "reference: 1 jobs (asked for)" in document
+    assert "reference: 1 shares (asked for)" in document
 
 
 @pytest.mark.parametrize("metadata", [{}, {"fingerprint": "0", "engine": "shared"}])

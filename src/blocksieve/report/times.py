@@ -21,7 +21,10 @@ ALL_DATASETS = "all"
 
 @dataclass(frozen=True)
 class JobTimes:
-    """What one evaluation job took; `pairs` (a combination and a sample) were not in the cache."""
+    """What one evaluation job took for one dataset: a share.
+
+    `pairs` (a combination and a sample) were not in the cache.
+    """
 
     dataset: str
     step: str
@@ -79,9 +82,9 @@ def engine_costs(metadata: Record) -> EngineCosts | None:
 def times_document(jobs: Sequence[JobTimes], costs: Sequence[EngineCosts] = ()) -> str:
     """Return a Markdown document of times per dataset, and of what the engine saved in all.
 
-    `costs`: one per job that had anything to compute.
+    `costs`: one per share that had anything to compute.
     """
-    return as_markdown(TITLE, [_times(jobs), _engine(costs, num_jobs=len(jobs))])
+    return as_markdown(TITLE, [_times(jobs), _engine(costs, num_shares=len(jobs))])
 
 
 def _times(jobs: Sequence[JobTimes]) -> Section:
@@ -93,7 +96,7 @@ def _times(jobs: Sequence[JobTimes]) -> Section:
         records.append(_total(ALL_DATASETS, jobs))
     columns = [
         text("dataset"),
-        count("jobs"),
+        count("shares"),
         count("pairs"),
         Column("s to start", lambda record: f"{record['start_seconds']:,.1f}"),
         Column("s answering", lambda record: f"{record['answer_seconds']:,.1f}"),
@@ -102,9 +105,9 @@ def _times(jobs: Sequence[JobTimes]) -> Section:
     return table_section(
         title="Times of the evaluation jobs",
         notes=[
-            "Sums over jobs, which may have run at the same time. pairs: a combination and a"
-            " sample, answered because the cache lacked them; to start: loading the model and"
-            " checking the engine."
+            "Sums over shares: what one job did on one dataset. Jobs may have run at the same time."
+            " pairs: a combination and a sample, answered because the cache lacked them; to start:"
+            " loading the model, in the first share of a job, and checking the engine."
         ],
         columns=columns,
         records=records,
@@ -114,7 +117,7 @@ def _times(jobs: Sequence[JobTimes]) -> Section:
 def _total(name: str, jobs: Sequence[JobTimes]) -> Record:
     return {
         "dataset": name,
-        "jobs": len(jobs),
+        "shares": len(jobs),
         "pairs": sum(job.pairs for job in jobs),
         "start_seconds": sum(job.start_seconds for job in jobs),
         "answer_seconds": sum(job.answer_seconds for job in jobs),
@@ -127,11 +130,11 @@ def _pairs_per_second(record: Record) -> str:
     return f"{record['pairs'] / record['answer_seconds']:,.1f}"
 
 
-def _engine(costs: Sequence[EngineCosts], num_jobs: int) -> Section:
+def _engine(costs: Sequence[EngineCosts], num_shares: int) -> Section:
     rows = [
         (
-            "jobs",
-            f"{len(costs)} of {num_jobs} had anything to compute that was not in the cache",
+            "shares",
+            f"{len(costs)} of {num_shares} had anything to compute that was not in the cache",
         )
     ]
     if costs:
@@ -160,14 +163,15 @@ def _flops_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
 
 
 def _way_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
-    """Count the jobs by the rung of the engine and why it took it, then by device."""
+    """Count the shares by the rung of the engine and why it took it, then by device."""
     rungs = Counter((job.rung, job.reason) for job in costs)
     devices = Counter(job.device for job in costs)
     rows = [
-        ("rung", f"{rung}: {num_jobs} jobs ({reason})")
-        for (rung, reason), num_jobs in sorted(rungs.items())
+        ("rung", f"{rung}: {num_shares} shares ({reason})")
+        for (rung, reason), num_shares in sorted(rungs.items())
     ]
     rows += [
-        ("ran on", f"{device}: {num_jobs} jobs") for device, num_jobs in sorted(devices.items())
+        ("ran on", f"{device}: {num_shares} shares")
+        for device, num_shares in sorted(devices.items())
     ]
     return rows
