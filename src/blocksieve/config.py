@@ -39,6 +39,9 @@ TYPES_WITHOUT_TEXT = (
 AUTO = {"dtype": "auto", "device": "auto"}
 """The defaults of every model but the demo's, whose own are those of the demo's numbers."""
 
+JOBS_PER_STEP = 1
+"""The default of every model but the demo's, which shares two cores: one GPU needs one load."""
+
 DEFINITIONS = Path("config/datasets")
 """The folder of dataset definitions, here and in the workflow's own folder."""
 
@@ -57,6 +60,7 @@ def with_defaults(config: Content, root: Path) -> Content:
     model = config.get("model")
     if isinstance(model, dict) and "path" in model:
         demo["model"] |= AUTO
+        demo["search"]["jobs_per_step"] = JOBS_PER_STEP
     return merged(demo, config)
 
 

@@ -85,7 +85,7 @@ def test_an_estimate_counts_before_anything_ran(elsewhere: Path, capsys) -> None
     main(["estimate"])
     printed = capsys.readouterr().out
     assert "demo: about 261,888 pairs" in printed
-    assert "in 6 jobs" in printed
+    assert "in 12 jobs" in printed
 
 
 def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
@@ -113,12 +113,12 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
     os.utime(results / "logs/evaluate/baseline.0.log", (0, 0))
     main(["status", "demo"])
     assert capsys.readouterr().out.splitlines() == [
-        "baseline: 1 of 1 jobs done",
-        "single: 0 of 1 jobs done",
-        "remove2: 0 of 1 jobs done",
-        "remove3: 0 of 1 jobs done",
-        "remove4: 0 of 1 jobs done",
-        "finalists: 0 of 1 jobs done",
+        "baseline: 1 of 2 jobs done",
+        "single: 0 of 2 jobs done",
+        "remove2: 0 of 2 jobs done",
+        "remove3: 0 of 2 jobs done",
+        "remove4: 0 of 2 jobs done",
+        "finalists: 0 of 2 jobs done",
         "  running: single.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
         "  running: single.1: starting",
         "evaluations: about 2 h 33 min left, 960 of about 261,888 pairs done, 28.3 per second",

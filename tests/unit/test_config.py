@@ -387,6 +387,14 @@ def test_device_and_dtype_are_auto_for_every_model_but_the_demos() -> None:
     assert (model.device, model.dtype) == ("cpu", "bfloat16")
 
 
+def test_jobs_per_step_are_one_for_every_model_but_the_demos() -> None:
+    other = {"model": {"path": "x/y"}}
+    assert resolve(with_defaults({}, ROOT), ROOT).search.jobs_per_step == 2
+    assert resolve(with_defaults(other, ROOT), ROOT).search.jobs_per_step == 1
+    four = other | {"search": {"jobs_per_step": 4}}
+    assert resolve(with_defaults(four, ROOT), ROOT).search.jobs_per_step == 4
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     # YAML reads off as false; Snakemake's command line leaves text.

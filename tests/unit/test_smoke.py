@@ -41,7 +41,7 @@ def test_pairs_and_jobs_of_the_demo() -> None:
     searched = 1 + 16 + 2 * 3 * (15 + 14 + 13)
     finalists = 4 * (8 + 1)
     assert pairs_of_dataset(WHOLE, 16) == searched * 96 + finalists * 192
-    assert num_jobs(WHOLE) == 6  # the baseline, four sizes, the finalists
+    assert num_jobs(WHOLE) == 12  # two for the baseline, four sizes and the finalists
 
 
 def test_the_estimate_takes_a_dataset_of_like_length() -> None:
@@ -49,7 +49,7 @@ def test_the_estimate_takes_a_dataset_of_like_length() -> None:
     run_spec = replace(WHOLE, datasets={name: WHOLE.datasets[name] for name in names})
     pairs = pairs_of_dataset(run_spec, 16)
     # demo_tally_qa takes as long as demo_vqa
-    speeds = {"demo_vqa": Speed(1800, 3600 / pairs), "demo_caption": Speed(0, 1e-9)}
+    speeds = {"demo_vqa": Speed(900, 3600 / pairs), "demo_caption": Speed(0, 1e-9)}
     told = estimate(run_spec, speeds, 16)
     assert "loads the model: 5.0 hours of one device, of which 3.0 are starts" in told
 
