@@ -145,7 +145,7 @@ rule score_importance:
 # Detects the task type from the prompt. A given table has no prompts, so that its router is the one thing it lacks.
 rule fit_router:
     input:
-        samples=results("datasets/{dataset}.parquet", dataset=DATASETS),
+        samples=SAMPLES,
         finalists=in_run("finalists.json"),
     output:
         router=in_run("router.json"),

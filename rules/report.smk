@@ -13,7 +13,7 @@ rule page:
         assets=[os.path.relpath(ASSETS / name) for name in (TEMPLATE, STYLE, *SCRIPTS)],
         analyses=ANALYSIS_FILES,
         figures=results("figures/{figure}.json", figure=FIGURES),
-        samples=searched(results("datasets/{dataset}.parquet", dataset=DATASETS)),
+        samples=searched(SAMPLES),
         shards=searched(shards()),
         times=searched(job_times()),
         deployment=GAIN,

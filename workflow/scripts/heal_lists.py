@@ -33,7 +33,7 @@ with job(snakemake):
         evaluations=pl.read_parquet(files.evaluations),
         analysis=AnalysisSpec.of(**json.loads(params.analysis)),
         seed=params.seed,
-        cache=Path(snakemake.params.cache),
+        cache=Path(params.cache),
     )
     spec = HealSpec(**json.loads(params.heal))
     recommendations = json.loads(Path(files.recommendations).read_text(encoding="utf-8"))

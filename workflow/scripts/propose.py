@@ -18,6 +18,8 @@ with job(snakemake):
     description = read_description(files.model)
     sites = sites_to_search(description, params.exportable)
     own_beams = [Path(path) for path in files.own_beams]
+    generic_beam = [Path(path) for path in files.generic_beam]
+    finalists = [Path(path) for path in files.finalists]
     for number, output in enumerate(snakemake.output):
         num_samples = None
         if params.share < 1:
@@ -27,8 +29,8 @@ with job(snakemake):
             snakemake.wildcards.step,
             sites,
             own_beam=own_beams[number : number + 1],
-            generic_beam=[Path(path) for path in files.generic_beam],
-            finalists=[Path(path) for path in files.finalists],
+            generic_beam=generic_beam,
+            finalists=finalists,
             num_samples=num_samples,
         )
         write_plan(Path(output), plan)

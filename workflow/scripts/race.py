@@ -37,7 +37,8 @@ with job(snakemake) as logger:
         of_dataset = evaluations.filter(pl.col("dataset") == dataset)
         survivors = select(of_dataset, proposals=plan.proposals(Proposer.OWN), scale=None)
         write_json(Path(path), survivors)
-        logger.info("%s: %d of %d survive", dataset, len(survivors["beam"]), survivors["candidates"])
+        num_kept, num_candidates = len(survivors["beam"]), survivors["candidates"]
+        logger.info("%s: %d of %d survive", dataset, num_kept, num_candidates)
     # Any dataset's plan holds what the generic scope proposes: it is the same for all.
     proposals = plans[0].proposals(Proposer.GENERIC)
     survivors = select(evaluations, proposals=proposals, scale=params.across_datasets)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from blocksieve.datasets.demo.canvas import COLORS, GRID, INKS, SHAPES, Canvas, Thing, digit_images
 from blocksieve.datasets.demo.knowledge import ANIMAL, FRUIT, SYNONYMS, USE
 from blocksieve.datasets.demo.picture import Picture, Question, annotators
+from blocksieve.datasets.demo.scene_tasks import CAPTION_STYLES, CHOICE_LETTERS
 from blocksieve.datasets.demo.scenes import (
     CELLS,
     at_most_one,
@@ -30,15 +31,6 @@ from blocksieve.datasets.demo.writing import (
     SIGN_COLORS,
     put_word_in_row,
     random_words,
-)
-
-CHOICE_LETTERS = "ABCD"
-CAPTION_STYLES = (
-    "{}",
-    "there is {}",
-    "a picture of {}",
-    "the image shows {}",
-    "{} on a plain ground",
 )
 
 
