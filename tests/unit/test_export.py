@@ -292,7 +292,7 @@ def test_a_search_may_be_told_to_consider_exportable_blocks_only(tmp_path: Path)
     sites = sites_to_search(description, exportable=True)
     assert [str(site) for site in sites] == ["5"]
     plan = propose("single", sites, [], [], [])
-    assert [str(each) for each in plan.part(0, 1)] == ["none", "5"]
+    assert [str(each) for each in plan.part(0, 1)] == ["5"]
 
 
 def test_half_a_block_is_refused(tmp_path: Path) -> None:
