@@ -136,10 +136,12 @@ def spoil(path: Path, rng: random.Random) -> None:
 
 
 def remount(workflow: Workflow, options: str) -> None:
-    """Change the small disk, once it is not busy with a file just being written."""
-    for _ in range(200):
+    """Change the small disk, once no job has a file open to write, its log for instance."""
+    for _ in range(2000):
         if not subprocess.run(
-            ["mount", "-o", f"remount,{options}", workflow.folder / "results"], check=False
+            ["mount", "-o", f"remount,{options}", workflow.folder / "results"],
+            capture_output=True,
+            check=False,
         ).returncode:
             return
         time.sleep(0.05)
