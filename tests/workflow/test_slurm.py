@@ -99,6 +99,7 @@ def test_without_retries_a_cancelled_job_stops_the_run_with_its_state(workflow: 
     assert "Traceback" not in printed
 
 
+@pytest.mark.long
 def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
     workflow: Workflow, finished: Workflow
 ) -> None:
