@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_samples
+from planted import planted_evaluations, planted_evidence, planted_samples
 from scipy import stats
 
 from blocksieve.analysis import consistency_analysis, rankings_by_num_removed
@@ -166,3 +166,16 @@ def test_baseline_only_gives_an_empty_ranking():
 def test_unusable_tables_are_refused(evaluations, message):
     with pytest.raises(DataError, match=message):
         rank(evaluations, "relative")
+
+
+def test_holdout_means_stand_beside_the_search_ones_over_the_same_datasets() -> None:
+    drops = {"a": {(0,): 0.1, (1,): 0.05}, "b": {(0,): 0.2, (1,): 0.1}}
+    held_out = {"a": {(0,): 0.3, (1,): 0.02}, "b": {(0,): 0.1}}
+    baselines = {"a": 0.5, "b": 0.8}
+    search = planted_evaluations(drops, baselines, roles=["search"])
+    holdout = planted_evaluations(held_out, baselines, roles=["holdout"])
+    ranking = rankings_by_num_removed.analyse(planted_evidence(pl.concat([search, holdout])))
+    means = dict(ranking.select("combination", "points_holdout_mean").iter_rows())
+    assert dict(ranking.select("combination", "points_mean").iter_rows())["0"] == pytest.approx(15)
+    assert means["0"] == pytest.approx(20)
+    assert means["1"] is None

@@ -57,10 +57,12 @@ Row = dict[str, object]
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Rank the combinations as `rank` does, and say which are tied with the first of their size.
+    """Rank the combinations as `rank` does; add who is tied, and what holdout samples say.
 
-    `tied`: not shown to be worse than the one of least drop, on the same samples (see
+    `tied`: not shown to be worse than the first of its size, on the same samples (see
     `tied_with_best`); null for combinations without a rank.
+    `relative_holdout_mean`, `points_holdout_mean`: the mean drop on holdout samples, which chose
+    nothing; null for combinations that these did not measure on every dataset.
     """
     ranking = rank(
         evidence.evaluations, evidence.scale, evidence.role, evidence.weights, evidence.weak
@@ -74,7 +76,30 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
         for combination in evidence.with_full_coverage(size):
             tied[str(combination)] = combination in may_be_best
     is_tied = pl.col("combination").replace_strict(tied, default=None, return_dtype=pl.Boolean)
-    return ranking.with_columns(tied=pl.when("full").then(is_tied))
+    ranking = ranking.with_columns(tied=pl.when("full").then(is_tied))
+    return _with_holdout_means(ranking, evidence)
+
+
+def _with_holdout_means(ranking: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
+    """Add the mean drops on holdout samples, where they are means over the same datasets."""
+    means = pl.DataFrame(schema=SCHEMA)
+    if evidence.holdout is not None:
+        means = rank(
+            evidence.evaluations, evidence.scale, "holdout", evidence.weights, evidence.weak
+        )
+    joined = ranking.join(
+        means.filter("full").select("combination", r"^(relative|points)_(mean|datasets)$"),
+        on="combination",
+        how="left",
+        suffix="_holdout",
+        maintain_order="left",
+    )
+    columns = {}
+    for scale in UNITS:
+        has_same_datasets = pl.col(f"{scale}_datasets_holdout") == pl.col(f"{scale}_datasets")
+        mean = pl.col(f"{scale}_mean_holdout")
+        columns[f"{scale}_holdout_mean"] = pl.when(has_same_datasets).then(mean)
+    return joined.select(*ranking.columns, **columns)
 
 
 def _with_spread(ranking: pl.DataFrame, evidence: Evidence, scale: Scale) -> pl.DataFrame:

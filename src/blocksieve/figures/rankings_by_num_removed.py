@@ -34,15 +34,20 @@ PARTIAL_HEADING = "not evaluated on every dataset, unranked"
 RACED_HEADING = "raced out, or not evaluated on every dataset, unranked"
 INTERVAL = "95 % interval of the mean"
 SPREAD = "± standard deviation over datasets"
+HOLDOUT = "mean drop on holdout samples"
 # Whether a combination costs more than the first of its size.
 TIED = "tied with the first (not shown to be worse, on the same samples)"
 WORSE = "shown to be worse than the first"
-SHAPES = alt.Scale(domain=[TIED, WORSE], range=["circle", "triangle-right"])
+SHAPES = alt.Scale(
+    domain=[TIED, WORSE, HOLDOUT],
+    range=["circle", "triangle-right", "diamond"],
+)
 # Beyond this drop the axis is logarithmic.
 STEEP = 25
 TOOLTIPS = {
     "combination": "blocks",
     "mean": "mean drop",
+    "holdout": HOLDOUT,
     "interval": INTERVAL,
     "spread": SPREAD,
     "covered": "datasets",
@@ -57,8 +62,9 @@ def draw(ranking: pl.DataFrame, scale: Scale) -> ChartType:
 
     A dot is the mean over datasets, in % of the baseline or in pp; its thick bar is the 95 %
     interval of that mean, its thin bar the mean plus and minus the standard deviation over
-    datasets. Combinations not evaluated on every dataset, or raced out on some, follow apart, as
-    grey open dots. A dot without bars has an unknown interval or one dataset. All panels have the
+    datasets. An open diamond is the mean on holdout samples, where these were evaluated.
+    Combinations not evaluated on every dataset, or raced out on some, follow apart, as grey open
+    dots. A dot without bars has an unknown interval or one dataset. All panels have the
     same x axis.
     """
     rows = _rows_to_draw(ranking, scale)
@@ -108,6 +114,7 @@ def _rows_to_draw(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         mean=mean,
         low=f"{scale}_ci_low",
         high=f"{scale}_ci_high",
+        holdout=f"{scale}_holdout_mean",
         spread_low=mean - spread,
         spread_high=mean + spread,
         covered=covered,
@@ -118,7 +125,7 @@ def _rows_to_draw(ranking: pl.DataFrame, scale: Scale) -> pl.DataFrame:
 
 
 def _axis(rows: pl.DataFrame, scale: Scale) -> alt.X:
-    low, high = extent(rows["mean"], rows["low"], rows["high"])
+    low, high = extent(rows["mean"], rows["low"], rows["high"], rows["holdout"])
     if max(abs(low), high) > STEEP:
         return symlog_drop_axis(scale)
     return drop_axis(scale)
@@ -174,12 +181,21 @@ def _panel(rows: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, x: alt.X
         opacity=1,
         strokeWidth=1.5,
     )
+    held_out = full.drop_nulls("holdout").with_columns(verdict=pl.lit(HOLDOUT))
+    diamonds = alt.Chart(held_out).mark_point(
+        fill="white",
+        size=50,
+        opacity=1,
+        strokeWidth=1.2,
+        color=INK,
+    )
     coverages = alt.Chart(rows).mark_text(align="left", fontSize=10, color=SUBDUED)
     layers = [
         _bars(rows, ("spread_low", "spread_high"), SPREAD, colour, y, x),
         _bars(rows, ("low", "high"), INTERVAL, colour, y, x),
         filled_dots.encode(x="mean:Q", y=y, color=colour, shape=shape),
         open_dots.encode(x="mean:Q", y=y, color=colour),
+        diamonds.encode(x="holdout:Q", y=y, shape=shape),
         coverages.encode(x=alt.value(PANEL_WIDTH + 8), y=y, text="beside:N"),
     ]
     if not partial.is_empty():
@@ -264,7 +280,7 @@ def _title(ranking: pl.DataFrame) -> alt.TitleParams:
     samples = f"{role} samples: {fewest:,} or more per dataset, {total:,} in all; {datasets}"
     order = (
         f"ranked by {drop_title(ranked_by, 'mean')}; chosen and measured on these samples, so that"
-        " the first of each size look too good"
+        " the first of each size look too good there"
     )
     title = "Block combinations by number of removed blocks, least drop first"
     return figure_title(title, [samples, order])
