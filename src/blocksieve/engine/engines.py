@@ -207,14 +207,15 @@ def measure_costs(loaded: LoadedModel, probe: Batch) -> Costs:
 def bytes_per_row(loaded: LoadedModel, probe: Batch, max_new_tokens: int) -> int:
     """Return the memory that a row needs, measured on the probe.
 
-    Hidden states and caches along one path of the trie, as much again while the row waits to go on,
-    and the scores of its tokens. The prefill way keeps the most per row, and nearly all models can
-    run it.
+    Hidden states and caches along one path of the trie, the caches as much again while the row
+    waits to go on, and the scores of its tokens. The prefill way keeps the most per row, and nearly
+    all models can run it.
     """
     context = Context(loaded, max_new_tokens, Work())
     shared = SharedBatch(PREFILL, context, probe)
     shared.decode(NONE)
-    path_bytes = 2 * shared.replay.nbytes() // probe.rows
+    replay = shared.replay
+    path_bytes = (replay.output_bytes() + 2 * replay.cache_bytes()) // probe.rows
     config = loaded.model.config.get_text_config(decoder=True)
     score_bytes = max_new_tokens * int(config.vocab_size) * FLOAT32_BYTES
     return path_bytes + score_bytes

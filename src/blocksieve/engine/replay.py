@@ -145,12 +145,15 @@ class BlockReplay:
             for layer in layers_at(cache, position):
                 select_rows(layer, self.prefix_of)
 
-    def nbytes(self) -> int:
-        """Return the memory of what is kept."""
-        kept: list[object] = []
-        for call in self.calls.values():
-            kept += [call.output, call.cache_states]
-        return sum(tensor.nbytes for tensor in tensors_in(kept))
+    def output_bytes(self) -> int:
+        """Return the memory of the outputs that are kept."""
+        outputs = [call.output for call in self.calls.values()]
+        return sum(tensor.nbytes for tensor in tensors_in(outputs))
+
+    def cache_bytes(self) -> int:
+        """Return the memory of the states of cache layers that are kept."""
+        states = [call.cache_states for call in self.calls.values()]
+        return sum(tensor.nbytes for tensor in tensors_in(states))
 
 
 @dataclass

@@ -259,7 +259,7 @@ def _verdict(task: Task, loaded: LoadedModel, probe: Batch, shortest: Batch, pat
 
 
 def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
-    """Return the largest power of two of samples for which memory has room.
+    """Return the largest number of samples for which memory has room.
 
     Half of a GPU's free memory, or an eighth of the machine's.
     """
@@ -269,8 +269,8 @@ def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
         room = free_bytes // 2
     else:
         room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
-    rows = min(LARGEST_BATCH[kind], room // max(1, engine.bytes_per_row))
-    size: int = 1 << max(0, int(rows).bit_length() - 1)
+    num_fitting = int(room // max(1, engine.bytes_per_row))
+    size = min(LARGEST_BATCH[kind], max(1, num_fitting))
     logger.info(
         "batches of %d samples: %.1f MB each, %.0f MB of room",
         size,
