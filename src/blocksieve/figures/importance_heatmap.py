@@ -31,7 +31,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     num_significant = int(table["significant"].sum())
     num_cells = counted(len(table), "cell")
     subtitle = (
-        f"{count_range(table['n'])} samples a dataset;"
+        f"{count_range(table['n'])} samples per dataset;"
         f" {num_significant} of {num_cells} are shown to differ from 0, the others are pale"
     )
     heatmap = _heatmap(table, scale)

@@ -22,7 +22,7 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         share("below 0 %", "negative"),
     ]
     section = table_section(
-        title=f"All drops measured, in {unit}, one a dataset and combination",
+        title=f"All drops measured, in {unit}, one per dataset and combination",
         columns=columns,
         records=table.to_dicts(),
     )
