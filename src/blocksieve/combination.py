@@ -95,6 +95,16 @@ class Combination:
         return tuple(sorted(blocks))
 
     @property
+    def whole_blocks(self) -> tuple[int, ...]:
+        """The numbers of the blocks that it removes whole, sorted."""
+        return tuple(site.block for site in self.sites if not site.part)
+
+    @property
+    def halves(self) -> tuple[Site, ...]:
+        """The halves that it removes of blocks that stay, sorted."""
+        return tuple(site for site in self.sites if site.part)
+
+    @property
     def singles(self) -> tuple["Combination", ...]:
         """Each of its sites removed alone."""
         return tuple(Combination((site,)) for site in self.sites)
