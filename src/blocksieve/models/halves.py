@@ -104,6 +104,12 @@ class Half:
         for module in self.modules:
             yield from module.modules()
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether all its weights are 0."""
+        weights = [weight for module in self.modules for weight in module.parameters()]
+        return not any(bool(weight.any()) for weight in weights)
+
     def skipped_forwards(self, position: int) -> Iterator[tuple[nn.Module, Forward]]:
         """Yield each module with a forward that answers zeros in its place.
 
@@ -180,6 +186,19 @@ def find_halves(blocks: nn.ModuleList) -> Halves:
             site = Site(number, part)
             halves.by_site[site] = Half(site, modules)
     return halves
+
+
+def skip_halves(halves: Halves, sites: Iterable[Site]) -> None:
+    """Let a model of its own skip halves for good; sites are numbered as its blocks are.
+
+    ModelError if a half is not there.
+    """
+    for site in sites:
+        reason = halves.refusal(site)
+        if reason is not None:
+            raise ModelError(f"{site} cannot be skipped: {reason}")
+        for module, skip in halves.by_site[site].skipped_forwards(site.block):
+            module.forward = skip
 
 
 def zero_weights(halves: Iterable[Half]) -> None:

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
-from blocksieve.models.halves import zero_weights
+from blocksieve.models.halves import skip_halves, zero_weights
 
 # Numbers of blocks, in a config or in the module that owns the blocks.
 BLOCK_COUNTS = (
@@ -156,6 +156,23 @@ def without_blocks(
     return pruned
 
 
+def skipping(
+    model: PreTrainedModel, combination: Combination, path: str | None = None
+) -> PreTrainedModel:
+    """Return a copy from which blocks are deleted, and whose removed halves do not run.
+
+    It shares all weights of `model`. ModelError if the combination is refused.
+    """
+    _check(model, find_blocks(model, path), combination)
+    whole_blocks = Combination.of(combination.whole_blocks)
+    pruned = without_blocks(model, whole_blocks, path)
+    block_list = find_blocks(pruned, path)
+    positions = new_numbers(kept_blocks(len(block_list.blocks) + whole_blocks.size, whole_blocks))
+    sites = [Site(positions[half.block], half.part) for half in combination.halves]
+    skip_halves(block_list.halves, sites)
+    return pruned
+
+
 def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> str | None:
     """Return why the model cannot run without these sites, as far as its structure tells.
 
@@ -252,11 +269,16 @@ def _key_value_sources(block_list: BlockList) -> dict[int, int]:
     return sources
 
 
-def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
-    """Return the edits that take the combination's blocks out; ModelError if it is refused."""
+def _check(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> None:
+    """Raise a ModelError if a combination is refused."""
     reason = refusal(model, block_list, combination)
     if reason is not None:
         raise ModelError(f"combination {combination} cannot be removed: {reason}")
+
+
+def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
+    """Return the edits that take the combination's blocks out; ModelError if it is refused."""
+    _check(model, block_list, combination)
     if not combination.whole_blocks:
         return []
     num_blocks = len(block_list.blocks)
