@@ -10,6 +10,8 @@ from functools import cache, cached_property
 from typing import Literal
 
 Part = Literal["", "a", "m"]
+HALF_NAMES: dict[Part, str] = {"a": "token mixer", "m": "channel mixer"}
+"""What the halves of a block are called; the token mixer is attention in most models."""
 SITE_PATTERN = re.compile(r"(\d+)([am]?)")
 
 

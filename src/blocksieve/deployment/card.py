@@ -7,13 +7,12 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import HALF_NAMES, NONE, Combination
 from blocksieve.deployment.gain import DeploymentDocument, ModelGain
 from blocksieve.deployment.proof import Proof
 from blocksieve.deployment.timing import AtBatch, Median, Timing
 from blocksieve.models.checkpoint import MODEL_CARD
 from blocksieve.models.export import ExportRecord
-from blocksieve.models.halves import HALF_NAMES
 from blocksieve.specs import ModelSpec
 from blocksieve.units import PERCENT
 

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import Cache, EncoderDecoderCache
 from transformers.cache_utils import CacheLayerMixin, LinearAttentionLayer
 
-from blocksieve.combination import Part, Site
+from blocksieve.combination import HALF_NAMES, Part, Site
 from blocksieve.errors import ModelError
 
 # Modules directly inside a block; a half is all of them that are there.
@@ -40,7 +40,6 @@ NAMES: dict[Part, tuple[str, ...]] = {
         "fc2",
     ),
 }
-HALF_NAMES: dict[Part, str] = {"a": "token mixer", "m": "channel mixer"}
 
 Forward = Callable[..., object]
 
