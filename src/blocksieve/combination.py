@@ -134,6 +134,10 @@ class Combination:
         free_sites = [site for site in sites if self._leaves(site)]
         return sorted(Combination.of((*self.sites, site)) for site in free_sites)
 
+    def keeps(self, site: Site) -> bool:
+        """Whether it removes neither this site nor the block that it is a half of."""
+        return site not in self.sites and Site(site.block) not in self.sites
+
     def _leaves(self, site: Site) -> bool:
         """Whether the site is still there, none of it removed."""
         overlapping = [removed for removed in self.sites if removed.block == site.block]

@@ -26,6 +26,7 @@ def check_halves(loaded: LoadedModel, probe: Batch) -> None:
     """
     halves = loaded.blocks.halves
     if not halves.sites:
+        halves.checked = True
         return
     # Once for what halves return, since the first call of each runs; then to compare.
     tried = attempt(_skip_all, loaded, probe)
@@ -37,6 +38,7 @@ def check_halves(loaded: LoadedModel, probe: Batch) -> None:
     for block, problem in tried.items():
         if problem is not None:
             halves.refuse(block, f"block {block} is not its input plus two halves: {problem}")
+    halves.checked = True
     if halves.reasons:
         logger.warning("no halves of %d blocks: %s", len(halves.reasons), halves.first_reason)
 

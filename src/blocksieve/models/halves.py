@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -90,6 +91,13 @@ class Call:
         return cls(hidden, named.get("residual"), caches)
 
 
+class HalfModule(NamedTuple):
+    """Names a module of a half: most halves have one, number 0."""
+
+    site: Site
+    number: int
+
+
 @dataclass
 class Half:
     """One half of a block, and what each of its modules is known to return."""
@@ -115,9 +123,11 @@ class Half:
         `position`: of the block among those that run, which is that of its layer in the cache.
         """
         for number, module in enumerate(self.modules):
-            yield module, self._skipping(number, module.forward, position)
+            yield module, self.skipping(number, module.forward, position)
 
-    def _skipping(self, number: int, forward: Forward, position: int) -> Forward:
+    def skipping(self, number: int, forward: Forward, position: int) -> Forward:
+        """Return a forward for one of its modules that adds nothing; see `skipped_forwards`."""
+
         @functools.wraps(forward)
         def skip(*args: object, **kwargs: object) -> object:
             """Add nothing, and let the cache count the tokens."""
@@ -136,10 +146,14 @@ class Half:
 
 @dataclass
 class Halves:
-    """The halves of a model's blocks, and why a block has none, by its number."""
+    """The halves of a model's blocks, and why a block has none, by its number.
 
-    by_site: dict[Site, Half]
-    reasons: dict[int, str]
+    `checked`: whether a run has shown that a block is its input plus its halves.
+    """
+
+    by_site: dict[Site, Half] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    checked: bool = False
 
     def refusal(self, site: Site) -> str | None:
         """Return why a half cannot be removed; None if nothing speaks against it."""
@@ -149,6 +163,14 @@ class Halves:
     def sites(self) -> list[Site]:
         """The halves that can be removed, in order."""
         return [site for site in sorted(self.by_site) if site.block not in self.reasons]
+
+    def modules(self, sites: Iterable[Site]) -> dict[HalfModule, nn.Module]:
+        """Return the modules of halves."""
+        modules = {}
+        for site in sites:
+            for number, module in enumerate(self.by_site[site].modules):
+                modules[HalfModule(site, number)] = module
+        return modules
 
     @property
     def first_reason(self) -> str:
@@ -165,7 +187,7 @@ def find_halves(blocks: nn.ModuleList) -> Halves:
 
     A block with one of them alone is refused, since what is left of it cannot be told apart.
     """
-    halves = Halves({}, {})
+    halves = Halves()
     owners: dict[int, int] = {}  # the block in which a module came first
     for number, block in enumerate(blocks):
         children = dict(block.named_children())
@@ -227,6 +249,18 @@ def with_first(first: torch.Tensor, num_returned: int | None) -> object:
     if num_returned is None:
         return first
     return (first, *[None] * (num_returned - 1))
+
+
+def added_where(mask: torch.Tensor, output: object, call: Call) -> object:
+    """Return a module's output for the rows of a mask (rows,); to the others it adds nothing."""
+    added = first_tensor(output)  # (rows, tokens, width), or flat: (rows * tokens, width)
+    mask = mask.to(added.device).repeat_interleave(len(added) // len(mask))
+    while mask.dim() < added.dim():
+        mask = mask.unsqueeze(-1)
+    unchanged = torch.zeros_like(added) if call.residual is None else call.residual
+    # Not multiplied: what other rows' caches lack may give numbers that are none.
+    kept = torch.where(mask, added, unchanged)
+    return (kept, *output[1:]) if isinstance(output, tuple) else kept
 
 
 def _outline(output: object, hidden: torch.Tensor) -> Outline:
