@@ -67,9 +67,9 @@ class Combination:
         return hash(self.sites)
 
     @classmethod
-    def of(cls, sites: Iterable[Site | int]) -> "Combination":
+    def of(cls, sites: Iterable[Site | int | str]) -> "Combination":
         """Return the combination of these sites in any order; a number is a whole block."""
-        parsed = {Site(site) if isinstance(site, int) else site for site in sites}
+        parsed = {site if isinstance(site, Site) else Site.parse(str(site)) for site in sites}
         return cls(tuple(sorted(parsed)))
 
     @classmethod
@@ -105,6 +105,11 @@ class Combination:
     def halves(self) -> tuple[Site, ...]:
         """The halves that it removes of blocks that stay, sorted."""
         return tuple(site for site in self.sites if site.part)
+
+    @property
+    def names(self) -> tuple[int | str, ...]:
+        """Its sites as JSON files name them: a block by its number, a half by its text."""
+        return tuple(str(site) if site.part else site.block for site in self.sites)
 
     @property
     def singles(self) -> tuple["Combination", ...]:
@@ -161,6 +166,17 @@ def _parse(text: str) -> Combination:
 def parse_sites(text: str) -> list[Site]:
     """Read the sites of a text such as `10-2` in any order; ValueError for anything else."""
     return [Site.parse(part) for part in text.split("-")]
+
+
+def singles_of_one_kind(combinations: Iterable[Combination]) -> list[Combination]:
+    """Return those that remove one block, or those that remove one half: the kind of most.
+
+    A search removes one kind; finalists may name a few of the other.
+    """
+    singles = [combination for combination in combinations if combination.is_single]
+    halves = [single for single in singles if single.halves]
+    blocks = [single for single in singles if not single.halves]
+    return halves if len(halves) > len(blocks) else blocks
 
 
 def block_sites(num_blocks: int) -> list[Site]:
