@@ -5,7 +5,7 @@ import pytest
 from planted import planted_evidence, planted_halves
 
 from blocksieve.analysis import halves as analysis
-from blocksieve.analysis.halves import BOTH, DIFFERENCE
+from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
 from blocksieve.figures import halves as figure
 from blocksieve.report import halves as report
 
@@ -41,6 +41,9 @@ def test_every_half_has_its_mean_and_a_block_its_difference(table: pl.DataFrame)
 def test_both_halves_are_the_block_or_its_halves_together(table: pl.DataFrame) -> None:
     both = table.filter(what=BOTH)
     assert dict(both.select("block", "mean").iter_rows()) == pytest.approx({3: 20, 4: 30})
+    beyond = table.filter(what=BEYOND_SUM)
+    assert dict(beyond.select("block", "mean").iter_rows()) == pytest.approx({3: 9, 4: 17})
+    assert beyond["shown"].all()
 
 
 def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> None:
@@ -55,7 +58,7 @@ def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> No
 def test_without_halves_there_is_nothing_to_compare() -> None:
     evaluations = planted_halves({"a": {"1": 0.1, "2": 0.2}})
     table = analysis.analyse(planted_evidence(evaluations, "points", num_blocks=NUM_BLOCKS))
-    assert table.filter(pl.col("what") != BOTH).is_empty()
+    assert table.is_empty()
     assert "No half" in str(figure.draw(table, "points").to_dict())
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from blocksieve.analysis.block_position_analysis import POSITIONS, position_of
 from blocksieve.combination import HALF_NAMES, Combination, Part, Site
+from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE, EVERYWHERE
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
 
@@ -25,10 +26,6 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "q": pl.Float64,
     "shown": pl.Boolean,
 }
-BOTH = "both halves"
-DIFFERENCE = "token mixer - channel mixer"
-EVERYWHERE = "all"
-"""The group of all datasets, and the position of all blocks."""
 Row = dict[str, object]
 Weights = Mapping[Combination, float]
 
@@ -40,15 +37,16 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     where that was measured), or the difference of the halves; means over all datasets.
     `level` group: what all token mixers, all channel mixers, and their difference come to on
     average over the `blocks` of a `position`, alone, over the datasets of a task type (`group`) or
-    of all. `q`: p of the differences adjusted over each level (Benjamini and Hochberg); `shown`
-    where that is at most 5 %. Halves that some dataset lacks do not count.
+    of all. `q`: p of the differences, and of what is beyond the sum, adjusted over each level
+    (Benjamini and Hochberg); `shown` where that is at most 5 %. Halves that some dataset lacks do
+    not count.
     """
     rows = [*_block_rows(evidence), *_group_rows(evidence)]
     table = pl.DataFrame(rows, schema=SCHEMA)
     parts = []
     for level in ("block", "group"):
         of_level = table.filter(level=level)
-        p = pl.when(pl.col("what") == DIFFERENCE).then("p")
+        p = pl.when(pl.col("what").is_in([DIFFERENCE, BEYOND_SUM])).then("p")
         adjusted = false_discovery(of_level.select(p)["p"].fill_null(np.nan).to_numpy())
         q = pl.Series(adjusted, dtype=pl.Float64).fill_nan(None)
         parts.append(of_level.with_columns(q=q, shown=q <= FALSE_DISCOVERY_RATE))
@@ -80,8 +78,9 @@ def _block_rows(evidence: Evidence) -> list[Row]:
         halves = Combination((Site(block, "a"), Site(block, "m")))
         for both in (halves, Combination((Site(block),))):
             if both in measured:
-                names.append((BOTH, block))
-                contrasts.append({both: 1.0})
+                alone = {token_mixers[block]: -1.0, channel_mixers[block]: -1.0}
+                names += [(BOTH, block), (BEYOND_SUM, block)]
+                contrasts += [{both: 1.0}, {both: 1.0} | alone]
                 break
     if not contrasts:
         return []

@@ -4,8 +4,8 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from blocksieve.analysis.halves import BOTH, DIFFERENCE, EVERYWHERE
 from blocksieve.combination import HALF_NAMES
+from blocksieve.compared_halves import BOTH, DIFFERENCE, EVERYWHERE
 from blocksieve.figures.parts import (
     LINEAR,
     LOGARITHMIC,
@@ -40,7 +40,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     if table.is_empty():
         text = "No half of a block was removed alone on every dataset."
         return figure([sentence("Halves", text)], TITLE, [])
-    blocks = table.filter(pl.col("level") == "block", pl.col("what") != DIFFERENCE)
+    blocks = table.filter(pl.col("level") == "block", pl.col("what").is_in(KINDS))
     differences = table.filter(level="group", what=DIFFERENCE)
     panels: list[ChartType] = [_by_block(blocks, scale)]
     if not differences.is_empty():

@@ -69,6 +69,8 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     ]
     appendix = []
     for name, analysis in ANALYSES.items():
+        if analysis.of_halves and name not in results:
+            continue
         of_analysis = _sections_of(name, analysis, results, unit)
         if analysis.appendix:
             appendix += of_analysis

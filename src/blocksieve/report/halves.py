@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from blocksieve.analysis.halves import DIFFERENCE, EVERYWHERE
+from blocksieve.compared_halves import DIFFERENCE, EVERYWHERE
 from blocksieve.report.columns import count, interval, signed, table_section, text, unsigned
 from blocksieve.report.section import Section
 
 MEANING = (
     "Every half removed alone, mean over the blocks of a position. token mixer: attention, or what"
     " stands for it; channel mixer: MLP or experts. shown: the difference is shown at a 5 % false"
-    " discovery rate."
+    " discovery rate. q: adjusted over the rows of a table."
 )
 
 
