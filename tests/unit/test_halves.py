@@ -25,6 +25,7 @@ from blocksieve.evaluations import with_removed_shares
 from blocksieve.model_description import SiteShares
 from blocksieve.models.blocks import BlockList
 from blocksieve.models.view import refusal, view, without_blocks
+from blocksieve.page.answers import _headline
 
 LENGTH = 4
 # The usual halves, such as add themselves to the residual stream, two linear layers, convolutions.
@@ -262,3 +263,15 @@ def test_scores_are_of_the_kind_of_sites_that_a_search_removes() -> None:
     texts = ("0", "1", "1a", "0-1")
     singles = singles_of_one_kind(map(Combination.parse, texts))
     assert [single.names for single in singles] == [(0,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("combination", "text"),
+    [
+        ("4", "Remove 1 of 16 blocks"),
+        ("2a-7", "Remove 1 of 16 blocks and 1 of 32 halves of blocks"),
+        ("2a-2m", "Remove 2 of 32 halves of blocks"),
+    ],
+)
+def test_the_page_does_not_call_a_half_a_block(combination: str, text: str) -> None:
+    assert _headline(Combination.parse(combination), 16) == text
