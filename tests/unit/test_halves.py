@@ -1,6 +1,7 @@
 """Halves of blocks: which there are, what a skipped one answers, and when they mean nothing."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,7 @@ from blocksieve.model_description import SiteShares
 from blocksieve.models.blocks import BlockList
 from blocksieve.models.view import refusal, view, without_blocks
 from blocksieve.page.answers import _headline
+from blocksieve.user_table import read_user_table
 
 LENGTH = 4
 # The usual halves, such as add themselves to the residual stream, two linear layers, convolutions.
@@ -275,3 +277,23 @@ def test_scores_are_of_the_kind_of_sites_that_a_search_removes() -> None:
 )
 def test_the_page_does_not_call_a_half_a_block(combination: str, text: str) -> None:
     assert _headline(Combination.parse(combination), 16) == text
+
+
+def test_a_table_of_halves_can_be_analysed_again(tmp_path: Path) -> None:
+    counts = {"n": 8, "n_clusters": 8, "wins": 0, "losses": 1}
+    numbers = {"baseline": 0.5, "score": 0.375, "drop": 0.125, "se": 0.1, "ci_low": 0.0}
+    numbers |= {"ci_high": 0.25, "relative": 0.25, "relative_se": 0.2}
+    rows: list[dict[str, Any]] = []
+    for text in ("2a", "2m", "2a-2m", "2a-7"):
+        combination = Combination.parse(text)
+        key = {"dataset": "mine", "task_type": "VQA", "combination": text, "role": "search"}
+        removed = {"removed": list(combination.blocks), "size": combination.size}
+        rows.append(key | removed | counts | numbers)
+    whole = counts | numbers | {"score": 0.5, "drop": 0.0, "losses": 0, "ci_high": 0.0, "se": 0.0}
+    whole |= {"relative": 0.0, "relative_se": 0.0}
+    none = {"dataset": "mine", "task_type": "VQA", "combination": "none", "role": "search"}
+    rows.append(none | {"removed": [], "size": 0} | whole)
+    pl.DataFrame(rows).write_parquet(tmp_path / "mine.parquet")
+    table = read_user_table(tmp_path / "mine.parquet")
+    assert table["combination"].to_list() == ["none", "2a", "2m", "2a-2m", "2a-7"]
+    assert table["removed_parameters"].to_list() == [None] * 5
