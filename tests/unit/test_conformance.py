@@ -239,11 +239,12 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     prefix = find_prefix(inputs, firsts, groups, model.config.image_token_id)
     assert prefix is not None
     batch = Batch(inputs, prefix)
-    engine = start_engine("shared", load(model), batch, LENGTH)
+    engine = start_engine("shared", load(model), batch, LENGTH, halves=True)
     assert engine.rung == "prefixes", engine.reason
-    expected = expected_answers(model, inputs, {})
+    combinations = [*COMBINATIONS, *HALVES]
+    expected = expected_answers(model, inputs, {}, combinations=combinations)
     for drafts in (None, corrupt_drafts(expected[COMBINATIONS[0]])):
-        check(engine, batch, expected, {}, drafts)
+        check(engine, batch, expected, {}, drafts, combinations)
 
 
 # Types with sliding windows, and one with attention in chunks.
