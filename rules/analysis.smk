@@ -62,6 +62,7 @@ else:
     rule merge_evaluations:
         input:
             shards=shards(),
+            model=in_run("model.json"),
         output:
             in_run("evaluations.parquet"),
         log:

@@ -16,7 +16,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 os.environ.update(PYTHONPATH=str(ROOT / "src"))
 
-from blocksieve.analysis import ANALYSES
+from blocksieve.analysis import analyses_of, figures_of, sections_of
 from blocksieve.config import (
     check_before_jobs,
     check_device,
@@ -56,6 +56,9 @@ except BlocksieveError as error:
     sys.exit(f"error: {error}")
 
 DATASETS = list(RUN.datasets)
+ANALYSES = analyses_of(RUN.search.unit)
+FIGURES = figures_of(ANALYSES)
+SECTIONS = sections_of(ANALYSES)
 SIZES = list(range(1, RUN.search.max_removed + 1))
 PARTS = list(range(RUN.search.jobs_per_step))
 STEPS = all_steps(RUN.search)

@@ -68,6 +68,7 @@ rule propose:
     params:
         code=code("propose.py"),
         exportable=RUN.search.exportable,
+        unit=RUN.search.unit,
         share=lambda w: share_of_step(w.step, RUN.search.racing),
     script:
         "../workflow/scripts/propose.py"

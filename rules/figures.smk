@@ -2,8 +2,6 @@
 # in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json too
 # out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
-from blocksieve.analysis import FIGURES
-
 
 rule draw_figures:
     input:

@@ -2,7 +2,6 @@
 # in: evaluations, all analyses, figures; for the page samples and shards, too
 # out: results/{run}/report/index.html, comprehensive_report.txt, .md, times.md
 
-from blocksieve.analysis import FIGURES, SECTIONS
 from blocksieve.page import ASSETS, SCRIPTS, STYLE, TEMPLATE
 
 

@@ -10,6 +10,8 @@ from functools import cache, cached_property
 from typing import Literal
 
 Part = Literal["", "a", "m"]
+HALF_NAMES: dict[Part, str] = {"a": "token mixer", "m": "channel mixer"}
+"""What the halves of a block are called; the token mixer is attention in most models."""
 SITE_PATTERN = re.compile(r"(\d+)([am]?)")
 
 
@@ -65,9 +67,9 @@ class Combination:
         return hash(self.sites)
 
     @classmethod
-    def of(cls, sites: Iterable[Site | int]) -> "Combination":
+    def of(cls, sites: Iterable[Site | int | str]) -> "Combination":
         """Return the combination of these sites in any order; a number is a whole block."""
-        parsed = {Site(site) if isinstance(site, int) else site for site in sites}
+        parsed = {site if isinstance(site, Site) else Site.parse(str(site)) for site in sites}
         return cls(tuple(sorted(parsed)))
 
     @classmethod
@@ -93,6 +95,21 @@ class Combination:
         """The numbers of the blocks that it removes or halves, sorted, without repeats."""
         blocks = {site.block for site in self.sites}
         return tuple(sorted(blocks))
+
+    @property
+    def whole_blocks(self) -> tuple[int, ...]:
+        """The numbers of the blocks that it removes whole, sorted."""
+        return tuple(site.block for site in self.sites if not site.part)
+
+    @property
+    def halves(self) -> tuple[Site, ...]:
+        """The halves that it removes of blocks that stay, sorted."""
+        return tuple(site for site in self.sites if site.part)
+
+    @property
+    def names(self) -> tuple[int | str, ...]:
+        """Its sites as JSON files name them: a block by its number, a half by its text."""
+        return tuple(str(site) if site.part else site.block for site in self.sites)
 
     @property
     def singles(self) -> tuple["Combination", ...]:
@@ -122,6 +139,10 @@ class Combination:
         free_sites = [site for site in sites if self._leaves(site)]
         return sorted(Combination.of((*self.sites, site)) for site in free_sites)
 
+    def keeps(self, site: Site) -> bool:
+        """Whether it removes neither this site nor the block that it is a half of."""
+        return site not in self.sites and Site(site.block) not in self.sites
+
     def _leaves(self, site: Site) -> bool:
         """Whether the site is still there, none of it removed."""
         overlapping = [removed for removed in self.sites if removed.block == site.block]
@@ -145,6 +166,17 @@ def _parse(text: str) -> Combination:
 def parse_sites(text: str) -> list[Site]:
     """Read the sites of a text such as `10-2` in any order; ValueError for anything else."""
     return [Site.parse(part) for part in text.split("-")]
+
+
+def singles_of_one_kind(combinations: Iterable[Combination]) -> list[Combination]:
+    """Return those that remove one block, or those that remove one half: the kind of most.
+
+    A search removes one kind; finalists may name a few of the other.
+    """
+    singles = [combination for combination in combinations if combination.is_single]
+    halves = [single for single in singles if single.halves]
+    blocks = [single for single in singles if not single.halves]
+    return halves if len(halves) > len(blocks) else blocks
 
 
 def block_sites(num_blocks: int) -> list[Site]:

@@ -181,10 +181,18 @@ def _check_sizes(search: SearchSpec) -> None:
             f"config: search.exhaustive_sizes: {search.exhaustive_sizes} goes beyond"
             f" search.max_removed ({search.max_removed}); name sizes from 1 to {search.max_removed}"
         )
+    if search.unit == "half" and search.exportable:
+        raise ConfigError(
+            "config: search.exportable: says of whole blocks only whether an export can lack them;"
+            " set it to false, or search.unit to block"
+        )
 
 
 def _check_finalist(text: str) -> None:
-    combination = Combination.of(parse_sites(text))
+    try:
+        combination = Combination.of(parse_sites(text))
+    except ValueError as error:
+        raise ConfigError(f"config: finalists: {text!r}: {error}") from error
     if str(combination) != text:
         raise ConfigError(
             f"config: finalists: {text!r} must be sorted and without repeats; write {combination}"
@@ -232,11 +240,15 @@ def typed(content: Any, schema: Content) -> Any:
 
 
 def check_against_model(
-    run_spec: RunSpec, num_blocks: int, num_exportable: int | None = None
+    run_spec: RunSpec,
+    num_blocks: int,
+    num_exportable: int | None = None,
+    num_halves: int | None = None,
 ) -> None:
     """ConfigError if the search would remove every block, or a finalist names one too many.
 
     `num_exportable`: how many of the blocks an exported checkpoint can lack, if that is known.
+    `num_halves`: how many halves of blocks the model has, if that is known.
     """
     max_removed = run_spec.search.max_removed
     if num_exportable is None or not run_spec.search.exportable:
@@ -247,9 +259,19 @@ def check_against_model(
             f" left out of an exported checkpoint (model.json says why), fewer than"
             f" search.max_removed ({max_removed}); lower that, or set search.exportable to false"
         )
-    if max_removed >= num_blocks:
+    unit = run_spec.search.unit
+    num_sites = num_blocks
+    if unit == "half":
+        num_sites = 2 * num_blocks if num_halves is None else num_halves
+    if not num_sites:
         raise ConfigError(
-            f"config: search.max_removed: {max_removed} must be less than the {num_blocks} blocks"
+            "config: search.unit: the blocks of this model have no halves (model.json says why);"
+            " set it to block"
+        )
+    if max_removed >= num_sites:
+        units = "blocks" if unit == "block" else "halves of blocks"
+        raise ConfigError(
+            f"config: search.max_removed: {max_removed} must be less than the {num_sites} {units}"
             " of the model"
         )
     for combination in run_spec.finalists:

@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from blocksieve.combination import Combination
 from blocksieve.metrics import load_metric
+from blocksieve.model_description import SiteShares, removed_shares
 from blocksieve.shards import chunks
 from blocksieve.specs import DatasetSpec
 from blocksieve.statistics import (
@@ -46,8 +48,13 @@ SCHEMA: dict[str, pl.DataType] = {
     "non_finite": pl.UInt32(),
     "unparsable": pl.UInt32(),
     "not_evaluable": pl.String(),
+    "removed_parameters": pl.Float64(),
+    "removed_flops": pl.Float64(),
+    "removed_kv_cache": pl.Float64(),
 }
-ORDER = ["dataset", "size", "removed", "role"]
+# `removed` names blocks, of which halves may be removed: the combination tells those apart.
+ORDER = ["dataset", "size", "removed", "combination", "role"]
+REMOVED_SHARES = ("removed_parameters", "removed_flops", "removed_kv_cache")
 # Zero where the model cannot run a combination.
 COUNTS = ("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable")
 Row = dict[str, object]
@@ -58,6 +65,9 @@ _MAX_VARIANCE = (_BASELINE * (1 - _BASELINE)).clip(lower_bound=0)
 DERIVED = {
     "baseline_se": pl.when("bounded").then((_MAX_VARIANCE / pl.col("n_clusters")).sqrt()),
     "max_change": pl.when("bounded").then(1.0).otherwise(_BASELINE),
+    "removed_parameters": pl.lit(None, pl.Float64),
+    "removed_flops": pl.lit(None, pl.Float64),
+    "removed_kv_cache": pl.lit(None, pl.Float64),
     "raced_out": pl.lit(value=False),
 }
 """What stands for columns that a table may lack."""
@@ -126,6 +136,15 @@ def merge_shards(
     is_partial = pl.col("n") < pl.col("n").max().over("dataset", "role")
     marked = table.with_columns(raced_out=is_evaluable & is_partial)
     return marked if marked["raced_out"].any() else table
+
+
+def with_removed_shares(evaluations: pl.DataFrame, sites: Mapping[str, SiteShares]) -> pl.DataFrame:
+    """Fill the columns that say what a combination saves, from the shares of its sites."""
+    rows = []
+    for text in evaluations["combination"]:
+        rows.append(removed_shares(Combination.parse(text), sites))
+    shares = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in REMOVED_SHARES})
+    return evaluations.with_columns(shares)
 
 
 def drop_columns(drops: NDArray[np.float64], drop: Estimate, relative: Estimate) -> Row:

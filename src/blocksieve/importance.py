@@ -1,4 +1,7 @@
-"""Importance scores: what removing each block alone costs, for a dataset, a task type, or all."""
+"""Importance scores: what removing each site alone costs, for a dataset, a task type, or all.
+
+A site is a block, named by its number, or in a search of halves a half, named as in `4a`.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve.choices import GENERIC, Scope
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site, singles_of_one_kind
 from blocksieve.errors import DataError
 
 # Reading scores needs no table library.
@@ -19,9 +22,9 @@ SCOPES = (Scope.DATASET, Scope.TASK_TYPE, Scope.GENERIC)
 
 @dataclass(frozen=True)
 class BlockScore:
-    """One block's mean drop in the scores' unit, with its 95 % interval (None: unknown)."""
+    """One site's mean drop in the scores' unit, with its 95 % interval (None: unknown)."""
 
-    block: int
+    block: int | str
     drop: float
     low: float | None
     high: float | None
@@ -46,7 +49,7 @@ class ImportanceScores:
     role: str
     unit: str
     blocks: tuple[BlockScore, ...]
-    removal_order: tuple[int, ...]
+    removal_order: tuple[int | str, ...]
 
 
 def importance_scores(evidence: "Evidence") -> Iterator[tuple[str, ImportanceScores]]:
@@ -76,7 +79,7 @@ def _scores(
     blocks = []
     for single, mean in zip(singles, means, strict=True):
         assert mean.mean is not None  # a measured combination has a mean
-        blocks.append(BlockScore(single.blocks[0], mean.mean, mean.low, mean.high))
+        blocks.append(BlockScore(_name(single), mean.mean, mean.low, mean.high))
     yield (
         file,
         ImportanceScores(
@@ -94,8 +97,8 @@ def _scores(
     )
 
 
-def removal_order(evidence: "Evidence", datasets: Iterable[str]) -> tuple[int, ...]:
-    """Return the blocks by their mean drop alone, the least important first.
+def removal_order(evidence: "Evidence", datasets: Iterable[str]) -> tuple[int | str, ...]:
+    """Return the blocks, or halves, by their mean drop alone, the least important first.
 
     On average over the datasets that count; equal drops in order of the block.
     """
@@ -105,12 +108,21 @@ def removal_order(evidence: "Evidence", datasets: Iterable[str]) -> tuple[int, .
         return ()
     drops = evidence.mean_drops(singles, over).tolist()
     ordered = sorted(zip(drops, singles, strict=True))
-    return tuple(single.blocks[0] for _, single in ordered)
+    return tuple(_name(single) for _, single in ordered)
+
+
+def _name(single: Combination) -> int | str:
+    """Return how files name the one site that is removed."""
+    return single.names[0]
+
+
+def _site(name: int | str) -> Site:
+    return Site.parse(str(name))
 
 
 def _measured_singles(evidence: "Evidence", datasets: list[str]) -> list[Combination]:
-    """Return the blocks that were removed alone on all the datasets."""
-    return [each for each in evidence.measured_on(datasets) if each.is_single]
+    """Return the blocks, or halves, that were removed alone on all the datasets."""
+    return singles_of_one_kind(evidence.measured_on(datasets))
 
 
 def load_scores(path: Path | str) -> ImportanceScores:
@@ -131,15 +143,15 @@ def load_scores(path: Path | str) -> ImportanceScores:
         raise DataError(
             f"{path}: not a file of importance scores ({error}); give one of importance_scores/"
         ) from error
-    scored_blocks = sorted(score.block for score in blocks)
-    if sorted(scores.removal_order) != scored_blocks or scores.scope not in SCOPES:
+    scored_sites = sorted(_site(score.block) for score in blocks)
+    if sorted(map(_site, scores.removal_order)) != scored_sites or scores.scope not in SCOPES:
         raise DataError(
             f"{path}: scope, blocks and removal order do not fit together; write the file anew"
         )
     return scores
 
 
-def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int, ...]:
+def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int | str, ...]:
     """Return the k least important blocks, sorted. Public API, not used here.
 
     DataError where there are not more than k. Each block was measured alone: what they cost
@@ -148,4 +160,4 @@ def blocks_to_remove(scores: ImportanceScores, k: int) -> tuple[int, ...]:
     num_blocks = len(scores.removal_order)
     if not 0 <= k < num_blocks:
         raise DataError(f"{scores.name}: {k} blocks to remove of {num_blocks}; leave at least one")
-    return tuple(sorted(scores.removal_order[:k]))
+    return tuple(sorted(scores.removal_order[:k], key=_site))

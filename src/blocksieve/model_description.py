@@ -1,12 +1,21 @@
 """What `model.json` says of a checkpoint. Imports neither torch nor transformers."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
-from blocksieve.combination import Site, block_sites
+from blocksieve.combination import Combination, Site, block_sites
 from blocksieve.specs import ModelSpec
+
+
+class SiteShares(TypedDict):
+    """What removing a site saves: shares of the whole, from 0 to 1; None where that is unknown."""
+
+    parameters: float
+    flops: float | None
+    kv_cache: float | None
 
 
 class ModelDescription(TypedDict):
@@ -16,6 +25,8 @@ class ModelDescription(TypedDict):
     `blocks` is the path of the block list in the model, `kinds` names the kind of each block, and
     `parameters` counts the model's weights. `not_exportable` says of each block that no exported
     checkpoint can lack why that is so; the others can, alone.
+    `halves` are those that the names of modules tell; `no_halves` says of each other block why it
+    has none. `sites` holds the shares of every block and half.
     """
 
     fingerprint: str
@@ -28,6 +39,9 @@ class ModelDescription(TypedDict):
     kinds: list[str]
     parameters: int
     not_exportable: dict[str, str]
+    halves: list[str]
+    no_halves: dict[str, str]
+    sites: dict[str, SiteShares]
 
 
 def read_description(path: Path | str) -> ModelDescription:
@@ -36,12 +50,29 @@ def read_description(path: Path | str) -> ModelDescription:
     return description
 
 
-def sites_to_search(description: ModelDescription, exportable: bool) -> list[Site]:
-    """Return all blocks of a model, or those alone that an exported checkpoint can lack."""
+def sites_to_search(
+    description: ModelDescription, exportable: bool, unit: str = "block"
+) -> list[Site]:
+    """Return all blocks of a model or all halves; or the blocks that an export can lack."""
+    if unit == "half":
+        return [Site.parse(text) for text in description["halves"]]
     sites = block_sites(description["num_blocks"])
     if not exportable:
         return sites
     return [site for site in sites if str(site) not in description["not_exportable"]]
+
+
+def removed_shares(
+    combination: Combination, sites: Mapping[str, SiteShares]
+) -> dict[str, float | None]:
+    """Return what a combination saves: the sum of its sites' shares, None where one is unknown."""
+    removed = [sites.get(str(site)) for site in combination.sites]
+    sums: dict[str, float | None] = {}
+    for name in ("parameters", "flops", "kv_cache"):
+        shares = [None if share is None else share.get(name) for share in removed]
+        known = [share for share in shares if isinstance(share, float)]
+        sums[f"removed_{name}"] = sum(known, 0.0) if len(known) == len(shares) else None
+    return sums
 
 
 def as_described(model: ModelSpec, description: ModelDescription) -> ModelSpec:

@@ -19,7 +19,7 @@ from blocksieve.errors import DataError
 from blocksieve.model_description import as_described, read_description
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel, load_model
-from blocksieve.models.view import without_blocks
+from blocksieve.models.view import skipping
 from blocksieve.routing import Route, Router
 from blocksieve.specs import RunSpec
 
@@ -124,7 +124,7 @@ class PrunedModels:
         with self._making:
             if combination not in self._pruned:
                 path = self._model.blocks.path
-                model = without_blocks(self._model.model, combination, path)
+                model = skipping(self._model.model, combination, path)
                 loaded = replace(self._model, model=model, blocks=find_blocks(model, path))
                 self._pruned[combination] = _Pruned(loaded)
             return self._pruned[combination]

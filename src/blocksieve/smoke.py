@@ -66,12 +66,13 @@ def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
             "smoke: how many samples are all is known only once they are drawn;"
             " give numbers in samples to have an estimate"
         )
+    num_sites = 2 * num_blocks if search.unit == "half" else num_blocks
     candidates = 1  # the baseline
     for size in range(1, search.max_removed + 1):
         if size in exhaustive_sizes(search):
-            candidates += comb(num_blocks, size)
+            candidates += comb(num_sites, size)
         else:
-            candidates += 2 * search.beam_width * (num_blocks - size + 1)
+            candidates += 2 * search.beam_width * (num_sites - size + 1)
     finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
     samples_of_all_roles = samples.search + samples.holdout + samples.verify
     return candidates * samples.search + finalists * samples_of_all_roles

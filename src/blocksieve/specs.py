@@ -129,6 +129,7 @@ class SearchSpec:
     exhaustive_sizes: list[int]
     jobs_per_step: int
     weak_baseline: Literal["stop", "go_on"] = "stop"
+    unit: Literal["block", "half"] = "block"
     exportable: bool = False
     racing: Racing = "off"
 

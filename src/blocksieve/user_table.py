@@ -153,12 +153,12 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     yield f"role must be {', '.join(ROLES)}", ~column("role").is_in(ROLES)
     yield "removed must be sorted and without repeats", column("removed") != sorted_blocks
     yield (
-        "size is not the number of removed blocks",
-        column("size") != column("removed").list.len(),
+        "combination does not name the removed blocks",
+        column("removed") != _blocks(column("combination")),
     )
     yield (
-        "combination does not name the removed blocks",
-        column("combination") != column("removed").map_elements(_text, return_dtype=pl.String),
+        "size is not the number of removed blocks",
+        column("size") != _num_sites(column("combination")),
     )
     yield (
         "a second row of the same dataset, combination and role",
@@ -174,8 +174,20 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     )
 
 
-def _text(removed: pl.Series) -> str:
-    return str(Combination.of(removed.to_list()))
+def _num_sites(combination: pl.Expr) -> pl.Expr:
+    return combination.str.split("-").list.len() * (combination != "none")
+
+
+def _blocks(combination: pl.Expr) -> pl.Expr:
+    """Return the blocks that combinations remove, whole or a half of them; none for other texts."""
+    return combination.map_elements(_blocks_of_text, return_dtype=pl.List(pl.UInt8))
+
+
+def _blocks_of_text(text: str) -> list[int]:
+    try:
+        return list(Combination.parse(text).blocks)
+    except ValueError:
+        return []
 
 
 def _number_faults() -> Iterator[tuple[str, pl.Expr]]:

@@ -99,6 +99,25 @@ def planted_evaluations(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
+def planted_halves(drops: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
+    """Build the same, combinations as text: `drops[dataset]["2a-7"]`; every baseline is 0.8."""
+    whole = {dataset: {} for dataset in drops}
+    baselines = planted_evaluations(whole, dict.fromkeys(drops, 0.8))
+    parts = [baselines]
+    for dataset, of_dataset in drops.items():
+        for text, drop in of_dataset.items():
+            combination = Combination.parse(text)
+            row = planted_evaluations({dataset: {(0,): drop}}, {dataset: 0.8})
+            row = row.filter(size=1).with_columns(
+                combination=pl.lit(text),
+                removed=pl.lit(list(combination.blocks), pl.List(pl.UInt8)),
+                size=pl.lit(combination.size, pl.UInt8),
+                task_type=pl.lit(f"type {list(drops).index(dataset) % 3}"),
+            )
+            parts.append(row)
+    return pl.concat(parts)
+
+
 def drawn_evaluations(
     losses: Mapping[str, Mapping[tuple[int, ...], float]], n: int, rng: np.random.Generator
 ) -> pl.DataFrame:

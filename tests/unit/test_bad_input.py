@@ -63,6 +63,7 @@ CONFIGS: list[tuple[str, Any, str]] = [
     ("evaluation.batch_size", 0, "evaluation.batch_size: 0 must be at least 1"),
     ("evaluation.engine", "fast", "evaluation.engine: 'fast' must be one of shared, reference"),
     ("finalists", ["3-1"], "finalists: '3-1' must be sorted and without repeats; write 1-3"),
+    ("finalists", ["2-2a"], "finalists: '2-2a': a block and its own half must not both be removed"),
     ("finalists", ["none"], "finalists.0: 'none' must match"),
     ("finalists", ["1-2\n"], "finalists.0: '1-2\\n' must match"),
     ("datasets", "demo_vqa", "datasets: 'demo_vqa' must be of type array"),

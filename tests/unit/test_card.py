@@ -1,5 +1,6 @@
 """The model card of an export: what it must say, and what it must not claim."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ RECORD: Any = {
     "architecture": "LlavaForConditionalGeneration",
     "dtype": "bfloat16",
     "parameters": 5_000_000,
+    "zeros": 0,
     "code": [],
     "versions": {"blocksieve": "1", "torch": "2", "transformers": "5"},
 }
@@ -44,6 +46,7 @@ def model_gain(combination: str, share: float) -> dict[str, Any]:
         "parameters": int(10e6 * share),
         "bytes": int(20e6 * share),
         "at_batch": [at_batch],
+        "skipping": [],
         "cache_bytes_per_token": 6000 * share,
         "holdout": {"drop": 1.5, "low": 0.5, "high": 2.5} if share < 1 else None,
     }
@@ -116,6 +119,19 @@ def test_a_card_says_where_from_what_lost_what_gained_and_how(facts: CardFacts) 
     assert "vllm serve FOLDER\n" in text
     assert "trust_remote_code" not in text
     assert card(facts) == text
+
+
+def test_a_card_tells_zeros_from_what_is_gone_and_both_times(facts: CardFacts) -> None:
+    record = facts.record | {"removed": "2-4a-5a", "zeros": 1_500_000}
+    gain = copy.deepcopy(facts.gain)
+    gain["models"][1] |= {"combination": "2-4a-5a", "skipping": model_gain("", 0.25)["at_batch"]}
+    text = card(replace(facts, record=record, gain=gain))
+    assert "without 1 of its 5 decoder blocks, 2 token mixers, 0 channel mixers" in text
+    assert "1.5 million of them are zeros" in text
+    assert "| further token, 1 prompt, ms | 20.0 (1.0 to 900.0) | 10.0" in text
+    assert "| further token, 1 prompt, ms | 20.0 (1.0 to 900.0) | 5.0" in text
+    assert "blocksieve.halves.apply(model)" in text
+    assert "halves" not in card(facts)
 
 
 def test_a_card_claims_nothing_that_is_not_known(facts: CardFacts) -> None:

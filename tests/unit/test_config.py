@@ -177,6 +177,21 @@ def test_more_blocks_removed_than_the_model_has() -> None:
         check_against_model(resolve(DEFAULT, ROOT), 4)
 
 
+def test_a_search_of_halves_counts_halves() -> None:
+    search = DEFAULT["search"] | {"unit": "half"}
+    halves = resolve(DEFAULT | {"search": search, "finalists": ["4", "2a-7"]}, ROOT)
+    assert halves.search.max_removed == 4
+    check_against_model(halves, 16)
+    check_against_model(halves, 16, num_halves=5)
+    with pytest.raises(ConfigError, match="4 must be less than the 4 halves of blocks"):
+        check_against_model(halves, 16, num_halves=4)
+    with pytest.raises(ConfigError, match=r"search\.unit: .* have no halves"):
+        check_against_model(halves, 16, num_halves=0)
+    exportable = DEFAULT | {"search": search | {"exportable": True}}
+    with pytest.raises(ConfigError, match=r"search\.exportable: says of whole blocks only"):
+        resolve(exportable, ROOT)
+
+
 def test_a_search_among_exportable_blocks_alone_needs_enough_of_them() -> None:
     search = DEFAULT["search"] | {"exportable": True}
     limited = resolve(DEFAULT | {"search": search}, ROOT)

@@ -17,6 +17,8 @@ from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 
 COMBINATIONS = [Combination.of(removed) for removed in ((), (0,), (2,), (5,), (1, 3), (0, 5))]
+# With halves of blocks; block 3's attention alone tells some types how many tokens there are.
+HALVES = [Combination.parse(text) for text in ("0a", "3m", "2a-2m", "1m-2-3a", "0a-4-5a-5m")]
 LENGTH = 8
 # Where answers cannot be verified in one pass, and why. All other types run on the rung "drafts".
 PREFILL = {
@@ -43,6 +45,28 @@ REFUSED = {
     "qwen3_5": {"1-3": "no block with attention would be left"},
     "mllama": {"0": "block 1 would come first", "0-5": "block 1 would come first"},
 }
+
+
+CHANGES = "with both skipped, it changes its input"
+FAILS = "with both skipped, it fails: "
+# Types whose blocks have no halves, and why.
+NO_HALVES = {
+    "florence2": CHANGES,  # cross-attention to the encoder stays
+    "gemma3n_text": FAILS,  # keys and values of other blocks
+    "gemma4": CHANGES,  # inputs of each block, and a factor
+    "gemma4:experts": CHANGES,
+    "gemma4:shared keys and values": FAILS,
+    "git": "has no channel mixer of its own: a GitLayer holds attention, intermediate, output",
+    "mamba": "has no token mixer of its own: a MambaBlock holds norm, mixer",
+}
+
+
+def refusals(name: str) -> dict[str, str]:
+    """What is refused of a type, by combination, with a part of the reason."""
+    refused = dict(REFUSED.get(name, {}))
+    if name in NO_HALVES:
+        refused |= {str(combination): NO_HALVES[name] for combination in HALVES}
+    return refused
 
 
 # Types that are tried with several questions an image, on the rung "prefixes".
@@ -145,20 +169,35 @@ def corrupt_drafts(answers: list[list[int]]) -> list[list[int]]:
 
 
 def expected_answers(
-    model: Any, inputs: dict[str, torch.Tensor], refused: Any, end: int | None = None
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    refused: Any,
+    end: int | None = None,
+    combinations: list[Combination] = COMBINATIONS,
 ) -> dict[Any, Any]:
     return {
-        combination: generated(zoo.prune(model, combination.blocks), inputs, end)
-        for combination in COMBINATIONS
+        combination: generated(pruned(model, combination), inputs, end)
+        for combination in combinations
         if str(combination) not in refused
     }
 
 
+def pruned(model: Any, combination: Combination) -> Any:
+    """A copy without the blocks, and with zeros for weights of the halves."""
+    halves = tuple((site.block, site.part) for site in combination.halves)
+    return zoo.prune(model, combination.whole_blocks, halves)
+
+
 def check(
-    engine: Any, batch: Batch, expected: dict[Any, Any], refused: dict[str, str], drafts: Any
+    engine: Any,
+    batch: Batch,
+    expected: dict[Any, Any],
+    refused: dict[str, str],
+    drafts: Any,
+    combinations: list[Combination] = COMBINATIONS,
 ) -> None:
-    answered = dict(engine.answer_batch(batch, COMBINATIONS, drafts))
-    assert set(answered) == set(COMBINATIONS)
+    answered = dict(engine.answer_batch(batch, combinations, drafts))
+    assert set(answered) == set(combinations)
     for combination, answers in answered.items():
         if isinstance(answers, Refused):
             assert refused[str(combination)] in answers.reason
@@ -172,13 +211,16 @@ def check(
 def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -> None:
     model = zoo.make_model(name)
     inputs = zoo.make_inputs(name, model, images=images)
-    batch, refused = Batch(inputs), REFUSED.get(name, {})
-    engine = start_engine("shared", load(model), batch, LENGTH)
+    batch, refused = Batch(inputs), refusals(name)
+    engine = start_engine("shared", load(model), batch, LENGTH, halves=True)
     assert engine.rung == ("prefill" if name in PREFILL else "drafts"), engine.reason
-    expected = expected_answers(model, inputs, refused)
+    combinations = [*COMBINATIONS, *HALVES]
+    expected = expected_answers(model, inputs, refused, combinations=combinations)
     first = expected[COMBINATIONS[0]]
     for drafts in (None, first, corrupt_drafts(first)):
-        check(engine, batch, expected, refused, drafts)
+        check(engine, batch, expected, refused, drafts, combinations)
+    both_halves = expected.get(Combination.parse("2a-2m"))
+    assert both_halves in (None, expected.get(Combination.parse("2"), both_halves))
     if images == 1:
         # An end that comes in the middle of some answers, never in others.
         end = expected[COMBINATIONS[3]][0][LENGTH // 2]
@@ -197,11 +239,12 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     prefix = find_prefix(inputs, firsts, groups, model.config.image_token_id)
     assert prefix is not None
     batch = Batch(inputs, prefix)
-    engine = start_engine("shared", load(model), batch, LENGTH)
+    engine = start_engine("shared", load(model), batch, LENGTH, halves=True)
     assert engine.rung == "prefixes", engine.reason
-    expected = expected_answers(model, inputs, {})
+    combinations = [*COMBINATIONS, *HALVES]
+    expected = expected_answers(model, inputs, {}, combinations=combinations)
     for drafts in (None, corrupt_drafts(expected[COMBINATIONS[0]])):
-        check(engine, batch, expected, {}, drafts)
+        check(engine, batch, expected, {}, drafts, combinations)
 
 
 # Types with sliding windows, and one with attention in chunks.

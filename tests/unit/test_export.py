@@ -295,12 +295,6 @@ def test_a_search_may_be_told_to_consider_exportable_blocks_only(tmp_path: Path)
     assert [str(each) for each in plan.part(0, 1)] == ["5"]
 
 
-def test_half_a_block_is_refused(tmp_path: Path) -> None:
-    spec, _ = saved("llama", tmp_path / "source")
-    with pytest.raises(ModelError, match="no block without its attention or its MLP"):
-        export(spec, Combination.parse("2a"), tmp_path / "out")
-
-
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_trying_equal_blocks_once_gives_the_reasons_of_trying_all(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

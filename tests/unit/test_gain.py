@@ -10,8 +10,10 @@ import torch
 import zoo
 
 from blocksieve import deployment
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import Combination
 from blocksieve.deployment import gain
+from blocksieve.deployment.gain import WHOLE, Variant
+from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 from blocksieve.pareto import on_front
 from blocksieve.specs import EvaluationSpec, ModelSpec
@@ -87,10 +89,49 @@ def test_whole_and_pruned_models_are_measured(demo_model_config: ModelSpec, sour
 
 
 @pytest.mark.usefixtures("loading")
+def test_halves_are_measured_as_zeros_and_skipped(
+    demo_model_config: ModelSpec, sources: Any
+) -> None:
+    halves = {"combination": "2a-7-9m", "holdout": HOLDOUT}
+    recommendations = RECOMMENDATIONS | {"sizes": [halves]}
+    evaluation = EvaluationSpec("shared", 1, batch_timeout=3600)
+    document = gain.measure_gain(demo_model_config, evaluation, recommendations, *sources)
+    whole, pruned = document["models"]
+    assert [len(each["skipping"]) for each in (whole, pruned)] == [0, 1]
+    block = (whole["parameters"] - pruned["parameters"]) / whole["parameters"]
+    assert 0 < block < 1 / 16  # one block is gone, and zeros are weights
+    schema = json.loads(resources.files(deployment).joinpath("deployment.schema.json").read_text())
+    jsonschema.validate(json.loads(json.dumps(document, allow_nan=False)), schema)
+
+
+def test_a_model_that_skips_halves_answers_as_one_with_zeros(
+    demo_model: LoadedModel, sources: Any
+) -> None:
+    combination = Combination.parse("2a-7-9m")
+    questions = gain.read_questions(*sources)
+    inputs, num_tokens = gain._inputs(demo_model, questions, questions.batches(4), None)
+    answers = []
+    calls: list[int] = []
+    for skips in (False, True):
+        model = gain._model_of(demo_model, Variant(combination, skips))
+        attention = find_blocks(model).blocks[2].self_attn.q_proj
+        attention.register_forward_hook(lambda *_: calls.append(1))
+        gain._answer(model, inputs, num_tokens)  # the first call of a half runs
+        calls.clear()
+        answers.append(gain._answer(model, inputs, num_tokens).tolist())
+        assert bool(calls) != skips
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.usefixtures("loading")
 def test_models_take_turns_on_the_same_prompts(
     demo_model: LoadedModel, sources: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = {NONE: demo_model.model, LIST: demo_model.model, Combination.of((1,)): None}
+    models = {
+        WHOLE: demo_model.model,
+        Variant(LIST): demo_model.model,
+        Variant(Combination.of((1,))): None,
+    }
     asked = []
 
     def times(model: Any, inputs: Any, num_tokens: int, gpus: Any) -> tuple[float, float]:

@@ -301,3 +301,5 @@ def test_what_cannot_be_healed_is_said_before_anything_is_trained(run: Run, tmp_
     spec = replace(SPEC, lists=["7", "balanced", "4-13"])
     named = [Combination.of((7,)), Combination.of((4, 13))]
     assert lists_to_heal(spec, recommended, []) == named
+    with pytest.raises(ConfigError, match="4a removes halves of blocks, whose zeros training"):
+        lists_to_heal(replace(SPEC, lists=["4a"]), recommended, [])

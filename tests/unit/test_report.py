@@ -10,7 +10,7 @@ from planted import LIMITS, all_analyses, planted_evaluations, planted_evidence
 
 from blocksieve import report as package
 from blocksieve.analysis import ANALYSES, FIGURES, SECTIONS
-from blocksieve.report.comprehensive_report import TITLE, compose
+from blocksieve.report.comprehensive_report import HALVES, TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import Section, anchor, as_markdown, as_text
 
@@ -65,6 +65,14 @@ def test_says_what_was_run_and_leaves_out_what_is_not_known():
     without = report(facts=RunFacts(scale="relative"))
     assert "models/demo-vlm" not in without
     assert "What was run" not in without
+
+
+def test_says_what_a_half_is_where_it_names_any():
+    results = all_analyses(planted_evidence(EVALUATIONS, FACTS.scale))
+    assert HALVES not in compose(EVALUATIONS, results, FACTS)[0].notes
+    named = pl.col("combination").str.replace("^0$", "0a")
+    halved = EVALUATIONS.with_columns(named)
+    assert HALVES in compose(halved, results, FACTS)[0].notes
 
 
 def test_the_first_lines_are_the_answer():

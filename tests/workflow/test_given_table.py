@@ -7,7 +7,11 @@ from collections.abc import Callable
 import polars as pl
 from conftest import Workflow
 
-from blocksieve.analysis import ANALYSES, FIGURES, SECTIONS
+from blocksieve.analysis import analyses_of, figures_of, sections_of
+
+ANALYSES = analyses_of("block")
+FIGURES = figures_of(ANALYSES)
+SECTIONS = sections_of(ANALYSES)
 
 
 def test_a_given_table_is_analysed_without_the_model(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Workflow
 
-from blocksieve.analysis import ANALYSES, FIGURES
+from blocksieve.analysis import analyses_of, figures_of
 from blocksieve.combination import block_sites
 from blocksieve.search.beams import read_beam
 from blocksieve.search.plan import Proposer, children_of, read_plan
@@ -17,7 +17,8 @@ from blocksieve.search.plan import Proposer, children_of, read_plan
 WIDER = ("--config", "search={beam_width: 2, max_removed: 3}")
 THIRD_DATASET = ("--config", "datasets=[demo_vqa, demo_caption, demo_tally_qa]")
 
-
+ANALYSES = analyses_of("block")
+FIGURES = figures_of(ANALYSES)
 PROMISED = (
     "config.yaml",
     "model.json",

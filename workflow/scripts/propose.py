@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 with job(snakemake):
     files, params = snakemake.input, snakemake.params
     description = read_description(files.model)
-    sites = sites_to_search(description, params.exportable)
+    sites = sites_to_search(description, params.exportable, params.unit)
     own_beams = [Path(path) for path in files.own_beams]
     generic_beam = [Path(path) for path in files.generic_beam]
     finalists = [Path(path) for path in files.finalists]

@@ -21,5 +21,6 @@ with job(snakemake):
         description = read_description(path)
         num_blocks = description["num_blocks"]
         num_exportable = num_blocks - len(description["not_exportable"])
-        check_against_model(RunSpec.of(config), num_blocks, num_exportable)
+        num_halves = len(description["halves"])
+        check_against_model(RunSpec.of(config), num_blocks, num_exportable, num_halves)
     write_text(Path(snakemake.output[0]), yaml.safe_dump(config, allow_unicode=True))

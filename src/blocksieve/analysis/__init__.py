@@ -3,6 +3,7 @@
 None needs a GPU or the model.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ class Analysis:
     `appendix`: whether section and figure stand in the report's appendix.
     `needs`: what `analyse` takes beside the evidence, by keyword.
     `measured`: whether the figure also shows deployment.json, which is measured times.
+    `of_halves`: whether only a run that removes halves of blocks has it.
     """
 
     output: Literal["parquet", "json"] = "parquet"
@@ -25,6 +27,7 @@ class Analysis:
     appendix: bool = False
     needs: tuple[str, ...] = ()
     measured: bool = False
+    of_halves: bool = False
 
 
 ANALYSES: dict[str, Analysis] = {
@@ -36,6 +39,7 @@ ANALYSES: dict[str, Analysis] = {
     "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
     "task_type_comparison": Analysis(),
     "combination_vs_individual": Analysis(),
+    "halves": Analysis(of_halves=True),
     "power": Analysis(),
     "rankings_by_num_removed": Analysis(appendix=True),
     "search_tree": Analysis(section=False, appendix=True),
@@ -53,5 +57,25 @@ ANALYSES: dict[str, Analysis] = {
     "pairwise_dataset_stats": Analysis(output="json", figure=False, section=False),
 }
 
-FIGURES = tuple(name for name, analysis in ANALYSES.items() if analysis.figure)
-SECTIONS = tuple(name for name, analysis in ANALYSES.items() if analysis.section)
+
+def figures_of(analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+    """Return those that have a figure."""
+    return tuple(name for name, analysis in analyses.items() if analysis.figure)
+
+
+def sections_of(analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+    """Return those that have sections of the report."""
+    return tuple(name for name, analysis in analyses.items() if analysis.section)
+
+
+FIGURES = figures_of(ANALYSES)
+SECTIONS = sections_of(ANALYSES)
+
+
+def analyses_of(unit: Literal["block", "half"]) -> dict[str, Analysis]:
+    """Return the analyses of a run that removes such units."""
+    analyses = {}
+    for name, analysis in ANALYSES.items():
+        if unit == "half" or not analysis.of_halves:
+            analyses[name] = analysis
+    return analyses

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.choices import Method, Scope, match
-from blocksieve.combination import Combination, Site
+from blocksieve.combination import Combination, Site, singles_of_one_kind
 from blocksieve.evidence import Evidence, wide_sums
 from blocksieve.pooling import Drawn, DropsOfSize
 from blocksieve.search.finalists import Chooser, by_size, choices_of, choosers
@@ -305,7 +305,8 @@ def _least(
     """Return what each draw chooses by least drop (beam) and by scores."""
     measured = evidence.measured_on(datasets)
     drops = _mean_drops(evidence, means, measured, datasets, resample_datasets)
-    singles = [column for column, combination in enumerate(measured) if combination.is_single]
+    one_kind = set(singles_of_one_kind(measured))
+    singles = [column for column, combination in enumerate(measured) if combination in one_kind]
     # Each draw's singles by their drop, (draws, singles); equal drops keep the blocks' order.
     by_drop = np.argsort(drops[:, singles], axis=1, kind="stable")
     picks: Picks = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import HALF_NAMES, NONE, Combination
 from blocksieve.deployment.gain import DeploymentDocument, ModelGain
 from blocksieve.deployment.proof import Proof
 from blocksieve.deployment.timing import AtBatch, Median, Timing
@@ -104,17 +104,29 @@ def header(facts: ExportFacts) -> str:
 
 
 def title(record: ExportRecord) -> str:
-    """Return the heading: the source without so many of its blocks."""
+    """Return the heading: the source without so many of its blocks, and without halves of some."""
     name = Path(record["source"]).name
-    num_removed = Combination.parse(record["removed"]).size
-    num_blocks = num_removed + len(record["kept"])
-    return f"# {name} without {num_removed} of its {num_blocks} decoder blocks"
+    removed = Combination.parse(record["removed"])
+    num_blocks = len(removed.whole_blocks) + len(record["kept"])
+    if not removed.halves:
+        return f"# {name} without {removed.size} of its {num_blocks} decoder blocks"
+    parts = [f"{len(removed.whole_blocks)} of its {num_blocks} decoder blocks"]
+    for part, half in HALF_NAMES.items():
+        num_halves = sum(site.part == part for site in removed.halves)
+        parts.append(f"{num_halves} {half}s")
+    return f"# {name} without {', '.join(parts)}"
 
 
 def _summary(record: ExportRecord) -> str:
-    return (
+    text = (
         f"{record['parameters'] / MILLION:,.1f} million parameters in {record['dtype']}. "
         "Nothing was trained: all weights that are left are those of the source."
+    )
+    if not record["zeros"]:
+        return text
+    return (
+        f"{text} {record['zeros'] / MILLION:,.1f} million of them are zeros, in place of the halves"
+        " of blocks that are removed."
     )
 
 
@@ -132,10 +144,13 @@ def source_table(facts: ExportFacts) -> str:
 
 
 def removed_blocks(record: ExportRecord) -> str:
-    """Say which blocks the checkpoint lacks."""
+    """Say which blocks the checkpoint lacks, and of which it has one half."""
     kept = ", ".join(map(str, record["kept"]))
+    meaning = ""
+    if Combination.parse(record["removed"]).halves:
+        meaning = " 4a is the token mixer (attention) of block 4, 4m its channel mixer (MLP)."
     return (
-        f"Decoder blocks **{record['removed']}**, counted from 0. "
+        f"Decoder blocks **{record['removed']}**, counted from 0.{meaning} "
         f"The blocks that are left had the numbers {kept}."
     )
 
@@ -207,7 +222,17 @@ def _gains(facts: CardFacts) -> list[str]:
     before, after = whole["cache_bytes_per_token"], gain["cache_bytes_per_token"]
     if before is not None and after is not None:
         rows.append(_ratio_row("keys and values per token, kB", before, after, 1000))
-    return [table(("", "whole", "this model", "share"), rows), _conditions(facts.gain)]
+    texts = [table(("", "whole", "this model", "share"), rows), _conditions(facts.gain)]
+    if gain["skipping"]:
+        rows = []
+        for whole_at, gain_at in zip(whole["at_batch"], gain["skipping"], strict=True):
+            rows += _rows_at_batch(whole_at, gain_at)
+        texts += [
+            "Stock classes compute with the zeros. Where the halves do not run"
+            " (`blocksieve.halves.apply`, below):",
+            table(("", "whole", "this model, skipping", "share"), rows),
+        ]
+    return texts
 
 
 def _rows_at_batch(before: AtBatch, after: AtBatch) -> Iterable[tuple[str, str, str, str]]:
@@ -275,6 +300,12 @@ def loading(facts: ExportFacts) -> list[str]:
         f"With vLLM, where it supports `{facts.record['architecture']}` (not tried here):",
         f"```sh\nvllm serve FOLDER{flag}\n```",
     ]
+    if facts.record["zeros"]:
+        texts += [
+            "This gives the right answers, since the weights of removed halves are zeros, but no"
+            " speed. With blocksieve installed, they do not run at all:",
+            "```python\nimport blocksieve.halves\n\nblocksieve.halves.apply(model)\n```",
+        ]
     if code:
         texts.append(f"Code of the source is in this folder, and then runs: {', '.join(code)}.")
     return texts

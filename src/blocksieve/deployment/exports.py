@@ -14,6 +14,7 @@ from blocksieve.combination import NONE, Combination
 from blocksieve.deployment.card import CardFacts, card, source_licence
 from blocksieve.deployment.proof import Proof, check, measured_answers, prove
 from blocksieve.deployment.recommended import STRATEGIES
+from blocksieve.errors import ModelError
 from blocksieve.models.checkpoint import MODEL_CARD, fetch
 from blocksieve.models.export import ExportRecord, export, why_not_exportable
 from blocksieve.models.loading import empty_model
@@ -89,9 +90,15 @@ def export_proven(
     """Export a combination into a new folder, if it answers as the run measured.
 
     The folder gets its proof and its card. ModelError, and no folder, if the combination cannot be
-    exported or the proof fails. None if the run never evaluated it: then its card says so.
+    exported or the proof fails. None if the run never evaluated it: then its card says so. With
+    halves that is refused, since no names tell whether a block is its input plus two halves.
     """
     role, measured = measured_answers(combination, files.definitions, files.tables, files.shards)
+    if role is None and combination.halves:
+        raise ModelError(
+            f"the run never evaluated {combination}, which removes halves of blocks; add it to"
+            " `finalists` of its config first"
+        )
     proof: Proof | None = None
 
     def finish(staging: Path, record: ExportRecord) -> None:

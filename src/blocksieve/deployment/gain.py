@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,7 @@ from blocksieve.engine.inputs import learnt_positions, make_inputs, sample_rows
 from blocksieve.engine.positions import rotary_state_kept
 from blocksieve.engine.prefixes import Inputs
 from blocksieve.models.loading import LoadedModel, load_model
-from blocksieve.models.view import without_blocks
+from blocksieve.models.view import skipping, without_blocks
 from blocksieve.pareto import on_front
 from blocksieve.specs import DatasetSpec, EvaluationSpec, ModelSpec, Role
 from blocksieve.version import VERSION
@@ -64,6 +64,8 @@ class ModelGain(TypedDict):
     `cache_bytes_per_token` are those of keys and values, `state_bytes` those that each prompt
     takes however long it is: recurrent states, full windows, an encoder's keys and values.
     Both are None where `generate` does not return its cache.
+    `skipping`: the same as `at_batch` where removed halves do not run (`blocksieve.halves.apply`),
+    while stock classes compute with their zeros; empty if it lacks whole blocks only.
     """
 
     combination: str
@@ -72,6 +74,7 @@ class ModelGain(TypedDict):
     parameters: int
     bytes: int
     at_batch: list[AtBatch]
+    skipping: list[AtBatch]
     cache_bytes_per_token: float | None
     state_bytes: float | None
     holdout: DropInterval | None
@@ -114,6 +117,16 @@ class DeploymentDocument(TypedDict):
     unit: str
     models: list[ModelGain]
     pareto: list[str]
+
+
+class Variant(NamedTuple):
+    """A model that is measured: removed halves have zeros for weights there, or do not run."""
+
+    combination: Combination
+    skips_halves: bool = False
+
+
+WHOLE = Variant(NONE)
 
 
 @dataclass
@@ -162,23 +175,23 @@ def measure_gain(
     """Measure the whole model and the best combination of every size, on a run's own prompts."""
     loaded = load_model(model)
     questions = read_questions(definitions, tables)
-    combinations = [NONE]
+    variants = [WHOLE]
     for best in recommendations["sizes"]:
-        combinations.append(Combination.parse(best["combination"]))
-    models = {}
-    for combination in combinations:
-        models[combination] = without_blocks(loaded.model, combination, loaded.blocks.path)
+        combination = Combination.parse(best["combination"])
+        variants.append(Variant(combination))
+        if combination.halves:
+            variants.append(Variant(combination, skips_halves=True))
+    models = {variant: _model_of(loaded, variant) for variant in variants}
     lengths = Lengths()
-    at_batch: dict[Combination, list[AtBatch]] = {each: [] for each in combinations}
+    at_batch: dict[Variant, list[AtBatch]] = {variant: [] for variant in variants}
     for batch_size in batch_sizes(evaluation):
         measured = _measure_with_room(loaded, models, questions, batch_size, lengths)
-        for combination, result in measured.items():
-            at_batch[combination].append(result)
+        for variant, result in measured.items():
+            at_batch[variant].append(result)
     gains = []
-    for combination, pruned in models.items():
-        gains.append(
-            _gain(loaded, pruned, combination, questions, recommendations, at_batch[combination])
-        )
+    for variant, pruned in models.items():
+        if not variant.skips_halves:
+            gains.append(_gain(loaded, pruned, variant, questions, recommendations, at_batch))
     _log(gains)
     return {
         "conditions": _conditions(loaded, questions, lengths),
@@ -186,6 +199,12 @@ def measure_gain(
         "models": gains,
         "pareto": pareto(gains),
     }
+
+
+def _model_of(loaded: LoadedModel, variant: Variant) -> PreTrainedModel:
+    """Return a model that shares its weights with the whole one."""
+    build = skipping if variant.skips_halves else without_blocks
+    return build(loaded.model, variant.combination, loaded.blocks.path)
 
 
 def batch_sizes(evaluation: EvaluationSpec) -> list[int]:
@@ -257,11 +276,11 @@ def now(gpus: Sequence[torch.device]) -> float:
 
 def _measure_with_room(
     loaded: LoadedModel,
-    models: Mapping[Combination, PreTrainedModel],
+    models: Mapping[Variant, PreTrainedModel],
     questions: Questions,
     batch_size: int,
     lengths: Lengths,
-) -> dict[Combination, AtBatch]:
+) -> dict[Variant, AtBatch]:
     """Measure at a batch size; with half as many samples at once where memory runs out."""
     try:
         return _measure(loaded, models, questions, batch_size, lengths)
@@ -274,11 +293,11 @@ def _measure_with_room(
 
 def _measure(
     loaded: LoadedModel,
-    models: Mapping[Combination, PreTrainedModel],
+    models: Mapping[Variant, PreTrainedModel],
     questions: Questions,
     batch_size: int,
     lengths: Lengths,
-) -> dict[Combination, AtBatch]:
+) -> dict[Variant, AtBatch]:
     """Let all models answer the same batches in turns, in another order each time.
 
     The first batch warms up, and is where memory is measured.
@@ -287,25 +306,25 @@ def _measure(
     batches = questions.batches(batch_size)
     inputs, num_tokens = _inputs(loaded, questions, batches, None)
     peaks = {}
-    for combination, model in models.items():
-        peaks[combination] = peak_bytes(gpus, _answering(model, inputs, num_tokens))
-    first: dict[Combination, list[float]] = {each: [] for each in models}
-    further: dict[Combination, list[float]] = {each: [] for each in models}
+    for variant, model in models.items():
+        peaks[variant] = peak_bytes(gpus, _answering(model, inputs, num_tokens))
+    first: dict[Variant, list[float]] = {each: [] for each in models}
+    further: dict[Variant, list[float]] = {each: [] for each in models}
     for repeat in range(REPEATS):
         inputs, num_tokens = _inputs(loaded, questions, batches, lengths)
         order = list(models)
         random.Random(repeat).shuffle(order)
-        for combination in order:
-            times = _times(models[combination], inputs, num_tokens, gpus)
-            first[combination].append(times[0])
-            further[combination].append(times[1])
-    results: dict[Combination, AtBatch] = {}
-    for combination, model in models.items():
-        results[combination] = {
+        for variant in order:
+            times = _times(models[variant], inputs, num_tokens, gpus)
+            first[variant].append(times[0])
+            further[variant].append(times[1])
+    results: dict[Variant, AtBatch] = {}
+    for variant, model in models.items():
+        results[variant] = {
             "batch_size": batch_size,
-            "first_token": _timing(first[combination], first[NONE]),
-            "further_token": _timing(further[combination], further[NONE]),
-            "peak_bytes": weights_bytes(model) + peaks[combination],
+            "first_token": _timing(first[variant], first[WHOLE]),
+            "further_token": _timing(further[variant], further[WHOLE]),
+            "peak_bytes": weights_bytes(model) + peaks[variant],
         }
     return results
 
@@ -409,11 +428,12 @@ def weights_bytes(model: PreTrainedModel) -> int:
 def _gain(
     loaded: LoadedModel,
     model: PreTrainedModel,
-    combination: Combination,
+    variant: Variant,
     questions: Questions,
     recommendations: RecommendationsDocument,
-    at_batch: list[AtBatch],
+    at_batch: Mapping[Variant, list[AtBatch]],
 ) -> ModelGain:
+    combination = variant.combination
     name = str(combination)
     strategies = []
     for strategy, recommended in recommendations["strategies"].items():
@@ -430,7 +450,8 @@ def _gain(
         "strategies": strategies,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "bytes": weights_bytes(model),
-        "at_batch": at_batch,
+        "at_batch": at_batch[variant],
+        "skipping": at_batch.get(Variant(combination, skips_halves=True), []),
         "cache_bytes_per_token": per_token,
         "state_bytes": state,
         "holdout": holdout,

@@ -120,6 +120,12 @@ def lists_to_heal(
         raise ConfigError(
             "config: deploy.heal: the run exports no list; name lists in deploy.heal.lists"
         )
+    for combination in combinations:
+        if combination.halves:
+            raise ConfigError(
+                f"config: deploy.heal: {combination} removes halves of blocks, whose zeros training"
+                " would fill; name lists of whole blocks in deploy.heal.lists"
+            )
     return list(dict.fromkeys(combinations))
 
 

@@ -1,4 +1,4 @@
-"""Decode rows of several combinations together: a block changes the rows that keep it."""
+"""Decode rows of several combinations together: what changes the rows that keep it."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 from transformers import LogitsProcessor, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site
 from blocksieve.engine.generation import (
     KeysValues,
     count_skipped_token,
@@ -25,6 +25,7 @@ from blocksieve.engine.interception import Arguments, Forward, intercepted
 from blocksieve.engine.unfinished import Unfinished
 from blocksieve.engine.verification import realign_processors
 from blocksieve.engine.work import Work
+from blocksieve.models.halves import Call, HalfModule, Halves, added_where
 
 
 class Continuation:
@@ -39,12 +40,14 @@ class Continuation:
         self,
         model: PreTrainedModel,
         blocks: Mapping[int, nn.Module],
+        halves: Halves,
         returns_tuple: bool,
         parts: list[tuple[Combination, Unfinished]],
         work: Work,
     ) -> None:
         self.model = model
         self.blocks = blocks
+        self.halves = halves
         self.returns_tuple = returns_tuple
         self.work = work
         combinations: list[Combination] = []  # one per row
@@ -79,22 +82,31 @@ class Continuation:
                 _fill(layer, contents, num_read)
 
     def _set_combinations(self, combinations: list[Combination]) -> None:
-        """Say whose each row is, and so which rows keep a block."""
+        """Say whose each row is, and so which rows keep a block, or one of its halves."""
         self.combinations = combinations
-        keeps = []  # (blocks, rows)
-        for index in self.blocks:
-            keeps.append([index not in combination.blocks for combination in combinations])
-        self.num_keeping = dict(zip(self.blocks, map(sum, keeps), strict=True))
-        # One copy to the device for all blocks and steps, since each waits for what runs there.
-        masks = torch.tensor(keeps, device=self.input_ids.device)  # (blocks, rows)
-        self.masks = dict(zip(self.blocks, masks, strict=True))
+        removed_halves: set[Site] = set()
+        for combination in combinations:
+            removed_halves.update(combination.halves)
+        self.half_modules = self.halves.modules(sorted(removed_halves))
+        sites = [*map(Site, self.blocks), *removed_halves]
+        keeps = []  # (sites, rows)
+        for site in sites:
+            keeps.append([combination.keeps(site) for combination in combinations])
+        self.num_keeping = dict(zip(sites, map(sum, keeps), strict=True))
+        self.idle_halves = [site for site in removed_halves if not self.num_keeping[site]]
+        # One copy to the device for all sites and steps, since each waits for what runs there.
+        masks = torch.tensor(keeps, device=self.input_ids.device)  # (sites, rows)
+        self.masks = dict(zip(sites, masks, strict=True))
 
     @torch.no_grad()
     def step(self, processors: list[LogitsProcessor]) -> torch.Tensor:
         """Run the last token of every row; return what the model says follows it: (rows,)."""
         # The cache holds all tokens but the last, which the arguments do not cover yet.
         self.sequences = grow_arguments(self.model, self.sequences, num_tokens=1)
-        with intercepted(self.blocks, self._run_block):
+        with (
+            intercepted(self.blocks, self._run_block),
+            intercepted(self.half_modules, self._run_half),
+        ):
             # (rows, 1, vocabulary)
             logits = score_unread(
                 self.model,
@@ -122,18 +134,18 @@ class Continuation:
         On all, since arguments do not say which of their dimensions has the rows.
         """
         hidden = arguments.hidden_states()  # (rows, 1, ...)
-        num_keeping = self.num_keeping[index]
+        num_keeping = self.num_keeping[Site(index)]
         if not num_keeping:
             # Nothing to run, but the model may ask this layer how many tokens there are.
             count_skipped_token(self.cache.layers[index])
             if self.returns_tuple:
                 return (hidden, None)
             return hidden
-        self.work.block_ran(index, arguments)
+        self.work.block_ran(index, arguments, self.idle_halves)
         output = arguments.passed_to(forward)
         if num_keeping == len(self.combinations):
             return output
-        mask = self.masks[index].to(hidden.device)  # (rows,); blocks may lie on several GPUs
+        mask = self.masks[Site(index)].to(hidden.device)  # (rows,); blocks may lie on several GPUs
         while mask.dim() < hidden.dim():
             mask = mask.unsqueeze(-1)  # (rows, 1, ...)
         # The other rows leave the block as they came.
@@ -141,6 +153,21 @@ class Continuation:
             changed, *rest = output
             return (torch.where(mask, changed, hidden), *rest)
         return torch.where(mask, output, hidden)
+
+    def _run_half(self, key: HalfModule, forward: Forward, arguments: Arguments) -> object:
+        """Run a module of a half on all rows, if any row's combination keeps it.
+
+        It adds nothing to the other rows.
+        """
+        num_keeping = self.num_keeping[key.site]
+        if not num_keeping:
+            half = self.halves.by_site[key.site]
+            forward = half.skipping(key.number, forward, position=key.site.block)
+        output = arguments.passed_to(forward)
+        if num_keeping in (0, len(self.combinations)):
+            return output
+        call = Call.of(forward, arguments.args, arguments.kwargs)
+        return added_where(self.masks[key.site], output, call)
 
     def select(self, rows: list[int]) -> None:
         """Go on with these rows alone, in their order."""

@@ -12,6 +12,7 @@ from blocksieve.engine.inputs import Batch
 from blocksieve.engine.positions import length_dependence, num_places
 from blocksieve.engine.reference import Context, answers_of_copy, generate
 from blocksieve.engine.replay import encoders, walk_order
+from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import Climbed, climb
 from blocksieve.engine.shared import SharedBatch
 from blocksieve.engine.ways import PREFILL, REFERENCE, VIEW, Way
@@ -96,6 +97,8 @@ class Engine:
     def _refusal(self, combination: Combination) -> Refused | None:
         if combination not in self._refused:
             reason = refusal(self.loaded.model, self.loaded.blocks, combination)
+            if combination.halves and not self.loaded.blocks.halves.checked:
+                reason = "the engine was started without a check of halves"
             if reason is None:
                 return None
             self._refused[combination] = Refused(reason)
@@ -141,12 +144,16 @@ def start_engine(
     probe: Batch,
     max_new_tokens: int,
     ways: tuple[Climbed, Climbed] | None = None,
+    halves: bool = False,
 ) -> Engine:
     """Return the engine of a config's `evaluation.engine`.
 
     `shared` takes the first way that answers the probe exactly as the reference does. The probe is
     a batch of a few real samples of different lengths. `ways`: as `exact_ways` found them.
+    `halves`: whether combinations will remove halves of blocks, which are refused otherwise.
     """
+    if halves and not loaded.blocks.halves.checked:
+        check_halves(loaded, probe)
     fastest, long_way = ways or exact_ways(name, loaded, probe, max_new_tokens)
     costs = attempt(measure_costs, loaded, probe)
     if isinstance(costs, Exception):
@@ -199,7 +206,9 @@ def measure_costs(loaded: LoadedModel, probe: Batch) -> Costs:
     """Return the FLOPs of the model's parts, from answering the probe with one token."""
     blocks = dict(enumerate(loaded.blocks.blocks))
     other_modules = encoders(loaded.model, loaded.blocks)
-    with measuring_costs(blocks, other_modules, probe.rows) as costs:
+    halves = loaded.blocks.halves
+    half_modules = halves.modules(halves.sites) if halves.checked else {}
+    with measuring_costs(blocks, half_modules, other_modules, probe.rows) as costs:
         generate(loaded, loaded.model, probe.inputs, max_new_tokens=1)
     return costs
 

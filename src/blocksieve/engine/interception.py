@@ -1,9 +1,10 @@
 """Put a handler between modules and whoever calls them, while a `with` block lasts."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 from blocksieve.engine.nested import tensors_in
 
 Forward = Callable[..., object]
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Arguments:
 
 
 # Called as handler(key, forward, arguments). It calls forward itself if the module is to run.
-Handler = Callable[[int, Forward, Arguments], object]
+Handler: TypeAlias = Callable[[Key, Forward, Arguments], object]
 
 
 @contextmanager
-def intercepted(modules: Mapping[int, nn.Module], handler: Handler) -> Iterator[None]:
+def intercepted(modules: Mapping[Key, nn.Module], handler: Handler[Key]) -> Iterator[None]:
     """Send every call of the modules' `forward` through the handler, until the context ends.
 
     Hooks would not do: a pre-hook can change a call's arguments and a hook its output, but neither
@@ -64,7 +66,7 @@ def intercepted(modules: Mapping[int, nn.Module], handler: Handler) -> Iterator[
                 vars(module)["forward"] = own_forwards[key]
 
 
-def _through_handler(key: int, forward: Forward, handler: Handler) -> Forward:
+def _through_handler(key: Key, forward: Forward, handler: Handler[Key]) -> Forward:
     # wraps: transformers reads the signature of forward to decide which arguments to pass.
     @functools.wraps(forward)
     def call(*args: object, **kwargs: object) -> object:

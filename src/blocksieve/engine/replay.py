@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import Cache
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE, Combination, Site
 from blocksieve.engine.generation import (
     layer_state,
     layers_at,
@@ -24,7 +24,7 @@ from blocksieve.engine.generation import (
 )
 from blocksieve.engine.interception import Arguments, Forward
 from blocksieve.engine.nested import cloned, same_values, tensors_in, with_fresh_containers
-from blocksieve.engine.work import Work, blocks_below
+from blocksieve.engine.work import Work, removed_up_to
 from blocksieve.models.blocks import BlockList
 
 Container: TypeAlias = MutableMapping[object, object] | list[object]
@@ -36,11 +36,11 @@ def walk_order(combinations: list[Combination], num_blocks: int) -> list[Combina
     Those that agree below a block stand side by side, so that one path in memory is enough.
     """
 
-    def path(combination: Combination) -> tuple[int, ...]:
+    def path(combination: Combination) -> tuple[Site, ...]:
         """Return where the combination lies in the trie."""
         # The last number is larger than any block: where combinations part, the one that removes
         # the block comes before the one that keeps it.
-        return (*combination.blocks, num_blocks)
+        return (*combination.sites, Site(num_blocks))
 
     return sorted(combinations, key=path)
 
@@ -49,12 +49,12 @@ def walk_order(combinations: list[Combination], num_blocks: int) -> list[Combina
 class RecordedCall:
     """What one call of a block left behind.
 
-    `below`: the blocks removed below it. `output` and how often its tensors had been written to.
-    `cache_states`: the state of each layer at the block's position, for each cache among the
-    arguments. `written`: what the block added to each container among its arguments.
+    `removed`: what is removed below it, and of itself. `output` and how often its tensors had been
+    written to. `cache_states`: the state of each layer at the block's position, for each cache
+    among the arguments. `written`: what the block added to each container among its arguments.
     """
 
-    below: tuple[int, ...]
+    removed: tuple[Site, ...]
     output: object
     counts_at_return: list[int]
     cache_states: list[list[dict[str, object]]]
@@ -68,7 +68,7 @@ class RecordedCall:
 
 
 class BlockReplay:
-    """The handler of the blocks: a call that ran before with the same blocks below is replayed.
+    """The handler of the blocks: a call that ran before with the same removed is replayed.
 
     It keeps one path of the trie in memory. `prefix_of` (rows,), if given, says which prefix each
     prompt begins with: the first pass then has one row per prefix, the second one row per prompt.
@@ -116,12 +116,13 @@ class BlockReplay:
         number = self.last_pass.get(index, -1) + 1
         self.last_pass[index] = number
         if number >= self.shared_passes:  # each combination decodes other tokens
-            self.work.block_ran(index, arguments)
+            self.work.block_ran(index, arguments, self.combination.halves)
             return arguments.passed_to(forward)
-        below = blocks_below(self.combination, index)
-        position = index - len(below)  # of the block in the view, and of its layer in the cache
+        removed = removed_up_to(self.combination, index)
+        num_gone = sum(not site.part for site in removed)
+        position = index - num_gone  # of the block in the view, and of its layer in the cache
         call = self.calls.get((number, index))
-        if call is not None and call.below == below:
+        if call is not None and call.removed == removed:
             if call.is_intact:
                 _restore(call, position, arguments)
                 return self._handed_out(call.output)
@@ -129,8 +130,8 @@ class BlockReplay:
             self.copies_outputs = True
         if number == 1 and self.prefix_of is not None:
             self._expand_prefixes(position, arguments)
-        self.work.block_ran(index, arguments)
-        call = _record(forward, position, below, arguments)
+        self.work.block_ran(index, arguments, removed)
+        call = _record(forward, position, removed, arguments)
         self.calls[number, index] = call
         return self._handed_out(call.output)
 
@@ -226,7 +227,7 @@ def encoders(model: nn.Module, block_list: BlockList) -> dict[int, nn.Module]:
 
 
 def _record(
-    forward: Forward, position: int, below: tuple[int, ...], arguments: Arguments
+    forward: Forward, position: int, removed: tuple[Site, ...], arguments: Arguments
 ) -> RecordedCall:
     """Run a block, and keep what a replay has to put in place."""
     containers = _containers(arguments)
@@ -237,7 +238,7 @@ def _record(
         layers = layers_at(cache, position)
         cache_states.append([layer_state(layer) for layer in layers])
     return RecordedCall(
-        below=below,
+        removed=removed,
         output=output,
         counts_at_return=write_counts(output),
         cache_states=cache_states,

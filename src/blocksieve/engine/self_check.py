@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch.nn.functional import pad
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE, Combination, Site
 from blocksieve.engine.answer_batch import answer_batch_in
 from blocksieve.engine.answers import Answer
 from blocksieve.engine.attempt import attempt
@@ -299,7 +299,7 @@ def checked_combinations(block_list: BlockList) -> list[Combination]:
     """Return what a way is checked on.
 
     Nothing removed, the first, middle and last block, a pair, both ends together, and the first
-    block of every kind.
+    block of every kind; and halves, if they were checked.
     """
     last = len(block_list.blocks) - 1
     removed: list[tuple[int, ...]] = [
@@ -314,7 +314,32 @@ def checked_combinations(block_list: BlockList) -> list[Combination]:
     removed += [(block_list.kinds.index(kind),) for kind in kinds]
     # In a shallow model some of them are the same.
     combinations = dict.fromkeys(Combination.of(blocks) for blocks in removed)
+    if block_list.halves.checked:
+        combinations |= dict.fromkeys(_checked_halves(block_list))
     return [combination for combination in combinations if combination.size <= last]
+
+
+def _checked_halves(block_list: BlockList) -> list[Combination]:
+    """Return what a way is checked on where halves are removed.
+
+    Each half alone, both halves of a block, halves around a block, the attention of every kind.
+    """
+    blocks = sorted({site.block for site in block_list.halves.sites})
+    if not blocks:
+        return []
+    first, middle, last = blocks[0], blocks[len(blocks) // 2], blocks[-1]
+    removed: list[list[Site]] = [
+        [Site(first, "a")],
+        [Site(middle, "m")],
+        [Site(first, "a"), Site(first, "m")],
+    ]
+    if first < middle < last:
+        removed.append([Site(first, "m"), Site(middle), Site(last, "a")])
+    first_of_kind: dict[str, int] = {}
+    for block in blocks:
+        first_of_kind.setdefault(block_list.kinds[block], block)
+    removed += [[Site(block, "a")] for block in first_of_kind.values()]
+    return [Combination.of(sites) for sites in removed]
 
 
 @contextmanager

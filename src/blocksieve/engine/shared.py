@@ -11,7 +11,7 @@ from transformers import (
     SuppressTokensLogitsProcessor,
 )
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site
 from blocksieve.engine.answers import (
     Answer,
     PartialAnswers,
@@ -37,7 +37,7 @@ from blocksieve.engine.replay import BlockReplay, EncoderMemo, encoders
 from blocksieve.engine.unfinished import Unfinished, cut_back
 from blocksieve.engine.verification import Verified, read_prefixes, verify
 from blocksieve.engine.ways import Way
-from blocksieve.models.view import view
+from blocksieve.models.view import kept_blocks, view
 
 # Processors that look at a row's tokens without minding how far it is padded, so that rows may be
 # moved under them. All others may look at positions, as a fewest number of tokens does.
@@ -102,7 +102,7 @@ class SharedBatch:
 
     @contextmanager
     def _without_blocks(self, combination: Combination, shared_passes: int) -> Iterator[None]:
-        """Leave the combination's blocks out, and share its first passes with all others."""
+        """Leave the combination's sites out, and share its first passes with all others."""
         self.replay.begin(combination, shared_passes)
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
@@ -154,8 +154,11 @@ class SharedBatch:
         rows = answers.unfinished_rows()
         if not rows:
             return answers, None
-        kept = [index for index in self.blocks if index not in combination.blocks]
-        return answers, cut_back(verified, rows, kept)
+        readers: list[int | None] = []  # of each layer of the cache
+        for index in kept_blocks(len(self.blocks), combination):
+            reads = combination.keeps(Site(index, "a"))
+            readers.append(index if reads else None)
+        return answers, cut_back(verified, rows, readers)
 
     def _read_prompts_and_drafts(self, watch: Watch) -> Verified:
         inputs = self.batch.inputs
@@ -224,6 +227,7 @@ class SharedBatch:
         return Continuation(
             model=self.model,
             blocks=self.blocks,
+            halves=self.loaded.blocks.halves,
             returns_tuple=returns_tuple,
             parts=[(part.combination, part.unfinished) for part in waiting],
             work=self.work,

@@ -40,11 +40,11 @@ class Unfinished:
         return len(self.input_ids)
 
 
-def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished:
+def cut_back(verified: Verified, rows: list[int], readers: list[int | None]) -> Unfinished:
     """Return these of the verified rows, ready to go on.
 
-    `kept` are the numbers of the blocks that the cache's layers belong to. UnsupportedError if
-    the cache cannot be cut back row by row.
+    `readers` are the numbers of the blocks that the cache's layers belong to, None for one that
+    does not read its layer. UnsupportedError if the cache cannot be cut back row by row.
     """
     if type(verified.cache) is not DynamicCache:
         raise UnsupportedError(f"a {type(verified.cache).__name__} cannot be cut back row by row")
@@ -82,7 +82,7 @@ def cut_back(verified: Verified, rows: list[int], kept: list[int]) -> Unfinished
         sequences=sequences,
         by_row=by_row,
         shared=shared,
-        layers=_cut_layers(verified, index, shift if moves else None, kept),
+        layers=_cut_layers(verified, index, shift if moves else None, readers),
         processors=verified.processors,
         unread=unread,
     )
@@ -124,13 +124,15 @@ def _cut_layers(
     verified: Verified,
     index: torch.Tensor,  # (selected,)
     shift: torch.Tensor | None,  # (selected,)
-    kept: list[int],
+    readers: list[int | None],
 ) -> dict[int, KeysValues | CacheLayerMixin]:
     """Return the cache layers, cut back, by the number of their block."""
     num_rows = len(verified.input_ids)
     layers: dict[int, KeysValues | CacheLayerMixin] = {}
     # Not strict: a cache may have no layers for the last blocks, or some for none.
-    for block, layer in zip(kept, verified.cache.layers, strict=False):
+    for block, layer in zip(readers, verified.cache.layers, strict=False):
+        if block is None:
+            continue
         if is_recurrent(layer):
             layers[block] = recurrent_rows(layer, index)
             continue

@@ -67,10 +67,13 @@ def read_verdict(path: Path) -> Verdict | None:
     )
 
 
-def verdict_name(engine: str, loaded: LoadedModel, sample_ids: list[str]) -> str:
+def verdict_name(
+    engine: str, loaded: LoadedModel, sample_ids: list[str], halves: bool = False
+) -> str:
     """Return a name for the verdict on a probe of these samples: all that may change it.
 
-    But for what decides predictions, under which the caller keeps it.
+    But for what decides predictions, under which the caller keeps it. `halves`: whether it covers
+    halves of blocks.
     """
     device = loaded.device
     on_gpu = device.type == "cuda"
@@ -79,6 +82,7 @@ def verdict_name(engine: str, loaded: LoadedModel, sample_ids: list[str]) -> str
             "engine": engine,
             "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
             "samples": sample_ids,
+            "halves": halves,
             "code": _checksum_of_code(),
         }
     )

@@ -1,16 +1,18 @@
 """Count the work of a job in FLOPs: what ran, what a plain loop runs, what of that is distinct."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import nn
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site
 from blocksieve.engine.generation import flop_counter
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.interception import Arguments, Forward, intercepted
 from blocksieve.engine.nested import tensors_in
+from blocksieve.models.halves import HalfModule
 
 Answers = Mapping[Combination, list[list[int]]]
 """The tokens of each combination's answers, one list per row."""
@@ -20,14 +22,22 @@ Answers = Mapping[Combination, list[list[int]]]
 class Costs:
     """FLOPs of the parts of a model.
 
-    `blocks`: of each block per token; `encoders`: of each encoder per number in its arguments;
-    `encoding`: of all encoders per row; `head`: of the head per answer token.
+    `blocks`: of each block per token; `halves`: what of that its halves take; `encoders`: of each
+    encoder per number in its arguments; `encoding`: of all encoders per row; `head`: of the head
+    per answer token.
     """
 
     blocks: dict[int, float] = field(default_factory=dict)
+    halves: dict[Site, float] = field(default_factory=lambda: defaultdict(float))
     encoders: dict[int, float] = field(default_factory=dict)
     encoding: float = 0.0
     head: float = 0.0
+
+    def of_block(self, index: int, removed: Iterable[Site]) -> float:
+        """Return what a block costs per token without those of its halves that are removed."""
+        halves = [site for site in removed if site.block == index]
+        # 0 if costs are unknown
+        return self.blocks.get(index, 0.0) - sum(self.halves.get(site, 0.0) for site in halves)
 
 
 class Work:
@@ -44,9 +54,9 @@ class Work:
         self.plain = 0.0
         self.bound = 0.0
 
-    def block_ran(self, index: int, arguments: Arguments) -> None:
-        """Count a block that ran on these arguments."""
-        cost = self.costs.blocks.get(index, 0.0)  # 0 if costs are unknown
+    def block_ran(self, index: int, arguments: Arguments, removed: Iterable[Site]) -> None:
+        """Count a block that ran on these arguments, but for those of its halves removed."""
+        cost = self.costs.of_block(index, removed)
         self.done += cost * _count_tokens(arguments)
 
     def encoder_ran(self, index: int, arguments: Arguments) -> None:
@@ -76,9 +86,9 @@ class Work:
             # The pass over the prompts gives the first token; the last token is never read.
             answer_tokens_read = batch.rows * (num_steps - 1)
             tokens_read = batch.prompt_tokens + answer_tokens_read
-            for block, cost in self.costs.blocks.items():
-                if block not in combination.blocks:
-                    total += cost * tokens_read
+            for block in self.costs.blocks:
+                if block not in combination.whole_blocks:
+                    total += self.costs.of_block(block, combination.halves) * tokens_read
             total += self.costs.encoding * batch.rows
             total += self.costs.head * batch.rows * num_steps
         return total
@@ -103,28 +113,27 @@ class Work:
     def _trie_costs(self, combinations: Iterable[Combination]) -> float:
         """Return the FLOPs per token of the trie of combinations.
 
-        A node of the trie is a kept block and what is removed below it: combinations that agree on
+        A node of the trie is a kept block and what is removed up to it: combinations that agree on
         both share that block's call.
         """
         nodes = set()
         for combination in combinations:
             for block in self.costs.blocks:
-                if block in combination.blocks:
+                if block in combination.whole_blocks:
                     continue
-                below = blocks_below(combination, block)
-                nodes.add((block, below))
+                nodes.add((block, removed_up_to(combination, block)))
         total = 0.0
-        for block, _ in nodes:
-            total += self.costs.blocks[block]
+        for block, removed in nodes:
+            total += self.costs.of_block(block, removed)
         return total
 
 
-def blocks_below(combination: Combination, block: int) -> tuple[int, ...]:
-    """Return the blocks that a combination removes below a block.
+def removed_up_to(combination: Combination, block: int) -> tuple[Site, ...]:
+    """Return what a combination removes below a block, and of the block itself.
 
-    What a block is called with depends on nothing else but the tokens.
+    What a block is called with and returns depends on nothing else but the tokens.
     """
-    return tuple(removed for removed in combination.blocks if removed < block)
+    return tuple(site for site in combination.sites if site.block <= block)
 
 
 def _groups_reading_the_same(
@@ -145,7 +154,10 @@ def _groups_reading_the_same(
 
 @contextmanager
 def measuring_costs(
-    blocks: Mapping[int, nn.Module], encoders: Mapping[int, nn.Module], num_rows: int
+    blocks: Mapping[int, nn.Module],
+    halves: Mapping[HalfModule, nn.Module],
+    encoders: Mapping[int, nn.Module],
+    num_rows: int,
 ) -> Iterator[Costs]:
     """Measure costs while a model answers `num_rows` prompts with one token each.
 
@@ -165,10 +177,19 @@ def measuring_costs(
             return output, flops
 
         def measure_block(index: int, forward: Forward, arguments: Arguments) -> object:
-            """Run a block, and keep its FLOPs per token."""
+            """Run a block, and keep its FLOPs per token, and those of its halves."""
+            num_tokens = max(1, _count_tokens(arguments))
             output, flops = flops_of(forward, arguments)
-            num_tokens = _count_tokens(arguments)
-            costs.blocks[index] = flops / max(1, num_tokens)
+            costs.blocks[index] = flops / num_tokens
+            for part in ("a", "m"):
+                costs.halves[Site(index, part)] /= num_tokens
+            return output
+
+        def measure_half(key: HalfModule, forward: Forward, arguments: Arguments) -> object:
+            """Run a module of a half, whose FLOPs are the block's, too."""
+            before = counter.get_total_flops()
+            output = arguments.passed_to(forward)
+            costs.halves[key.site] += counter.get_total_flops() - before
             return output
 
         def measure_encoder(index: int, forward: Forward, arguments: Arguments) -> object:
@@ -182,7 +203,11 @@ def measuring_costs(
             costs.encoding += flops / num_rows
             return output
 
-        with intercepted(blocks, measure_block), intercepted(encoders, measure_encoder):
+        with (
+            intercepted(blocks, measure_block),
+            intercepted(halves, measure_half),
+            intercepted(encoders, measure_encoder),
+        ):
             yield costs
         total = counter.get_total_flops()
     costs.head = (total - spent) / num_rows

@@ -21,6 +21,8 @@ READINGS = {
     " those to keep.",
     "combination_vs_individual": "Lists below the line cost less than their blocks would one by"
     " one, those above cost more; grey ones are not shown to differ.",
+    "halves": "What the attention and the MLP of every block cost apart: where one half lies lower,"
+    " remove that half and keep the other.",
     "consistency_analysis": "How differently the datasets respond to a list that costs something:"
     " the larger the variation, the more it depends on the task.",
     "dataset_responses": "What each dataset loses on average over the same lists: those at the"

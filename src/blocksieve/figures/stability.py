@@ -8,6 +8,7 @@ import polars as pl
 from altair.typing import ChartType
 
 from blocksieve.choices import RECOMMENDED, Scope
+from blocksieve.combination import Site
 from blocksieve.figures.parts import (
     figure,
     grid,
@@ -126,23 +127,29 @@ def _dataset_choices(rows: pl.DataFrame) -> ChartType:
 
 
 def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
-    """Return how often the generic choice removes each block: a row per size and block."""
+    """Return how often the generic choice removes each site: a row per size and site.
+
+    `block` holds numbers, or texts where halves of blocks are among the sites.
+    """
     cells = []
     for row in rows:
         if row["scope"] == Scope.GENERIC and row["scheme"] == "samples":
             for block, share in row["removed"].items():
                 cell = {
                     "size": row["size"],
-                    "block": int(block),
+                    "block": block,
                     "share": share,
                     "draws": row["draws"],
                 }
                 cells.append(cell)
-    return pl.DataFrame(cells).sort("size", "block")
+    cells.sort(key=lambda cell: (cell["size"], Site.parse(str(cell["block"]))))
+    table = pl.DataFrame(cells)
+    numbers = table["block"].cast(pl.Int64, strict=False)
+    return table if numbers.has_nulls() else table.with_columns(numbers)
 
 
 def _removed_blocks(cells: pl.DataFrame) -> ChartType:
-    blocks = cells["block"].unique().sort().to_list()
+    blocks = sorted(cells["block"].unique(), key=lambda block: Site.parse(str(block)))
     x = alt.X("block:O", title="block")
     x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
     y = alt.Y("size:O", title="blocks removed").axis(grid=False)

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from blocksieve.errors import ModelError
+from blocksieve.models.halves import Halves, find_halves
 
 LIST_NAMES = (
     "layers",  # llama, and most others
@@ -51,6 +52,11 @@ class BlockList:
             f"{kind} MoE" if _has_experts(block) else kind
             for kind, block in zip(kinds, self.blocks, strict=True)
         )
+
+    @cached_property
+    def halves(self) -> Halves:
+        """The halves of the blocks, and why a block has none."""
+        return find_halves(self.blocks)
 
     def _configured_kinds(self) -> list[str]:
         """Return the kinds by the owner's config; empty if it does not name one for each block."""

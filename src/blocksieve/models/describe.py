@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from blocksieve.combination import Combination
+from blocksieve.engine.site_shares import site_shares
 from blocksieve.model_description import ModelDescription
 from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.checkpoint import fetch, identify, locate
@@ -38,6 +39,9 @@ def describe_model(model: ModelSpec) -> ModelDescription:
         kinds=list(block_list.kinds),
         parameters=sum(weight.numel() for weight in empty.parameters()),
         not_exportable=_not_exportable(model, empty, block_list),
+        halves=[str(site) for site in block_list.halves.sites],
+        no_halves={str(block): why for block, why in block_list.halves.reasons.items()},
+        sites=site_shares(empty, block_list),
     )
     logger.info(
         "%(architecture)s with %(num_blocks)d blocks (%(block_class)s), "

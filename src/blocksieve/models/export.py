@@ -1,4 +1,8 @@
-"""Write a model without some of its blocks as a checkpoint that transformers alone can load."""
+"""Write a model without some of its blocks as a checkpoint that transformers alone can load.
+
+A removed half has zeros for weights there, since no stock class lacks one; the config names it, and
+`blocksieve.halves.apply` then skips it.
+"""
 
 import fnmatch
 import json
@@ -63,8 +67,8 @@ class ExportRecord(TypedDict):
     """Content of blocksieve.json in an exported folder; sizes of weights in bytes.
 
     `weights` are the SHA-256 of its weight files by name, `kept` the old numbers of the blocks in
-    their new order. `copied` are the files that are the source's byte for byte, `code` those of
-    them that are code.
+    their new order. `zeros` counts the weights of removed halves. `copied` are the files that are
+    the source's byte for byte, `code` those of them that are code.
     """
 
     source: str
@@ -75,6 +79,7 @@ class ExportRecord(TypedDict):
     architecture: str
     dtype: str
     parameters: int
+    zeros: int
     weights: dict[str, str]
     bytes: int
     source_bytes: int
@@ -102,7 +107,7 @@ class _Plan:
 def export(
     model: ModelSpec, combination: Combination, folder: Path, finish: Finish | None = None
 ) -> ExportRecord:
-    """Write the model without the combination's blocks into a new folder, whole or not at all.
+    """Write the model without the combination's sites into a new folder, whole or not at all.
 
     `finish` may refuse what was written by an error, or add to it, before the folder gets its name.
 
@@ -184,9 +189,11 @@ def why_not_exportable(
 def _plan(spec: ModelSpec, empty: PreTrainedModel, combination: Combination) -> _Plan:
     """Build the stock model of the edited config, and compare it with what is evaluated."""
     block_list = find_blocks(empty, spec.blocks)
-    _refuse_halves(combination)
     evaluated = without_blocks(empty, combination, spec.blocks)
-    config = pruned_config(empty, block_list, combination)
+    try:
+        config = pruned_config(empty, block_list, combination)
+    except ModelError as error:
+        raise _cannot(combination, str(error)) from error
     stock = _build_stock(spec, config, combination)
     num_blocks = len(block_list.blocks)
     difference = first_difference(evaluated, stock, block_list.path, num_blocks)
@@ -194,11 +201,6 @@ def _plan(spec: ModelSpec, empty: PreTrainedModel, combination: Combination) -> 
         raise _cannot(combination, f"after the removal {difference}")
     kept = kept_blocks(num_blocks, combination)
     return _Plan(combination, stock.config, stock, kept, num_blocks)
-
-
-def _refuse_halves(combination: Combination) -> None:
-    if any(site.part for site in combination.sites):
-        raise _cannot(combination, "stock classes have no block without its attention or its MLP")
 
 
 def _cannot(combination: Combination, reason: str) -> ModelError:
@@ -355,6 +357,7 @@ def _record(
         "architecture": type(plan.stock).__name__,
         "dtype": spec.dtype,
         "parameters": num_parameters,
+        "zeros": _count_zeros(spec, plan),
         "weights": {file.name: file_hash(file) for file in weight_files},
         "bytes": sum(file.stat().st_size for file in weight_files),
         "source_bytes": sum(file.stat().st_size for file in sources),
@@ -366,6 +369,16 @@ def _record(
             "transformers": version("transformers"),
         },
     }
+
+
+def _count_zeros(spec: ModelSpec, plan: _Plan) -> int:
+    """Count the weights of the halves that are removed."""
+    halves = find_blocks(empty_model(spec), spec.blocks).halves
+    weights: list[torch.Tensor] = []
+    for site in plan.combination.halves:
+        for module in halves.by_site[site].modules:
+            weights += module.parameters()
+    return sum(weight.numel() for weight in weights)
 
 
 def check_weights(folder: Path) -> None:

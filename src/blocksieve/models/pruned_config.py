@@ -6,10 +6,12 @@ An entry's comment names types of transformers 5.24 that have it.
 
 import copy
 from collections.abc import Iterator
+from typing import TypedDict
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Part
+from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList
 from blocksieve.models.view import (
     Edit,
@@ -39,12 +41,24 @@ DRAFT_COUNTS = (
     "mtp_num_hidden_layers",  # qwen3_next
     "mtp_num_layers",
 )
+# What transformers' configs of layers that differ call a half: per_layer_config, "skip".
+SKIP_NAMES: dict[Part, str] = {"a": "attention", "m": "mlp"}
+
+
+class LayerOverrides(TypedDict, total=False):
+    """What differs from a config's values in one layer: `skip` names halves, others are values."""
+
+    skip: list[str]
 
 
 def pruned_config(
     model: PreTrainedModel, block_list: BlockList, combination: Combination
 ) -> PretrainedConfig:
-    """Return a copy of the entire model's config that describes the model without the blocks."""
+    """Return a copy of the entire model's config that describes the model without these sites.
+
+    Halves are named, as transformers' per_layer_config does: no class of transformers 5.24 skips
+    them, so that their weights must be zeros. ModelError where the config cannot name them.
+    """
     config = copy.deepcopy(model.config)
     num_blocks = len(block_list.blocks)
     kept = kept_blocks(num_blocks, combination)
@@ -56,7 +70,31 @@ def pruned_config(
             edits += _part_edits(part, kept, num_blocks)
     for edit in edits:
         edit.apply()
+    if combination.halves:
+        _name_skipped(config, combination, kept)
     return config
+
+
+def layer_overrides(config: PretrainedConfig) -> dict[int, LayerOverrides]:
+    """Return a copy of what differs in each layer of a decoder's config, by the layer's number."""
+    spec = vars(config).get("_heterogeneity_spec")
+    return {} if spec is None else copy.deepcopy(spec.per_layer_overrides)
+
+
+def _name_skipped(config: PretrainedConfig, combination: Combination, kept: list[int]) -> None:
+    """Name the halves that the blocks of an edited config skip, under their new numbers."""
+    if not hasattr(PretrainedConfig, "per_layer_config"):
+        raise ModelError("this version of transformers has no per_layer_config; it takes 5.23")
+    decoder = config.get_text_config(decoder=True)
+    if decoder.is_encoder_decoder:
+        raise ModelError("its config has no values of single decoder layers")
+    positions = new_numbers(kept)
+    overrides = layer_overrides(decoder)
+    for site in combination.halves:
+        of_layer = overrides.setdefault(positions[site.block], {})
+        skipped = [*of_layer.get("skip", []), SKIP_NAMES[site.part]]
+        of_layer["skip"] = sorted(skipped)
+    decoder.per_layer_config = overrides
 
 
 def _parts(config: PretrainedConfig) -> Iterator[PretrainedConfig]:

@@ -1,4 +1,4 @@
-"""Leave blocks out of a model: for the time of a call without copying, or for good in a copy.
+"""Leave blocks and halves of blocks out of a model: for the time of a call, or for good in a copy.
 
 Every per-block attribute that is re-mapped is listed here by name; all else stays as it is.
 An entry's comment names types of transformers 5.24 that have it.
@@ -15,9 +15,10 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from blocksieve.combination import Combination
+from blocksieve.combination import Combination, Site
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import BlockList, find_blocks
+from blocksieve.models.halves import skip_halves, zero_weights
 
 # Numbers of blocks, in a config or in the module that owns the blocks.
 BLOCK_COUNTS = (
@@ -117,13 +118,16 @@ class Edit:
 
 @contextmanager
 def view(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> Iterator[None]:
-    """Leave the combination's blocks out while the context lasts, then restore the model.
+    """Leave the combination's sites out while the context lasts, then restore the model.
 
-    No weight is copied. Not for two threads at once. ModelError if the combination is refused.
+    Blocks leave the list, and halves answer zeros. No weight is copied. Not for two threads at
+    once. ModelError if the combination is refused.
     """
     undo: list[Edit] = []
     try:
-        for edit in _edits(model, block_list, combination):
+        edits = _edits(model, block_list, combination)
+        edits += _skips(block_list, combination)
+        for edit in edits:
             undo.append(edit.inverse())
             edit.apply()
         yield
@@ -135,30 +139,53 @@ def view(model: PreTrainedModel, block_list: BlockList, combination: Combination
 def without_blocks(
     model: PreTrainedModel, combination: Combination, path: str | None = None
 ) -> PreTrainedModel:
-    """Return a copy from which the blocks are deleted; it shares the weights of `model`.
+    """Return a copy from which blocks are deleted, and in which halves have zeros for weights.
 
-    `path` names the block list where it is not found by itself. ModelError if the combination is
-    refused.
+    Slow and obvious: all else is judged by it. It shares the other weights of `model`. `path`
+    names the block list where it is not found by itself. ModelError if the combination is refused.
     """
     # deepcopy takes what its memo holds as copied already, so that no weight is.
     memo = {id(weight): weight for weight in model.parameters()}
     memo |= {id(buffer): buffer for buffer in model.buffers()}
     pruned = copy.deepcopy(model, memo)
     block_list = find_blocks(pruned, path)
-    for edit in _edits(pruned, block_list, combination):
+    edits = _edits(pruned, block_list, combination)
+    zero_weights(block_list.halves.by_site[site] for site in combination.halves)
+    for edit in edits:
         edit.apply()
     return pruned
 
 
+def skipping(
+    model: PreTrainedModel, combination: Combination, path: str | None = None
+) -> PreTrainedModel:
+    """Return a copy from which blocks are deleted, and whose removed halves do not run.
+
+    It shares all weights of `model`. ModelError if the combination is refused.
+    """
+    _check(model, find_blocks(model, path), combination)
+    whole_blocks = Combination.of(combination.whole_blocks)
+    pruned = without_blocks(model, whole_blocks, path)
+    block_list = find_blocks(pruned, path)
+    positions = new_numbers(kept_blocks(len(block_list.blocks) + whole_blocks.size, whole_blocks))
+    sites = [Site(positions[half.block], half.part) for half in combination.halves]
+    skip_halves(block_list.halves, sites)
+    return pruned
+
+
 def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> str | None:
-    """Return why the model cannot run without these blocks, as far as its structure tells.
+    """Return why the model cannot run without these sites, as far as its structure tells.
 
     None if nothing speaks against it.
     """
     num_blocks = len(block_list.blocks)
-    removed = combination.blocks
-    if max(removed, default=0) >= num_blocks:
+    removed = combination.whole_blocks
+    if max(combination.blocks, default=0) >= num_blocks:
         return f"the model has blocks 0 to {num_blocks - 1} only"
+    for site in combination.halves:
+        reason = block_list.halves.refusal(site)
+        if reason is not None:
+            return reason
     if len(removed) == num_blocks:
         return "no block would be left"
     kept = kept_blocks(num_blocks, combination)
@@ -171,12 +198,14 @@ def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combinat
         )
     if not _counts_tokens(block_list, kept):
         return "no block with attention would be left, whose cache counts the tokens for the others"
+    # A skipped attention makes neither a position bias nor keys and values for others.
+    without_attention = {site.block for site in combination.sites if site.part != "m"}
     biased = _position_bias_blocks(block_list)
-    if biased and not any(block in biased for block in kept):
+    if biased and without_attention.issuperset(biased):
         return f"block {biased[0]} holds the position bias of all blocks"
     sources = _key_value_sources(block_list)
     for block in kept:
-        if sources.get(block) in removed:
+        if sources.get(block) in without_attention and block not in without_attention:
             return f"block {block} uses the keys and values of block {sources[block]}"
     kinds_with_source = {kinds[block] for block in kept if block not in sources}
     if any(kinds[block] not in kinds_with_source for block in kept):
@@ -186,7 +215,7 @@ def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combinat
 
 def kept_blocks(num_blocks: int, combination: Combination) -> list[int]:
     """Return the blocks that stay, in order."""
-    return [block for block in range(num_blocks) if block not in combination.blocks]
+    return [block for block in range(num_blocks) if block not in combination.whole_blocks]
 
 
 def new_numbers(kept: list[int]) -> dict[int, int]:
@@ -240,12 +269,17 @@ def _key_value_sources(block_list: BlockList) -> dict[int, int]:
     return sources
 
 
-def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
-    """Return all edits that take the combination's blocks out; ModelError if it is refused."""
+def _check(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> None:
+    """Raise a ModelError if a combination is refused."""
     reason = refusal(model, block_list, combination)
     if reason is not None:
         raise ModelError(f"combination {combination} cannot be removed: {reason}")
-    if not combination.blocks:
+
+
+def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
+    """Return the edits that take the combination's blocks out; ModelError if it is refused."""
+    _check(model, block_list, combination)
+    if not combination.whole_blocks:
         return []
     num_blocks = len(block_list.blocks)
     kept = kept_blocks(num_blocks, combination)
@@ -257,6 +291,15 @@ def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combinati
     edits += _owner_edits(block_list, kept, num_blocks)
     edits += _number_edits(block_list.blocks, kept)
     return edits
+
+
+def _skips(block_list: BlockList, combination: Combination) -> Iterator[Edit]:
+    """Yield edits that let the combination's halves answer zeros."""
+    positions = new_numbers(kept_blocks(len(block_list.blocks), combination))
+    for site in combination.halves:
+        half = block_list.halves.by_site[site]
+        for module, skip in half.skipped_forwards(positions[site.block]):
+            yield Edit(vars(module), "forward", skip)
 
 
 def decoder_configs(model: PreTrainedModel, owner: nn.Module) -> list[PretrainedConfig]:

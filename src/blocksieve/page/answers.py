@@ -123,7 +123,12 @@ def _verified(document: RecommendationsDocument, name: str) -> str:
 def _headline(combination: Combination, num_blocks: int) -> str:
     if combination == NONE:
         return "Remove nothing"
-    return f"Remove {combination.size} of {num_blocks} blocks"
+    removed = []
+    if combination.whole_blocks:
+        removed.append(f"{len(combination.whole_blocks)} of {num_blocks} blocks")
+    if combination.halves:
+        removed.append(f"{len(combination.halves)} of {2 * num_blocks} halves of blocks")
+    return f"Remove {' and '.join(removed)}"
 
 
 def _why_no_more(sizes: Sequence[BestOfSize], strategy: Strategy, unit: str) -> str:

@@ -76,7 +76,9 @@ def _by_combination(deployment: Deployment | None) -> Mapping[str, ModelGain]:
 def _without_measurement(combination: Combination, description: ModelDescription) -> list[Fact]:
     parameters = whole_number(description["parameters"])
     num_blocks = description["num_blocks"]
-    left = f"{num_blocks - combination.size} of {num_blocks} left"
+    left = f"{num_blocks - len(combination.whole_blocks)} of {num_blocks} left"
+    if combination.halves:
+        left += f", less {len(combination.halves)} halves of them"
     return [
         {"name": "blocks", "value": f"{left}; the whole model has {parameters} parameters"},
         {"name": "time and memory", "value": NOT_MEASURED},

@@ -25,6 +25,10 @@ PAGE = (
     "index.html, beside this report, shows the same in a browser: what may be removed at the loss"
     " that you accept, any set of blocks, the samples that a list breaks, and your own weights."
 )
+HALVES = (
+    "4a is what mixes tokens in block 4, such as its attention, and 4m its MLP. Where blocks are"
+    " counted here, each of them counts as one."
+)
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."
@@ -63,12 +67,16 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     """
     unit = UNITS[facts.scale]
     recommendations = results["pruning_recommendations"]
+    has_halves = table["combination"].str.contains("[am]($|-)").any()
+    halves = [HALVES] if has_halves else []
     sections = [
-        Section(title="The answer", notes=[*answer(recommendations, unit), PAGE]),
+        Section(title="The answer", notes=[*answer(recommendations, unit), *halves, PAGE]),
         Section(title="Key findings", notes=findings(results, unit)),
     ]
     appendix = []
     for name, analysis in ANALYSES.items():
+        if analysis.of_halves and name not in results:
+            continue
         of_analysis = _sections_of(name, analysis, results, unit)
         if analysis.appendix:
             appendix += of_analysis

@@ -232,7 +232,7 @@ def combinations_by_task_type(
     for choice in choices:
         if choice.method != RECOMMENDED:
             continue
-        blocks = choice.combination.blocks
+        blocks = choice.combination.names
         if choice.scope == Scope.GENERIC:
             generic[choice.size] = blocks
         elif choice.scope == Scope.TASK_TYPE:

@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
+from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.files import write_text
 
 FORMAT = "blocksieve router 1"
 LETTERS = (3, 4)
 
-Blocks = tuple[int, ...]
+Blocks = tuple[int | str, ...]
+"""Blocks by number, or halves of blocks as text, as `Combination.names`."""
 BlocksBySize = tuple[Blocks, ...]
 """The blocks to remove at each size, size 1 first."""
 
@@ -206,8 +208,8 @@ def _fields(content: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _blocks_by_size(lists: Iterable[Iterable[int]]) -> BlocksBySize:
-    return tuple(tuple(map(int, blocks)) for blocks in lists)
+def _blocks_by_size(lists: Iterable[Iterable[int | str]]) -> BlocksBySize:
+    return tuple(tuple(blocks) for blocks in lists)
 
 
 def _check(router: Router) -> None:
@@ -237,6 +239,5 @@ def _check(router: Router) -> None:
 
 def _check_blocks(by_size: BlocksBySize) -> None:
     for size, blocks in enumerate(by_size, start=1):
-        in_order = tuple(sorted(set(blocks)))
-        if len(blocks) != size or blocks != in_order or blocks[0] < 0:
+        if len(blocks) != size or blocks != Combination.of(blocks).names:
             raise ValueError("a list is not sorted, or not one block longer than the list before")

@@ -23,6 +23,7 @@ from blocksieve.engine.inputs import (
     sample_rows,
     write_prompt,
 )
+from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import confirm, effect_of_padding
 from blocksieve.engine.verdict import Verdict, read_verdict, verdict_name
 from blocksieve.errors import ModelError
@@ -83,13 +84,14 @@ def answer(
     refuse_unsuitable(task, samples)
     loaded = load() if load else load_model(task.model)
     check_prompts(task, loaded, samples)
-    engine = start_with_room(task, loaded, samples, cache.folder)
-    start = time.monotonic()
-    progress = progress or Progress(len(missing), "pairs")
-    answering = _Answering(task, loaded, engine, cache, progress)
     combinations = [
         Combination.parse(text) for text in missing["combination"].unique(maintain_order=True)
     ]
+    halves = any(combination.halves for combination in combinations)
+    engine = start_with_room(task, loaded, samples, cache.folder, halves)
+    start = time.monotonic()
+    progress = progress or Progress(len(missing), "pairs")
+    answering = _Answering(task, loaded, engine, cache, progress)
     answering.drafts = cached_answers(combinations, samples, cache)
     waiting = deque(groups_of(samples, missing))
     while waiting:
@@ -200,15 +202,17 @@ def check_prompts(task: Task, loaded: LoadedModel, samples: pl.DataFrame) -> Non
             write_prompt(loaded.processor, loaded.prompt, row, prompt)
 
 
-def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame, folder: Path) -> Engine:
+def start_with_room(
+    task: Task, loaded: LoadedModel, samples: pl.DataFrame, folder: Path, halves: bool = False
+) -> Engine:
     """Start the engine, checked with as many samples as memory has room for.
 
     It takes one sample at a time where the model answers otherwise in a batch, so that batches
-    never decide an answer. The folder keeps what the check found.
+    never decide an answer. The folder keeps what the check found. `halves`: see `start_engine`.
     """
     for size in PROBE_ROWS:
         try:
-            return _start(task, loaded, samples, size, folder)
+            return _start(task, loaded, samples, size, folder, halves)
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -218,7 +222,12 @@ def start_with_room(task: Task, loaded: LoadedModel, samples: pl.DataFrame, fold
 
 
 def _start(
-    task: Task, loaded: LoadedModel, samples: pl.DataFrame, size: int, folder: Path
+    task: Task,
+    loaded: LoadedModel,
+    samples: pl.DataFrame,
+    size: int,
+    folder: Path,
+    halves: bool,
 ) -> Engine:
     """Start the engine, checked with a number of samples."""
     prompt = task.definition.prompt
@@ -229,7 +238,9 @@ def _start(
     if size < PROBE_ROWS[0]:
         probe = replace(probe, most_rows=size)
     sample_ids = [row["sample_id"] for row in rows]
-    name = verdict_name(task.evaluation.engine, loaded, sample_ids)
+    if halves:
+        check_halves(loaded, probe)
+    name = verdict_name(task.evaluation.engine, loaded, sample_ids, halves)
     verdict = _verdict(task, loaded, probe, shortest, folder / f"{name}.json")
     ways = (verdict.fastest, verdict.long_way)
     max_new_tokens = task.definition.max_new_tokens

@@ -13,12 +13,28 @@ from zoo.types import BLOCKS
 LISTS = ("layers", "h", "blocks", "block", "layer")
 
 
-def prune(model: Any, removed: tuple[int, ...]) -> Any:
-    """Return a deep copy without the blocks of these numbers."""
+# What a block of some type calls its token mixer, and its channel mixer.
+HALVES = {
+    "a": ("self_attn", "self_attention", "attention", "attn", "cross_attn", "linear_attn"),
+    "m": ("mlp", "feed_forward", "ffn", "fc1", "fc2"),
+}
+HALVES["a"] += ("mamba", "conv")
+
+
+def prune(model: Any, removed: tuple[int, ...], halves: tuple[tuple[int, str], ...] = ()) -> Any:
+    """Return a deep copy without the blocks of these numbers.
+
+    `halves`: blocks, and which of their halves have zeros for weights, "a" or "m".
+    """
     copied = copy.deepcopy(model)
     kept = [index for index in range(BLOCKS) if index not in removed]
     owner, name = decoder_list(copied)
     blocks = getattr(owner, name)
+    for index, part in halves:
+        modules = [child for key, child in blocks[index].named_children() if key in HALVES[part]]
+        assert modules
+        for weight in nn.ModuleList(modules).parameters():
+            weight.data = weight.data * 0
     setattr(owner, name, nn.ModuleList([blocks[index] for index in kept]))
     for position, index in enumerate(kept):
         for module in blocks[index].modules():

@@ -1,0 +1,70 @@
+"""Halves of blocks compared, on planted drops: by block, by depth and by task type."""
+
+import polars as pl
+import pytest
+from planted import planted_evidence, planted_halves
+
+from blocksieve.analysis import halves as analysis
+from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
+from blocksieve.figures import halves as figure
+from blocksieve.report import halves as report
+
+NUM_BLOCKS = 6
+
+
+def drop(block: int, part: str) -> float:
+    """Token mixers cost 2 points per block of depth, channel mixers 5 points everywhere."""
+    return 0.02 * block if part == "a" else 0.05
+
+
+DROPS = {f"{block}{part}": drop(block, part) for block in range(NUM_BLOCKS) for part in "am"}
+TOGETHER = {"3a-3m": 0.2, "4": 0.3}
+
+
+@pytest.fixture(scope="module")
+def table() -> pl.DataFrame:
+    evaluations = planted_halves({"a": DROPS | TOGETHER, "b": DROPS | TOGETHER})
+    return analysis.analyse(planted_evidence(evaluations, "points", num_blocks=NUM_BLOCKS))
+
+
+def mean(table: pl.DataFrame, **which: object) -> float:
+    return table.filter(**which)["mean"].item()
+
+
+def test_every_half_has_its_mean_and_a_block_its_difference(table: pl.DataFrame) -> None:
+    of_blocks = table.filter(level="block")
+    assert mean(of_blocks, block=4, what="token mixer") == pytest.approx(8)
+    assert mean(of_blocks, block=4, what="channel mixer") == pytest.approx(5)
+    assert mean(of_blocks, block=4, what=DIFFERENCE) == pytest.approx(3)
+
+
+def test_both_halves_are_the_block_or_its_halves_together(table: pl.DataFrame) -> None:
+    both = table.filter(what=BOTH)
+    assert dict(both.select("block", "mean").iter_rows()) == pytest.approx({3: 20, 4: 30})
+    beyond = table.filter(what=BEYOND_SUM)
+    assert dict(beyond.select("block", "mean").iter_rows()) == pytest.approx({3: 9, 4: 17})
+    assert beyond["shown"].all()
+
+
+def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> None:
+    groups = table.filter(level="group", what=DIFFERENCE, group="all")
+    by_position = dict(groups.select("position", "mean").iter_rows())
+    assert by_position == pytest.approx({"all": 0, "early": -4, "middle": 0, "late": 4})
+    assert dict(groups.select("position", "shown").iter_rows())["early"]
+    assert not dict(groups.select("position", "shown").iter_rows())["all"]
+    assert set(table["group"]) == {"all", "type 0", "type 1"}
+
+
+def test_without_halves_there_is_nothing_to_compare() -> None:
+    evaluations = planted_halves({"a": {"1": 0.1, "2": 0.2}})
+    table = analysis.analyse(planted_evidence(evaluations, "points", num_blocks=NUM_BLOCKS))
+    assert table.is_empty()
+    assert "No half" in str(figure.draw(table, "points").to_dict())
+
+
+def test_figure_and_section_show_what_the_table_says(table: pl.DataFrame) -> None:
+    chart = figure.draw(table, "points").to_dict()
+    assert len(chart["concat"]) == 2
+    groups, blocks = report.sections(table, "pp")
+    assert "token mixers against channel mixers" in groups.title
+    assert blocks.title.startswith("Halves of every block")
