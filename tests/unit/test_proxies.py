@@ -1,0 +1,126 @@
+"""Proxies of blocks: against a plain computation, against a removed block, and their tables."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity, kl_div, log_softmax
+
+from blocksieve.combination import Combination
+from blocksieve.engine.inputs import make_inputs, sample_rows
+from blocksieve.engine.proxies import BlockProxies, block_proxies
+from blocksieve.models.loading import LoadedModel
+from blocksieve.models.view import view
+from blocksieve.proxies import SCHEMA, mean_proxies
+from blocksieve.search.measure_proxies import measure_proxies
+
+# Any tokens will do for answers: the pass reads them, whoever gave them.
+ANSWERS = [[17, 33, 2], [41], [9, 9, 25, 60, 2], [52, 2]]
+LAST = 15
+
+
+@pytest.fixture(scope="module")
+def drawn(demo_samples):
+    samples, definition = demo_samples("demo_vqa", len(ANSWERS))
+    return samples, definition.prompt
+
+
+@pytest.fixture(scope="module")
+def proxies(demo_model: LoadedModel, drawn) -> list[BlockProxies]:
+    samples, prompt = drawn
+    return block_proxies(demo_model, sample_rows(samples), prompt, ANSWERS, largest_batch=3)
+
+
+def inputs_of(loaded: LoadedModel, drawn, row: int) -> tuple[dict[str, torch.Tensor], int]:
+    """Return one sample's prompt with its answer behind it, and how many tokens the prompt has."""
+    samples, prompt = drawn
+    inputs = make_inputs(loaded, sample_rows(samples)[row : row + 1], prompt)
+    prompt_length = inputs["input_ids"].shape[1]
+    answer = torch.tensor([ANSWERS[row][:-1]], dtype=torch.long)
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], answer], 1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    return inputs, prompt_length
+
+
+def divergence(whole: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the mean over tokens of KL(whole || other) from logits (tokens, vocabulary)."""
+    log_p, log_q = log_softmax(whole, -1), log_softmax(other, -1)
+    return float(kl_div(log_q, log_p, reduction="batchmean", log_target=True))
+
+
+@pytest.mark.parametrize("row", range(len(ANSWERS)))
+@torch.no_grad()
+def test_proxies_are_those_of_a_plain_pass_over_one_sample(
+    demo_model: LoadedModel, drawn, proxies: list[BlockProxies], row: int
+) -> None:
+    inputs, prompt_length = inputs_of(demo_model, drawn, row)
+    model, owner = demo_model.model, demo_model.blocks.owner
+    into_norm: list[torch.Tensor] = []
+    hook = owner.norm.register_forward_pre_hook(lambda _, inputs: into_norm.append(inputs[0]))
+    outputs = model(**inputs, output_hidden_states=True)
+    hook.remove()
+    # The last of the hidden states has gone through the norm.
+    states = [*outputs.hidden_states[:-1], into_norm[0]]
+    first = prompt_length - 1
+    whole = outputs.logits[0, first:]
+    assert len(whole) == len(ANSWERS[row])
+    for block in range(LAST + 1):
+        before, after = states[block][0], states[block + 1][0]
+        influence = float((1 - cosine_similarity(before, after, dim=-1)).mean())
+        assert proxies[row].cosine[block] == pytest.approx(influence, abs=1e-5)
+        without = model.lm_head(owner.norm(states[-1][0] - (after - before)))
+        expected = divergence(whole, without[first:])
+        assert proxies[row].kl[block] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert max(proxies[row].kl) > 1e-4
+
+
+@pytest.mark.parametrize("row", [0, 2])
+@torch.no_grad()
+def test_kl_of_the_last_block_is_that_of_removing_it(
+    demo_model: LoadedModel, drawn, proxies: list[BlockProxies], row: int
+) -> None:
+    inputs, prompt_length = inputs_of(demo_model, drawn, row)
+    whole = demo_model.model(**inputs).logits[0, prompt_length - 1 :]
+    with view(demo_model.model, demo_model.blocks, Combination.of([LAST])):
+        without = demo_model.model(**inputs).logits[0, prompt_length - 1 :]
+    expected = divergence(whole, without)
+    assert proxies[row].kl[LAST] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_a_table_has_a_row_per_block_and_sample(
+    demo_model: LoadedModel, drawn, proxies: list[BlockProxies], tmp_path: Path
+) -> None:
+    samples, prompt = drawn
+    tokens = pl.DataFrame({"sample_id": samples["sample_id"], "tokens": ANSWERS})
+    table = measure_proxies(demo_model, "vqa", samples, tokens, prompt, batch_size=3)
+    assert table.schema == pl.Schema(SCHEMA)
+    assert len(table) == (LAST + 1) * len(ANSWERS)
+    of_block = table.filter(site="3")
+    assert of_block["sample_id"].to_list() == samples["sample_id"].to_list()
+    assert of_block["kl"].to_list() == [each.kl[3] for each in proxies]
+    # What is not finite is null, and does not count.
+    is_first = (pl.col("sample_id") == samples["sample_id"][0]) & (pl.col("site") == "3")
+    table = table.with_columns(kl=pl.when(~is_first).then("kl"))
+    table.write_parquet(tmp_path / "vqa.parquet")
+    means = mean_proxies([tmp_path / "vqa.parquet"])
+    assert means["n"].to_list() == [3 if site == "3" else 4 for site in means["site"]]
+    expected = sum(each.cosine[3] for each in proxies[1:]) / 3
+    assert means.filter(site="3")["cosine"].item() == pytest.approx(expected)
+
+
+def test_a_model_that_cannot_be_read_has_no_rows_and_the_log_says_why(
+    demo_model: LoadedModel, drawn, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    samples, prompt = drawn
+    tokens = pl.DataFrame({"sample_id": samples["sample_id"], "tokens": ANSWERS})
+    block = demo_model.blocks.blocks[4]
+    forward = block.forward
+    # It gives back half of what it is given.
+    monkeypatch.setattr(block, "forward", lambda *args, **kwargs: forward(*args, **kwargs)[:, 1:])
+    table = measure_proxies(demo_model, "vqa", samples, tokens, prompt, batch_size="auto")
+    assert table.is_empty()
+    assert table.schema == pl.Schema(SCHEMA)
+    assert (
+        "vqa: no proxies, since the pass fails: UnsupportedError: its blocks are no" in caplog.text
+    )
