@@ -263,6 +263,7 @@ GAIN = searched(results("deployment/deployment.json"))
 NEEDS = dict(
     router=searched(results("router.json")),
     detections=searched(results("detections.parquet")),
+    proxies=searched(results("proxies/{dataset}.parquet", dataset=DATASETS)),
     finalist_samples=searched(shards(steps=[FINALISTS])),
     routing=results("analysis/routing.json"),
     stability=results("analysis/stability.json"),

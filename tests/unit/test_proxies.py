@@ -5,14 +5,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from planted import planted_evaluations, planted_evidence
+from scipy.stats import spearmanr
 from torch.nn.functional import cosine_similarity, kl_div, log_softmax
 
+from blocksieve.analysis import proxies as analysis
 from blocksieve.combination import Combination
 from blocksieve.engine.inputs import make_inputs, sample_rows
 from blocksieve.engine.proxies import BlockProxies, block_proxies
+from blocksieve.figures import proxies as figure
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.view import view
 from blocksieve.proxies import SCHEMA, mean_proxies
+from blocksieve.report import proxies as report
 from blocksieve.search.measure_proxies import measure_proxies
 
 # Any tokens will do for answers: the pass reads them, whoever gave them.
@@ -124,3 +129,76 @@ def test_a_model_that_cannot_be_read_has_no_rows_and_the_log_says_why(
     assert (
         "vqa: no proxies, since the pass fails: UnsupportedError: its blocks are no" in caplog.text
     )
+
+
+def planted_table(scale: str = "relative") -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the means of proxies and their analysis: cosine is in the drops' order on `a`."""
+    drops = {
+        "a": {(block,): cost for block, cost in enumerate((0.2, 0.0, 0.1, 0.05, 0.02))},
+        "b": {(block,): cost for block, cost in enumerate((0.0, 0.1, 0.02, 0.0, 0.3))},
+    }
+    drops["a"][(0, 1)] = 0.4
+    evaluations = planted_evaluations(drops, dict.fromkeys(drops, 0.5))
+    rows = []
+    for dataset, of_dataset in drops.items():
+        for number, blocks in enumerate(of_dataset):
+            if len(blocks) == 1:
+                cosine = 0.1 + of_dataset[blocks] if dataset == "a" else 0.1 * number
+                rows.append((dataset, str(blocks[0]), cosine, 1.0 / (1 + number), 30))
+    schema = ["dataset", "site", "cosine", "kl", "n"]
+    means = pl.DataFrame(rows, schema=schema, orient="row")
+    return means, analysis.analyse(planted_evidence(evaluations, scale), proxies=means)
+
+
+def test_the_order_of_a_proxy_is_compared_with_that_of_the_drops() -> None:
+    means, table = planted_table()
+    assert table.schema == pl.Schema(analysis.SCHEMA)
+    assert len(table) == 2 * 2 * 5
+    of_a = table.filter(dataset="a", proxy="cosine")
+    assert of_a["spearman"].to_list() == pytest.approx([1.0] * 5)
+    assert of_a["spearman_low"].null_count() == 5  # no interval at 1
+    of_b = table.filter(dataset="b", proxy="kl")
+    assert of_b["drop"].to_list() == pytest.approx([0, 20, 4, 0, 60])
+    kl = means.filter(dataset="b")["kl"]
+    expected = spearmanr(kl, [0, 20, 4, 0, 60]).statistic
+    assert of_b["spearman"][0] == pytest.approx(expected)
+    assert of_b["spearman_low"][0] < expected < of_b["spearman_high"][0]
+    assert of_b["value"].to_list() == kl.to_list()
+    assert set(table["n"]) == {30}
+
+
+def test_the_section_says_how_far_the_orders_agree() -> None:
+    _, table = planted_table()
+    (section,) = report.sections(table, "%")
+    first, *_ = section.notes
+    assert first.startswith("cosine orders the blocks like their measured drops, beyond its")
+    assert "on 0 of 2 datasets" in first
+    assert len(section.rows) == 4
+    shown = table.with_columns(spearman_low=pl.lit(0.1))
+    assert "on 2 of 2 datasets" in report.sections(shown, "%")[0].notes[0]
+    equal = table.with_columns(spearman=pl.lit(None, pl.Float64))
+    assert report.sections(equal, "%")[0].notes == [report.MEANINGS]
+
+
+def test_the_figure_has_a_circle_per_block_and_dataset_in_a_panel_per_proxy() -> None:
+    _, table = planted_table()
+    spec = figure.draw(table, "relative").to_dict()
+    panels = spec["concat"]
+    assert [each["title"]["text"].partition(":")[0] for each in panels[:2]] == ["cosine", "kl"]
+    for scatter in panels[:2]:
+        circles = scatter["layer"][1]
+        points = spec["datasets"][circles["data"]["name"]]
+        assert len(points) == 10
+        assert all(point["place"] > 0 for point in points)
+        said = [tip["title"] for tip in circles["encoding"]["tooltip"]]
+        assert "95 % interval" in said
+    flat = table.with_columns(spearman=pl.lit(None, pl.Float64), value=pl.lit(0.0))
+    assert "All drops or all proxies" in figure.draw(flat, "points").to_json()
+
+
+def test_a_table_from_elsewhere_has_no_proxies() -> None:
+    evaluations = planted_evaluations({"a": {(0,): 0.1, (1,): 0.2}}, {"a": 0.5})
+    table = analysis.analyse(planted_evidence(evaluations))
+    assert table.is_empty()
+    assert report.sections(table, "%") == []
+    assert "No proxies were measured" in figure.draw(table, "relative").to_json()
