@@ -5,14 +5,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+import zoo
 from planted import planted_evaluations, planted_evidence
 from scipy.stats import spearmanr
+from test_conformance import load
 from torch.nn.functional import cosine_similarity, kl_div, log_softmax
 
 from blocksieve.analysis import proxies as analysis
 from blocksieve.combination import Combination
+from blocksieve.engine.generation import prepare, run_prompts
 from blocksieve.engine.inputs import make_inputs, sample_rows
-from blocksieve.engine.proxies import BlockProxies, block_proxies
+from blocksieve.engine.proxies import BlockProxies, block_proxies, proxies_of_batch
 from blocksieve.figures import proxies as figure
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.view import view
@@ -91,6 +94,23 @@ def test_kl_of_the_last_block_is_that_of_removing_it(
         without = demo_model.model(**inputs).logits[0, prompt_length - 1 :]
     expected = divergence(whole, without)
     assert proxies[row].kl[LAST] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["qwen2_vl", "gemma3", "paligemma", "mllama", "qwen3_next"])
+@torch.no_grad()
+def test_other_types_of_models_are_read_as_well(name: str) -> None:
+    loaded = load(zoo.make_model(name))
+    inputs = zoo.make_inputs(name, loaded.model)
+    last = len(loaded.blocks.blocks) - 1
+    whole = run_prompts(prepare(loaded.model, inputs, 1)).logits[:, -1]
+    with view(loaded.model, loaded.blocks, Combination.of([last])):
+        without = run_prompts(prepare(loaded.model, inputs, 1)).logits[:, -1]
+    of_rows = proxies_of_batch(loaded, inputs, [[7], [9, 3, 2], [8, 5]])
+    expected = divergence(whole[:1], without[:1])
+    assert of_rows[0].kl[last] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    for proxies in of_rows:
+        assert all(0 < number < 2 for number in proxies.cosine)
+        assert all(number > 0 for number in proxies.kl)
 
 
 def test_a_table_has_a_row_per_block_and_sample(
