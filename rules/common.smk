@@ -31,14 +31,17 @@ from blocksieve.models.checkpoint import checkpoint_files
 from blocksieve.search.steps import (
     BASELINE,
     FINALISTS,
+    SINGLE,
     all_steps,
     exhaustive_sizes,
-    round_before,
     search_steps,
     share_of_step,
     size_of_step,
+    stages_of_size,
     step_of_size,
+    steps_before,
 )
+from blocksieve.search.strategies import DRAWING, EXTENDING
 from blocksieve.source_closure import PACKAGE, checksum_of_code, source_closure
 
 STARTED = time.time()
@@ -65,11 +68,15 @@ STEPS = all_steps(RUN.search)
 SEARCH_STEPS = search_steps(RUN.search)
 # A step without all search samples is a round, before the step of its size.
 ROUNDS = [step for step in SEARCH_STEPS if share_of_step(step, RUN.search.racing) < 1]
+# Every beam, and the step that it is selected from: a size's own, or an earlier generation.
+STEP_OF_BEAM = {"remove1": step_of_size(1)} | {
+    stage: stage for size in SIZES[1:] for stage in stages_of_size(size, RUN.search)
+}
 
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, DATASETS)),
-    size="|".join(map(str, SIZES)),
+    beam="|".join(STEP_OF_BEAM),
     step="|".join(STEPS),
     round="|".join(ROUNDS),
     part="|".join(map(str, PARTS)),
@@ -194,27 +201,61 @@ def drawing_files(wildcards):
 
 
 def beams_to_analyse(wildcards):
-    """All beams, for the analysis that follows them."""
-    return searched(beams()) if wildcards.analysis == "search_tree" else []
+    """All beams, for the analysis that follows them, if each extends the one before."""
+    follows = wildcards.analysis == "search_tree" and RUN.search.strategy in EXTENDING
+    return searched(beams()) if follows else []
 
 
 def beams_before(folder):
-    """What survived the round before, or the beams of the size before; none where the step is exhaustive."""
+    """What survived the round before, or the beams before; none where the step is exhaustive."""
 
     def paths(wildcards):
-        if wildcards.step == FINALISTS:
+        if not is_searched(wildcards.step):
             return []
-        last_round = round_before(wildcards.step, RUN.search)
-        if last_round is not None:
-            return results(f"races/{folder}/{last_round}.json", dataset=DATASETS)
+        before = steps_before(wildcards.step, RUN.search)
+        if before:
+            kind = "races" if before[-1] in ROUNDS else "beams"
+            return results(f"{kind}/{folder}/{before[-1]}.json", dataset=DATASETS)
+        if RUN.search.strategy == "one_shot":
+            return results(f"orders/{folder}.json", dataset=DATASETS)
         size = size_of_step(wildcards.step)
-        if size in exhaustive_sizes(RUN.search):
-            return []
-        return results(
-            f"beams/{folder}/remove{{size}}.json", size=size - 1, dataset=DATASETS
-        )
+        return results(f"beams/{folder}/remove{size - 1}.json", dataset=DATASETS)
 
     return paths
+
+
+def is_searched(step):
+    """Whether a step evaluates what the search strategy proposed, or what is left of that."""
+    if step == FINALISTS:
+        return False
+    return size_of_step(step) not in exhaustive_sizes(RUN.search)
+
+
+def is_proposed(step):
+    """Whether a step evaluates what the search strategy proposes for it, not what survived a round."""
+    if not is_searched(step):
+        return False
+    before = steps_before(step, RUN.search)
+    return not before or before[-1] not in ROUNDS
+
+
+def plans_before(wildcards):
+    """The plans of the earlier generations of a size, of every dataset; none if the strategy has no generations."""
+    if RUN.search.strategy != "evolutionary" or not is_proposed(wildcards.step):
+        return []
+    before = steps_before(wildcards.step, RUN.search)
+    return results("plans/{dataset}/{step}.json", dataset=DATASETS, step=before)
+
+
+def strategy(wildcards):
+    """What decides a step's proposals besides what was evaluated; null where the strategy proposes nothing."""
+    if not is_proposed(wildcards.step):
+        return stable(None)
+    search = RUN.search
+    if search.strategy not in DRAWING:
+        return stable(dict(name=search.strategy))
+    limits = dict(budget=search.budget, beam_width=search.beam_width)
+    return stable(dict(name=search.strategy, seed=RUN.seed, limits=limits))
 
 
 # What removing blocks gains; a run from a given table has no model to measure.
@@ -225,6 +266,7 @@ GAIN = searched(results("deployment/deployment.json"))
 NEEDS = dict(
     router=searched(results("router.json")),
     detections=searched(results("detections.parquet")),
+    proxies=searched(results("proxies/{dataset}.parquet", dataset=DATASETS)),
     finalist_samples=searched(shards(steps=[FINALISTS])),
     routing=results("analysis/routing.json"),
     stability=results("analysis/stability.json"),

@@ -1,7 +1,7 @@
 # Evaluate combinations on samples: the jobs that use the model, and what they are asked.
 # in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
 #   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt,
-#   answers/{dataset}.md, answers/{dataset}.json
+#   answers/{dataset}.md, answers/{dataset}.json, proxies/{dataset}.parquet
 # A job serves all datasets: starting a process and loading the model cost more than most of its work.
 
 
@@ -55,6 +55,7 @@ rule propose:
         finalists=lambda w: (results("finalists.json") if w.step == FINALISTS else []),
         baselines=lambda w: [] if w.step == BASELINE else CHECKED_BASELINES,
         samples=lambda w: SAMPLES if w.step in ROUNDS else [],
+        plans=plans_before,
     output:
         of_all_datasets("plans/{dataset}/{step}.json"),
     log:
@@ -70,6 +71,8 @@ rule propose:
         exportable=RUN.search.exportable,
         unit=RUN.search.unit,
         share=lambda w: share_of_step(w.step, RUN.search.racing),
+        datasets=DATASETS,
+        strategy=strategy,
     script:
         "../workflow/scripts/propose.py"
 
@@ -106,6 +109,34 @@ rule evaluate:
         cache=in_run("cache"),
     script:
         "../workflow/scripts/evaluate.py"
+
+
+# One pass over the whole model, which reads the answers that it gave.
+rule measure_proxies:
+    input:
+        samples=SAMPLES,
+        model=in_run("model.json"),
+        shards=shards(steps=[BASELINE]),
+        baselines=CHECKED_BASELINES,
+    output:
+        of_all_datasets("proxies/{dataset}.parquet"),
+    log:
+        in_run("logs/measure_proxies.log"),
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
+        runtime=lambda w, attempt: attempt * RUN.resources.runtime,
+    params:
+        code=code("measure_proxies.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
+        model=lambda w: stable(asdict(RUN.model)),
+        batch_size=RUN.evaluation.batch_size,
+    script:
+        "../workflow/scripts/measure_proxies.py"
 
 
 rule show_answers:

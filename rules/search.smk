@@ -1,6 +1,8 @@
 # Select what survives a round of a race, the beams of both scopes, and the finalists.
-# in: plans and shards of one step   out: results/{run}/races/own/{dataset}/{round}.json,
-#   races/generic/{round}.json, beams/own/{dataset}/remove{size}.json, beams/generic/remove{size}.json, finalists.json
+# in: plans and shards of one step, proxies   out: results/{run}/races/own/{dataset}/{round}.json,
+#   races/generic/{round}.json, orders/own/{dataset}.json, orders/generic.json, beams/own/{dataset}/{beam}.json,
+#   beams/generic/{beam}.json, finalists.json
+# A beam is called remove1, remove2 ..., those of earlier generations of a size as their steps are.
 
 
 rule race:
@@ -38,14 +40,14 @@ rule select_beams:
         plans=lambda w: results(
             "plans/{dataset}/{step}.json",
             dataset=DATASETS,
-            step=step_of_size(int(w.size)),
+            step=STEP_OF_BEAM[w.beam],
         ),
-        shards=lambda w: shards(steps=[BASELINE, step_of_size(int(w.size))]),
+        shards=lambda w: shards(steps=[BASELINE, STEP_OF_BEAM[w.beam]]),
     output:
-        own=of_all_datasets("beams/own/{dataset}/remove{size}.json"),
-        generic=in_run("beams/generic/remove{size}.json"),
+        own=of_all_datasets("beams/own/{dataset}/{beam}.json"),
+        generic=in_run("beams/generic/{beam}.json"),
     log:
-        in_run("logs/select_beams/remove{size}.log"),
+        in_run("logs/select_beams/{beam}.log"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -62,6 +64,38 @@ rule select_beams:
         seed=RUN.seed,
     script:
         "../workflow/scripts/select_beams.py"
+
+
+# What a one-shot search removes first.
+rule order_sites:
+    input:
+        shards=shards(steps=[BASELINE, SINGLE]),
+        proxies=(
+            results("proxies/{dataset}.parquet", dataset=DATASETS)
+            if RUN.search.proxy != "drop"
+            else []
+        ),
+    output:
+        own=of_all_datasets("orders/own/{dataset}.json"),
+        generic=in_run("orders/generic.json"),
+    log:
+        in_run("logs/order_sites.log"),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4000,
+        runtime=lambda w, attempt: attempt * 30,
+    params:
+        code=code("order_sites.py"),
+        datasets=DATASETS,
+        definitions=definitions(),
+        proxy=RUN.search.proxy,
+        across_datasets=RUN.analysis.across_datasets,
+        weights=lambda w: stable(RUN.analysis.weights),
+        seed=RUN.seed,
+    script:
+        "../workflow/scripts/order_sites.py"
 
 
 rule select_finalists:

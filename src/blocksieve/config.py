@@ -109,6 +109,8 @@ def resolve(config: Content, root: Path) -> RunSpec:
         _check_finalist(text)
     datasets = {name: read_dataset(name, root, schema) for name in content["datasets"]}
     samples = _samples_by_dataset(content["samples"], datasets, root)
+    if content["search"].get("strategy") == "greedy":
+        content["search"]["beam_width"] = 1
     run_spec = RunSpec.of({**content, "datasets": datasets, "samples": samples})
     if run_spec.evaluations is None:  # a given table has datasets of its own
         _check_weights(run_spec)

@@ -143,6 +143,12 @@ def answers(paths: Iterable[Path], role: Role, combinations: Iterable[Combinatio
     return columns.unique(key, keep="first", maintain_order=True)
 
 
+def baseline_tokens(paths: Iterable[Path]) -> pl.DataFrame:
+    """Read the tokens of the whole model's answers: columns sample_id, tokens."""
+    rows = pl.scan_parquet(list(paths)).filter(pl.col("combination") == str(NONE))
+    return rows.select("sample_id", "tokens").unique("sample_id").collect()
+
+
 def chunks(paths: Iterable[Path], dataset: str | None = None) -> Iterator[pl.DataFrame]:
     """Yield the pairs of `paired` in whole combinations, about a million rows at a time.
 

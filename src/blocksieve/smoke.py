@@ -6,11 +6,11 @@ The commands `smoke` and `estimate` use it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.search.steps import SINGLE, all_steps, exhaustive_sizes
+from blocksieve.search.steps import SINGLE, all_steps
+from blocksieve.search.strategies import most_combinations
 from blocksieve.specs import Content, RunSpec
 
 SAMPLES = 8
@@ -69,10 +69,7 @@ def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
     num_sites = 2 * num_blocks if search.unit == "half" else num_blocks
     candidates = 1  # the baseline
     for size in range(1, search.max_removed + 1):
-        if size in exhaustive_sizes(search):
-            candidates += comb(num_sites, size)
-        else:
-            candidates += 2 * search.beam_width * (num_sites - size + 1)
+        candidates += most_combinations(search, size, num_sites)
     finalists = search.max_removed * (len(run_spec.datasets) + 1) + len(run_spec.finalists)
     samples_of_all_roles = samples.search + samples.holdout + samples.verify
     return candidates * samples.search + finalists * samples_of_all_roles

@@ -120,9 +120,13 @@ Racing = float | Literal["off", "halving"]
 """Which candidates are dropped before all samples are answered; a number is a test's level."""
 
 
+StrategyName = Literal["beam", "greedy", "evolutionary", "random", "one_shot"]
+Proxy = Literal["drop", "cosine", "kl"]
+
+
 @dataclass(frozen=True)
 class SearchSpec:
-    """The config's `search`: how far and how wide the beam search goes."""
+    """The config's `search`: how far, how wide and by which strategy it goes."""
 
     max_removed: int
     beam_width: int
@@ -132,6 +136,9 @@ class SearchSpec:
     unit: Literal["block", "half"] = "block"
     exportable: bool = False
     racing: Racing = "off"
+    strategy: StrategyName = "beam"
+    budget: int | Literal["auto"] = "auto"
+    proxy: Proxy = "drop"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_the_slurm_profile_gives_a_gpu_to_the_rules_that_answer() -> None:
     assert (
         asks_for_gpu
         == profile["set-resources"].keys()
-        == {"evaluate", "measure_gain", "export_lists", "heal"}
+        == {"evaluate", "measure_proxies", "measure_gain", "export_lists", "heal"}
     )
 
 
@@ -91,6 +91,7 @@ def test_targets_and_rules_of_seconds_run_where_snakemake_runs() -> None:
         "draw_train_samples",
         "propose",
         "race",
+        "order_sites",
         "show_answers",
         "check_baselines",
         "select_beams",

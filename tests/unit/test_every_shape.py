@@ -104,6 +104,8 @@ def tables():
 WITHOUT_INTERVALS = {"drop_distributions", "power", "routing", "search_tree", "stability"}
 # Not of these datasets, which have one source split.
 WITHOUT_INTERVALS.add("split_agreement")
+# Not of these evaluations, which come without a model.
+WITHOUT_INTERVALS.add("proxies")
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - WITHOUT_INTERVALS))

@@ -15,13 +15,15 @@ from blocksieve.search.plan import (
     Plan,
     Proposer,
     all_combinations,
-    extended_to,
+    children_of,
     propose,
     propose_all,
     propose_candidates,
     read_plan,
     write_plan,
 )
+from blocksieve.search.situation import Situation
+from blocksieve.search.strategies import beam
 
 pairs = st.sets(st.integers(0, 11), min_size=2, max_size=2).map(Combination.of)
 beams = st.lists(pairs, max_size=4)
@@ -36,11 +38,11 @@ def names(combinations: list[Combination]) -> list[str]:
 def test_a_step_holds_the_children_of_both_beams_once(
     own: list[Combination], generic: list[Combination]
 ) -> None:
-    plan = propose_candidates("remove3", extended_to(3, own, SITES), extended_to(3, generic, SITES))
+    plan = propose_candidates("remove3", children_of(own, SITES), children_of(generic, SITES))
     combinations = plan.part(0, 1)
     assert combinations == sorted(set(combinations))
-    for proposer, beam in ((Proposer.OWN, own), (Proposer.GENERIC, generic)):
-        children = {child for parent in beam for child in parent.children(SITES)}
+    for proposer, parents in ((Proposer.OWN, own), (Proposer.GENERIC, generic)):
+        children = {child for parent in parents for child in parent.children(SITES)}
         assert set(plan.proposals(proposer)) == children
     assert all(candidate.proposed_by for candidate in plan.candidates)
 
@@ -75,7 +77,9 @@ def test_a_step_extends_the_beams_of_its_files(tmp_path: Path) -> None:
         content = {"candidates": 4, "beam": [{"combination": kept}]}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     own, generic = [tmp_path / "own.json"], [tmp_path / "generic.json"]
-    plan = propose("remove2", block_sites(4), own, generic, [])
+    sites = block_sites(4)
+    situation = Situation(size=2, sites=sites)
+    plan = propose("remove2", sites, own, generic, [], strategy=beam.propose, situation=situation)
     assert names(plan.part(0, 1)) == ["0-1", "0-2", "1-2", "1-3", "2-3"]
     assert names(plan.proposals(Proposer.OWN)) == ["0-1", "1-2", "1-3"]
     assert names(plan.proposals(Proposer.GENERIC)) == ["0-2", "1-2", "2-3"]

@@ -23,11 +23,11 @@ from blocksieve.search.racing import Standing, race, survivors
 from blocksieve.search.steps import (
     SHARES,
     TESTED_SHARES,
-    round_before,
-    rounds_of_size,
     search_steps,
     share_of_step,
     size_of_step,
+    steps_before,
+    steps_of_size,
 )
 from blocksieve.shards import by_cluster
 from blocksieve.specs import Racing, SearchSpec
@@ -59,13 +59,13 @@ def test_a_raced_size_has_its_rounds_before_its_step() -> None:
     unraced = ["baseline", "single", "remove2"]
     assert search_steps(spec) == [*unraced, "remove3-race1", "remove3-race2", "remove3"]
     assert search_steps(search_spec("off", [1])) == [*unraced, "remove3"]
-    assert round_before("remove3", spec) == "remove3-race2"
-    assert round_before("remove3-race2", spec) == "remove3-race1"
-    assert round_before("remove3-race1", spec) is round_before("remove2", spec) is None
-    assert round_before("single", search_spec(0.01, [])) is None
+    assert steps_before("remove3", spec) == ["remove3-race1", "remove3-race2"]
+    assert steps_before("remove3-race2", spec) == ["remove3-race1"]
+    assert steps_before("remove3-race1", spec) == steps_before("remove2", spec) == []
+    assert steps_before("single", search_spec(0.01, [])) == []
     assert [size_of_step(step) for step in search_steps(spec)] == [0, 1, 2, 3, 3, 3]
-    shares = [share_of_step(step, 0.01) for step in rounds_of_size(2, search_spec(0.01, [1]))]
-    assert shares == list(TESTED_SHARES)
+    shares = [share_of_step(step, 0.01) for step in steps_of_size(2, search_spec(0.01, [1]))]
+    assert shares == [*TESTED_SHARES, 1]
     assert share_of_step("remove2", 0.01) == share_of_step("finalists", 0.01) == 1
 
 

@@ -53,6 +53,7 @@ ANALYSES: dict[str, Analysis] = {
     "routing": Analysis(
         output="json", appendix=True, needs=("router", "detections", "finalist_samples")
     ),
+    "proxies": Analysis(appendix=True, needs=("proxies",)),
     "drop_distributions": Analysis(appendix=True),
     "pairwise_dataset_stats": Analysis(output="json", figure=False, section=False),
 }

@@ -8,6 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from blocksieve.analysis import ANALYSES
+from blocksieve.proxies import mean_proxies
 from blocksieve.routing import Router
 from blocksieve.shards import paired
 
@@ -27,6 +28,7 @@ READERS: Mapping[str, Callable[[Sequence[Path]], object]] = {
     "router": lambda paths: Router.load(paths[0]),
     "detections": lambda paths: pl.read_parquet(paths[0]),
     "finalist_samples": paired,
+    "proxies": mean_proxies,
     "routing": _read_json,
     "stability": _read_json,
     "recommendations": _read_json,

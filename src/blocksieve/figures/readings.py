@@ -33,6 +33,8 @@ READINGS = {
     " where dots lie on the dashed line.",
     "routing": "Whether the prompt tells the task, and what picking the list by it saves: a gain"
     " whose interval reaches 0 is not shown.",
+    "proxies": "Whether one pass over the whole model tells what a block costs: it does where"
+    " circles rise from left to right and the correlation is near 1.",
     "power": "How many samples each dataset would need before a loss of so many points shows: to"
     " the right of the mark | are those that you lack.",
     "drop_distributions": "How all measured drops are spread: the lists that can be removed"

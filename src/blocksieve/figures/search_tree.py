@@ -35,7 +35,10 @@ LETTERS = 20
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `search_tree`, a panel per scope, in % of the baseline or pp."""
     if table.is_empty():
-        text = "The evaluations were given as a table, without the beams of a search."
+        text = (
+            "There are no beams to follow: the evaluations were given as a table, or the search"
+            " did not extend combinations by a block."
+        )
         return figure([sentence("Search", text)], TITLE, [])
     panels = []
     for scope in _generic_first(table["scope"].unique().sort().to_list()):

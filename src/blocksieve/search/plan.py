@@ -7,15 +7,17 @@ combinations stand inside.
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
 
+from blocksieve.choices import GENERIC
 from blocksieve.combination import NONE, Combination, Site
 from blocksieve.files import write_json
 from blocksieve.search.beams import read_beam
+from blocksieve.search.situation import Situation, Strategy
 from blocksieve.search.steps import FINALISTS, size_of_step, step_of_size
 from blocksieve.specs import Role
 
@@ -109,11 +111,17 @@ def propose(
     generic_beam: Sequence[Path],
     finalists: Sequence[Path],
     num_samples: int | None = None,
+    strategy: Strategy | None = None,
+    situation: Situation | None = None,
+    dataset: str = "",
+    earlier: Sequence[Path] = (),
 ) -> Plan:
     """Propose what a step evaluates, from the files of what came before.
 
-    Without beams every combination of the step's size; with them their extensions, or for a later
-    round of a race what survived the round before. `num_samples`: see `Plan`.
+    Without beams every combination of the step's size; with them what the strategy proposes, or
+    without a strategy what they hold: survivors of the round before. `num_samples`: see `Plan`.
+    `situation`: what both scopes have in common. `dataset`: the name of its own scope. `earlier`:
+    its plans of earlier generations of this size.
     """
     if step == FINALISTS:
         content = json.loads(finalists[0].read_text(encoding="utf-8"))
@@ -121,8 +129,14 @@ def propose(
     size = size_of_step(step)
     if not own_beam:
         return propose_all(sites, size)
-    own = extended_to(size, read_beam(own_beam[0]), sites)
-    generic = extended_to(size, read_beam(generic_beam[0]), sites)
+    own = read_beam(own_beam[0])
+    generic = read_beam(generic_beam[0])
+    if strategy is not None and situation is not None:
+        plans = [read_plan(path) for path in earlier]
+        own_situation = replace(situation, scope=dataset, kept=own)
+        own = strategy(_without_repeats(own_situation, plans, Proposer.OWN))
+        generic_situation = replace(situation, scope=GENERIC, kept=generic)
+        generic = strategy(_without_repeats(generic_situation, plans, Proposer.GENERIC))
     return propose_candidates(step, own, generic, num_samples)
 
 
@@ -135,14 +149,12 @@ def propose_all(sites: Sequence[Site], size: int) -> Plan:
     return Plan(step_of_size(size), tuple(candidates))
 
 
-def extended_to(
-    size: int, combinations: Sequence[Combination], sites: Sequence[Site]
-) -> list[Combination]:
-    """Return the children of a beam; what survived a round has the size already, and stays."""
-    sizes = {combination.size for combination in combinations}
-    if sizes == {size}:
-        return list(combinations)
-    return children_of(combinations, sites)
+def _without_repeats(situation: Situation, plans: Sequence[Plan], proposer: Proposer) -> Situation:
+    """Add to a scope's situation what it proposed in earlier plans."""
+    proposed: set[Combination] = set()
+    for plan in plans:
+        proposed.update(plan.proposals(proposer))
+    return replace(situation, proposed=proposed)
 
 
 def propose_candidates(

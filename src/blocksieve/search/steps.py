@@ -13,6 +13,9 @@ BASELINE = "baseline"
 SINGLE = "single"
 FINALISTS = "finalists"
 ROUND = "-race"
+GENERATION = "-gen"
+GENERATIONS = 4
+"""How often an evolutionary search proposes combinations of a size."""
 _NAMES = {0: BASELINE, 1: SINGLE}
 _SIZES = {name: size for size, name in _NAMES.items()}
 
@@ -35,8 +38,15 @@ def size_of_step(step: str) -> int:
     """Return the size that a search step evaluates; ValueError for the finalists."""
     if step in _SIZES:
         return _SIZES[step]
-    size, _, _ = step.removeprefix("remove").partition(ROUND)
+    size, _, _ = step.removeprefix("remove").partition("-")
     return int(size)
+
+
+def generation_of_step(step: str) -> int:
+    """Return the generation that a step evaluates, counted from 1; the last where it names none."""
+    stage, _, _ = step.partition(ROUND)
+    _, _, number = stage.partition(GENERATION)
+    return int(number) if number else GENERATIONS
 
 
 def share_of_step(step: str, racing: Racing) -> float:
@@ -48,28 +58,31 @@ def share_of_step(step: str, racing: Racing) -> float:
     return SHARES[racing][place]
 
 
-def rounds_of_size(size: int, search: SearchSpec) -> list[str]:
-    """Return the rounds of a size in order; none where every combination is evaluated."""
-    if size in exhaustive_sizes(search):
-        return []
-    step = step_of_size(size)
-    shares = SHARES[search.racing]
-    rounds = []
-    for number, _ in enumerate(shares, start=1):
-        rounds.append(f"{step}{ROUND}{number}")
-    return rounds
-
-
 def exhaustive_sizes(search: SearchSpec) -> set[int]:
     """Return the sizes of which every combination is evaluated."""
     return {0, 1, *search.exhaustive_sizes}
 
 
-def steps_of_size(size: int, search: SearchSpec) -> list[str]:
-    """Return the steps of a size in order: its rounds, and the step on all search samples."""
-    rounds = rounds_of_size(size, search)
+def stages_of_size(size: int, search: SearchSpec) -> list[str]:
+    """Return the steps of a size that evaluate all search samples: its generations, or only one."""
     last = step_of_size(size)
-    return [*rounds, last]
+    if search.strategy != "evolutionary" or size in exhaustive_sizes(search):
+        return [last]
+    generations = [f"{last}{GENERATION}{number}" for number in range(1, GENERATIONS)]
+    return [*generations, last]
+
+
+def steps_of_size(size: int, search: SearchSpec) -> list[str]:
+    """Return the steps of a size in order: each stage after its rounds."""
+    shares = SHARES[search.racing]
+    # One candidate per scope has no rival.
+    if size in exhaustive_sizes(search) or search.strategy == "one_shot":
+        shares = ()
+    steps = []
+    for stage in stages_of_size(size, search):
+        steps += [f"{stage}{ROUND}{number}" for number, _ in enumerate(shares, start=1)]
+        steps.append(stage)
+    return steps
 
 
 def search_steps(search: SearchSpec) -> list[str]:
@@ -85,12 +98,7 @@ def all_steps(search: SearchSpec) -> list[str]:
     return [*search_steps(search), FINALISTS]
 
 
-def round_before(step: str, search: SearchSpec) -> str | None:
-    """Return the round whose survivors a step evaluates; None for the first step of a size."""
-    size = size_of_step(step)
-    before = None
-    for each in steps_of_size(size, search):
-        if each == step:
-            break
-        before = each
-    return before
+def steps_before(step: str, search: SearchSpec) -> list[str]:
+    """Return the steps of the same size that come before a step, in order."""
+    of_size = steps_of_size(size_of_step(step), search)
+    return of_size[: of_size.index(step)]

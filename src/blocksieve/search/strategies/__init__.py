@@ -1,0 +1,45 @@
+"""Search strategies: each module proposes combinations from what was evaluated before.
+
+All else of a search is the same for every strategy: baseline, single sites, beams, finalists.
+"""
+
+from collections.abc import Mapping
+from math import comb
+from typing import Literal
+
+from blocksieve.search.situation import Strategy
+from blocksieve.search.steps import exhaustive_sizes
+from blocksieve.search.strategies import beam, evolutionary, one_shot, random
+from blocksieve.specs import SearchSpec, StrategyName
+
+STRATEGIES: Mapping[StrategyName, Strategy] = {
+    "beam": beam.propose,
+    "greedy": beam.propose,  # of width 1, which the config sets
+    "evolutionary": evolutionary.propose,
+    "random": random.propose,
+    "one_shot": one_shot.propose,
+}
+EXTENDING: tuple[StrategyName, ...] = ("beam", "greedy")
+"""Those whose combinations extend what the size before kept, so that they form a tree."""
+DRAWING: tuple[StrategyName, ...] = ("evolutionary", "random")
+"""Those that draw at random, within `search.budget`."""
+
+
+def budget_of(budget: int | Literal["auto"], beam_width: int, size: int, num_sites: int) -> int:
+    """Return how many combinations of a size a dataset evaluates at most, for both scopes.
+
+    `auto`: as many as a beam does whose combinations have no child in common.
+    """
+    if budget == "auto":
+        budget = 2 * beam_width * (num_sites - size + 1)
+    return min(budget, comb(num_sites, size))
+
+
+def most_combinations(search: SearchSpec, size: int, num_sites: int) -> int:
+    """Return how many combinations of a size a dataset evaluates at most, for both scopes."""
+    if size in exhaustive_sizes(search):
+        return comb(num_sites, size)
+    if search.strategy == "one_shot":
+        return min(2, comb(num_sites, size))
+    budget = search.budget if search.strategy in DRAWING else "auto"
+    return budget_of(budget, search.beam_width, size, num_sites)
