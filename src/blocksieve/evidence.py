@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets, with_derived
+from blocksieve.evaluations import (
+    REMOVED_SHARES,
+    strong_unless_all_are_weak,
+    weak_datasets,
+    with_derived,
+)
 from blocksieve.model_description import read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
@@ -206,6 +211,16 @@ class Evidence:
     def datasets(self) -> list[str]:
         """The datasets by name."""
         return list(self.row_index)
+
+    @cached_property
+    def removed_shares(self) -> dict[Combination, dict[str, float | None]]:
+        """What each combination saves: REMOVED_SHARES of the whole model, null where not known."""
+        rows = rows_of_role(self.evaluations, self.role).unique("combination")
+        shares = {}
+        for row in rows.select("combination", *REMOVED_SHARES).iter_rows(named=True):
+            combination = Combination.parse(row.pop("combination"))
+            shares[combination] = row
+        return shares
 
     @cached_property
     def row_index(self) -> dict[str, dict[Combination, int]]:

@@ -59,6 +59,20 @@ def test_the_strictest_limit_that_the_upper_end_keeps_is_named() -> None:
     assert (aggressive["strategies"], aggressive["combination"]) == (["aggressive"], "0-1")
 
 
+def test_what_lists_save_is_the_mean_over_the_datasets() -> None:
+    shares = {"0": 0.1, "1": 0.3, "0-1": 0.4}
+    saved = pl.col("combination").replace_strict(shares, default=0.5)
+    table = evaluations().with_columns(removed_parameters=saved)
+    (one, two) = [
+        point
+        for point in trade_off.analyse(planted_evidence(table))["points"]
+        if point["curve"] == "own"
+    ]
+    assert one["removed_parameters"] == pytest.approx((0.1 + 0.3 + 0.3) / 3)
+    assert two["removed_parameters"] == pytest.approx(0.4)
+    assert one["removed_flops"] is None
+
+
 def test_a_point_is_off_the_front_where_more_blocks_cost_less() -> None:
     costs = [{"size": 1, "drop": 2.0}, {"size": 2, "drop": 1.0}, {"size": 3, "drop": None}]
     trade_off._mark_front(costs)  # type: ignore[arg-type]

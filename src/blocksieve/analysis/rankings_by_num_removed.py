@@ -9,7 +9,7 @@ import polars as pl
 from blocksieve.choices import best_first
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import strong_unless_all_are_weak
+from blocksieve.evaluations import REMOVED_SHARES, strong_unless_all_are_weak
 from blocksieve.evidence import Evidence, rows_of_role
 from blocksieve.specs import Role
 from blocksieve.statistics import (
@@ -27,6 +27,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "rank": pl.UInt32,
     "combination": pl.String,
     "removed": pl.List(pl.UInt8),
+    **dict.fromkeys(REMOVED_SHARES, pl.Float64),
     "coverage": pl.UInt32,
     "num_datasets": pl.UInt32,
     "full": pl.Boolean,
@@ -128,7 +129,8 @@ def rank(
 ) -> pl.DataFrame:
     """Rank the combinations of every size by their macro-average drop, the least drop first.
 
-    One row per combination of size 1 or more, columns SCHEMA.
+    One row per combination of size 1 or more, columns SCHEMA. `removed_*`: what it saves, as shares
+    of the whole model, null where that is not known.
     `relative_*`: share of the baseline lost, in %, over the datasets whose baseline is above 0 and
     that are not `weak`, unless all are; `points_*`: percentage points, over the datasets whose
     metric lies in [0, 1]; `*_datasets` counts them, and the scale is null where there is none.
@@ -189,6 +191,7 @@ def _summary(
         "size": group["size"][0],
         "combination": group["combination"][0],
         "removed": group["removed"][0].to_list(),
+        **{share: group[share][0] for share in REMOVED_SHARES},
         "coverage": coverage,
         "num_datasets": num_datasets,
         "full": coverage == num_datasets,

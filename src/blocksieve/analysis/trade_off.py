@@ -30,6 +30,8 @@ class Point(DropInterval):
     `combination`: null where datasets use several, which `combinations` counts. `samples`: those
     of holdout that judge it. `keeps`: the strictest limit that the interval's upper end keeps.
     `on_front`: no point of its curve loses as little or less with as many blocks removed or more.
+    `removed_*`: what the lists save on average over the datasets, as shares of the whole model;
+    null where that is not known.
     """
 
     curve: str
@@ -39,6 +41,9 @@ class Point(DropInterval):
     samples: int
     keeps: str | None
     on_front: bool
+    removed_parameters: float | None
+    removed_flops: float | None
+    removed_kv_cache: float | None
 
 
 class Recommended(DropInterval):
@@ -75,11 +80,10 @@ def analyse(
     holdout = evidence.holdout
     if holdout is not None:
         for curve, by_size in _lists(evidence).items():
-            measured = [
-                _point(holdout, curve, size, lists, limits)
-                for size, lists in by_size.items()
-                if _is_measured(holdout, evidence.datasets, lists)
-            ]
+            measured: list[Point] = []
+            for size, lists in by_size.items():
+                if _is_measured(holdout, evidence.datasets, lists):
+                    measured.append(_point(holdout, curve, size, lists, limits))
             _mark_front(measured)
             points += measured
     return {
@@ -122,7 +126,17 @@ def _point(
         "high": mean.high,
         "keeps": _strictest(limits, mean.high),
         "on_front": False,
+        "removed_parameters": _mean_share(holdout, "removed_parameters", lists),
+        "removed_flops": _mean_share(holdout, "removed_flops", lists),
+        "removed_kv_cache": _mean_share(holdout, "removed_kv_cache", lists),
     }
+
+
+def _mean_share(holdout: Evidence, name: str, lists: Lists) -> float | None:
+    """Return the mean over datasets of what their lists save; None where one is not known."""
+    shares = [holdout.removed_shares[combination][name] for combination in lists.values()]
+    known = [share for share in shares if share is not None]
+    return sum(known) / len(known) if len(known) == len(shares) else None
 
 
 def _strictest(limits: Mapping[str, float], high: float | None) -> str | None:

@@ -5,6 +5,7 @@ from typing import TypedDict
 from blocksieve.report.columns import Column, Record, count, interval, signed, table_section, text
 from blocksieve.report.numbers import UNKNOWN
 from blocksieve.report.section import Section, with_rows
+from blocksieve.units import PERCENT
 
 CURVES = {
     "own": "per dataset, own drops",
@@ -26,6 +27,7 @@ def sections(document: TradeOff, unit: str) -> list[Section]:
         Column("lists", lambda record: CURVES[record["curve"]]),
         text("removed", "size"),
         Column("list", _combination),
+        Column("parameters", lambda record: _share(record["removed_parameters"])),
         signed(f"holdout {unit}", "drop"),
         interval(),
         count("samples"),
@@ -35,15 +37,20 @@ def sections(document: TradeOff, unit: str) -> list[Section]:
     section = table_section(
         title="Trade-off: loss against blocks removed",
         notes=[
-            "Mean drop on samples never used to choose. keeps: the strictest limit of"
-            " analysis.max_drop that the upper end of the interval keeps. front: nothing in the"
-            " same kind of lists loses as little with as many blocks removed or more."
+            "Mean drop on samples never used to choose. parameters: the share of the model's that"
+            " is removed. keeps: the strictest limit of analysis.max_drop that the upper end of the"
+            " interval keeps. front: nothing in the same kind of lists loses as little with as many"
+            " blocks removed or more."
         ],
         columns=columns,
         records=document["points"],
         text_columns=3,
     )
     return with_rows([section])
+
+
+def _share(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{PERCENT * share:.1f} %"
 
 
 def _combination(record: Record) -> str:
