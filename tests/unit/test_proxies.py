@@ -221,4 +221,4 @@ def test_a_table_from_elsewhere_has_no_proxies() -> None:
     table = analysis.analyse(planted_evidence(evaluations))
     assert table.is_empty()
     assert report.sections(table, "%") == []
-    assert "No proxies were measured" in figure.draw(table, "relative").to_json()
+    assert "No whole block was removed alone" in figure.draw(table, "relative").to_json()

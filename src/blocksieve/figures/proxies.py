@@ -46,7 +46,10 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     """Draw the table of `proxies`, in % of the baseline or pp."""
     rows = table.drop_nulls("value")
     if rows.is_empty():
-        text = "No proxies were measured: a table of evaluations comes without a model."
+        text = (
+            "No whole block was removed alone where proxies were measured. A table of your own"
+            " comes without a model, and halves of blocks have no proxies."
+        )
         return titled(alt.vconcat(sentence("Agreement", text)), TITLE, [])
     low, high = extent(rows["drop"])
     ends = (min(low, 0.0) * MARGIN, max(high, 0.0) * MARGIN)
