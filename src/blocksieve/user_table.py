@@ -153,6 +153,10 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     yield f"role must be {', '.join(ROLES)}", ~column("role").is_in(ROLES)
     yield "removed must be sorted and without repeats", column("removed") != sorted_blocks
     yield (
+        "combination must be none, or sites such as 4 or 2-4a-10m",
+        _num_sites(column("combination")).is_null(),
+    )
+    yield (
         "combination does not name the removed blocks",
         column("removed") != _blocks(column("combination")),
     )
@@ -175,7 +179,15 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
 
 
 def _num_sites(combination: pl.Expr) -> pl.Expr:
-    return combination.str.split("-").list.len() * (combination != "none")
+    """Return how many sites combinations remove; none for other texts."""
+    return combination.map_elements(_size_of_text, return_dtype=pl.Int64)
+
+
+def _size_of_text(text: str) -> int | None:
+    try:
+        return Combination.parse(text).size
+    except ValueError:
+        return None
 
 
 def _blocks(combination: pl.Expr) -> pl.Expr:

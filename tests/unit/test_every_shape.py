@@ -106,6 +106,8 @@ WITHOUT_INTERVALS = {"drop_distributions", "power", "routing", "search_tree", "s
 WITHOUT_INTERVALS.add("split_agreement")
 # Not of these evaluations, which come without a model.
 WITHOUT_INTERVALS.add("proxies")
+# Not of these evaluations, in which whole blocks are removed.
+WITHOUT_INTERVALS.add("halves")
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - WITHOUT_INTERVALS))

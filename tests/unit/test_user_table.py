@@ -45,7 +45,11 @@ def test_a_table_may_verify_what_it_recommends(tmp_path):
         ),
         (
             TABLE.with_columns(pl.col("combination").str.replace("-", ",")),
-            "row .*'0,1'.*: combination does not name the removed blocks",
+            "row .*'0,1'.*: combination must be none, or sites such as 4 or 2-4a-10m",
+        ),
+        (
+            TABLE.with_columns(pl.col("combination").str.replace("-1", "-2")),
+            "row .*'0-2'.*: combination does not name the removed blocks",
         ),
         (
             TABLE.with_columns(size=pl.lit(1, pl.UInt8)),

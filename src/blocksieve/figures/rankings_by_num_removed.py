@@ -181,8 +181,8 @@ def _panel(rows: pl.DataFrame, ranked: pl.DataFrame, colour: alt.Color, x: alt.X
         opacity=1,
         strokeWidth=1.5,
     )
-    held_out = full.drop_nulls("holdout").with_columns(verdict=pl.lit(HOLDOUT))
-    diamonds = alt.Chart(held_out).mark_point(
+    with_holdout = full.drop_nulls("holdout").with_columns(verdict=pl.lit(HOLDOUT))
+    diamonds = alt.Chart(with_holdout).mark_point(
         fill="white",
         size=50,
         opacity=1,
