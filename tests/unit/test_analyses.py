@@ -312,13 +312,13 @@ def test_a_block_that_dominates_pearson_is_named_and_spearman_leads():
     evidence = planted_evidence(planted_evaluations(drops, dict.fromkeys(drops, 1.0)))
     pair = dataset_pairwise_comparison.analyse(evidence).row(0, named=True)
     assert pair["pearson"] > 0.99
-    assert pair["dominant_block"] == 4
+    assert pair["dominant_site"] == "4"
     assert pair["spearman"] == pytest.approx(stats.spearmanr(first, second).statistic)
     document = pairwise_dataset_stats.analyse(evidence)
     assert document["least_correlated"][0] == ["a", "c"]
     quiet = planted_evaluations(DROPS_ALIKE, dict.fromkeys(DROPS_ALIKE, 1.0))
     (pair,) = dataset_pairwise_comparison.analyse(planted_evidence(quiet)).to_dicts()
-    assert pair["dominant_block"] is None
+    assert pair["dominant_site"] is None
 
 
 def test_heatmap_marks_the_drops_that_are_there():

@@ -23,7 +23,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "pearson": pl.Float64,
     "pearson_low": pl.Float64,
     "pearson_high": pl.Float64,
-    "dominant_block": pl.UInt8,
+    "dominant_site": pl.String,
     "mean_difference": pl.Float64,
     "difference_low": pl.Float64,
     "difference_high": pl.Float64,
@@ -38,7 +38,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     mean absolute difference of the drops in % or pp with its interval. The unit is the block: an
     interval tells how far other blocks of this kind might move the number. Larger combinations are
     left out, since they share their blocks: 1,000 of them know no more than 16 blocks do. Noise in
-    the drops pulls correlations towards 0. `dominant_block`: see `_dominant_block`. Null where
+    the drops pulls correlations towards 0. `dominant_site`: see `_dominant_site`. Null where
     undefined.
     """
     rows = []
@@ -64,15 +64,16 @@ def _row(evidence: Evidence, first: str, second: str) -> Row:
         "blocks": len(shared),
     }
     if shared:
-        blocks = [combination.blocks[0] for combination in shared]
-        row |= _comparison(evidence.values(first, shared), evidence.values(second, shared), blocks)
+        of_first = evidence.values(first, shared)
+        of_second = evidence.values(second, shared)
+        row |= _comparison(of_first, of_second, [str(combination) for combination in shared])
     return row
 
 
 def _comparison(
-    first: NDArray[np.float64], second: NDArray[np.float64], blocks: Sequence[int]
+    first: NDArray[np.float64], second: NDArray[np.float64], sites: Sequence[str]
 ) -> Row:
-    """Compare two datasets' drops, both (blocks,) in the order of `blocks`."""
+    """Compare two datasets' drops, both (sites,) in the order of `sites`."""
     pearson, pearson_low, pearson_high = correlation(first, second, "pearson")
     spearman, spearman_low, spearman_high = correlation(first, second, "spearman")
     each_its_own_cluster = np.arange(len(first))
@@ -84,23 +85,23 @@ def _comparison(
         "pearson": pearson,
         "pearson_low": pearson_low,
         "pearson_high": pearson_high,
-        "dominant_block": _dominant_block(first, second, blocks),
+        "dominant_site": _dominant_site(first, second, sites),
         "mean_difference": difference.mean,
         "difference_low": max(difference.low, 0.0),
         "difference_high": difference.high,
     }
 
 
-def _dominant_block(
-    first: NDArray[np.float64], second: NDArray[np.float64], blocks: Sequence[int]
-) -> int | None:
-    """Return the block that makes up more than half of Pearson's correlation; None without one.
+def _dominant_site(
+    first: NDArray[np.float64], second: NDArray[np.float64], sites: Sequence[str]
+) -> str | None:
+    """Return the site that makes up more than half of Pearson's correlation; None without one.
 
-    The correlation is a sum over blocks of (x - mean x) (y - mean y). Where one term is larger than
-    all others together, in absolute value, the number says little of the other blocks.
+    The correlation is a sum over sites of (x - mean x) (y - mean y). Where one term is larger than
+    all others together, in absolute value, the number says little of the other sites.
     """
-    terms = np.abs((first - first.mean()) * (second - second.mean()))  # (blocks,)
+    terms = np.abs((first - first.mean()) * (second - second.mean()))  # (sites,)
     largest = int(terms.argmax())
     if terms[largest] <= terms.sum() / 2:
         return None
-    return blocks[largest]
+    return sites[largest]

@@ -27,7 +27,7 @@ class Pair(TypedDict):
     pearson: float | None
     pearson_low: float | None
     pearson_high: float | None
-    dominant_block: int | None
+    dominant_site: str | None
     mean_difference: float | None
     difference_low: float | None
     difference_high: float | None

@@ -72,7 +72,7 @@ class Strategy(TypedDict):
 class Step(MeasuredDrop):
     """A step of the path, and what its block adds."""
 
-    added_block: int
+    added_site: str
     increment: float | None
     increment_low: float | None
     increment_high: float | None
@@ -364,7 +364,7 @@ def _step(evidence: Evidence, before: Combination, after: Combination) -> Step:
     increment = {after: 1.0} if before == NONE else contrast(after, before)
     drop, added_drop = evidence.average([{after: 1.0}, increment])
     return {
-        "added_block": added.block,
+        "added_site": str(added),
         **_measured_drop(evidence, after, drop, evidence.datasets),
         "increment": added_drop.mean,
         "increment_low": added_drop.low,

@@ -21,7 +21,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "task_type": pl.String,
     "split_a": pl.String,
     "split_b": pl.String,
-    "block": pl.UInt8,
+    "site": pl.String,
     "drop_a": pl.Float64,
     "drop_b": pl.Float64,
     "samples_a": pl.UInt32,
@@ -38,7 +38,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 def analyse(evidence: Evidence) -> pl.DataFrame:
     """Measure every block on either of two source splits, and how the splits' orders agree.
 
-    One row per dataset, pair of splits and block: the drop in % or pp on each split's samples, and
+    One row per dataset, pair of splits and site: the drop in % or pp on each split's samples, and
     Spearman's correlation over the dataset's blocks with its interval, the same in all its rows.
     `noise_spearman`: the mean of that correlation where the same samples are dealt to two parts of
     these sizes at random, so that only noise keeps them apart; `p`: the share of such deals that
@@ -67,15 +67,16 @@ def _agreement(
     evidence: Evidence, dataset: str, sums: pl.DataFrame, split_a: str, split_b: str
 ) -> pl.DataFrame:
     by_noise, p = _dealt_at_random(evidence, dataset, split_a, split_b)
-    blocks = [combination for combination in evidence.row_index[dataset] if combination.is_single]
+    row_index = evidence.row_index[dataset]
+    singles = sorted(combination for combination in row_index if combination.is_single)
     sums_a = sums.filter(pl.col("split") == split_a)
     sums_b = sums.filter(pl.col("split") == split_b)
-    drops_a = _drops(evidence, dataset, sums_a, blocks).means
-    drops_b = _drops(evidence, dataset, sums_b, blocks).means
+    drops_a = _drops(evidence, dataset, sums_a, singles).means
+    drops_b = _drops(evidence, dataset, sums_b, singles).means
     spearman, low, high = correlation(drops_a, drops_b, "spearman")
     table = pl.DataFrame(
         {
-            "block": [block.blocks[0] for block in blocks],
+            "site": [str(single) for single in singles],
             "drop_a": drops_a,
             "drop_b": drops_b,
         }

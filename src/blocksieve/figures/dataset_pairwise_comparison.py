@@ -161,7 +161,7 @@ def _matrix(pairs: pl.DataFrame) -> ChartType:
         value="pearson",
         interval=interval("pearson_low", "pearson_high"),
         shown=(pl.col("pearson_low") > 0) | (pl.col("pearson_high") < 0),
-        dominant=pl.format("by {}", "dominant_block").fill_null(""),
+        dominant=pl.format("by {}", "dominant_site").fill_null(""),
     )
     cells = pl.concat([above, below], how="diagonal")
     # Without an interval the correlation is 1 or -1: the two orders are the same.

@@ -91,12 +91,12 @@ def _scatter(rows: pl.DataFrame, pair: str, scale: Scale, ends: tuple[float, flo
 
     # Blocks that cost nothing lie all on one point.
     points = rows.group_by("drop_a", "drop_b", maintain_order=True).agg(
-        pl.col("block").sort().cast(pl.String).str.join(", ").alias("blocks"),
+        pl.col("site").str.join(", ").alias("blocks"),
         number=pl.len(),
     )
     said = {"blocks": "blocks", "drop_a": split_a, "drop_b": split_b}
     size = alt.Size("number:Q", legend=None)
-    size = size.scale(domain=[1, rows["block"].n_unique()], range=[30, 300])
+    size = size.scale(domain=[1, rows["site"].n_unique()], range=[30, 300])
     dots = alt.Chart(points).mark_point(color=FULL)
     largest_drop = pl.max_horizontal("drop_a", "drop_b")
     label = alt.Chart(points.top_k(1, by=largest_drop))

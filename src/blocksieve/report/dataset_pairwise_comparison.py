@@ -24,7 +24,7 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         return []
     pairs = _most_and_least_correlated(table)
     notes = []
-    if pairs["dominant_block"].count():
+    if pairs["dominant_site"].count():
         notes.append(
             "*: one block makes up more than half of Pearson's correlation, so that it says little"
             " of the others; Spearman's is by the order of the blocks."
@@ -53,7 +53,7 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
 
 
 def _pearson(record: Record) -> str:
-    mark = "  " if record["dominant_block"] is None else " *"
+    mark = "  " if record["dominant_site"] is None else " *"
     return number(record["pearson"]) + mark
 
 

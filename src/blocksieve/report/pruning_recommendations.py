@@ -154,7 +154,7 @@ def _best_of_every_size(document: Recommendations, unit: str) -> Section:
 def _path(path: list[Record], unit: str) -> Section:
     columns = [
         Column("removed", lambda record: str(len(record["removed"]))),
-        text("add", "added_block"),
+        text("add", "added_site"),
         text("combination"),
         *_drop_columns(unit),
         signed("increment"),
