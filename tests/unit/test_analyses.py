@@ -324,8 +324,8 @@ def test_a_block_that_dominates_pearson_is_named_and_spearman_leads():
 def test_heatmap_marks_the_drops_that_are_there():
     table = importance_heatmap.analyse(EVIDENCE)
     significant = table.filter("significant")
-    assert significant.filter(dataset="a")["block"].to_list() == [0, 1, 2]
-    assert significant.filter(dataset="b")["block"].to_list() == [0, 1, 2]
+    assert significant.filter(dataset="a")["site"].to_list() == ["0", "1", "2"]
+    assert significant.filter(dataset="b")["site"].to_list() == ["0", "1", "2"]
     assert significant["dataset"].to_list() == ["a"] * 3 + ["b"] * 3
 
 

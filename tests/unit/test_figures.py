@@ -290,7 +290,7 @@ def test_long_combinations_are_named_by_the_block_they_add():
 
 def test_only_what_is_shown_to_differ_is_coloured():
     cells = pl.DataFrame(
-        {"block": [0, 1], "drop": [38.0, 8.0], "significant": [True, False], "q": [0.01, 0.9]}
+        {"site": ["0", "1"], "drop": [38.0, 8.0], "significant": [True, False], "q": [0.01, 0.9]}
     ).with_columns(dataset=pl.lit("a"), n=pl.lit(96), low=pl.lit(None), high=pl.lit(None))
     coloured = next(layers_of(drawn("importance_heatmap", cells)))
     opacity = coloured["encoding"]["fillOpacity"]

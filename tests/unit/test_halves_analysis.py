@@ -1,12 +1,16 @@
 """Halves of blocks compared, on planted drops: by block, by depth and by task type."""
 
+import json
+
 import polars as pl
 import pytest
 from planted import planted_evidence, planted_halves
 
 from blocksieve.analysis import halves as analysis
+from blocksieve.analysis import importance_heatmap, pruning_recommendations
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
 from blocksieve.figures import halves as figure
+from blocksieve.figures import importance_heatmap as heatmap_figure
 from blocksieve.report import halves as report
 
 NUM_BLOCKS = 6
@@ -53,6 +57,18 @@ def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> No
     assert dict(groups.select("position", "shown").iter_rows())["early"]
     assert not dict(groups.select("position", "shown").iter_rows())["all"]
     assert set(table["group"]) == {"all", "type 0", "type 1"}
+
+
+def test_other_analyses_tell_a_block_from_its_halves() -> None:
+    drops = {"2": 0.3, "2a": 0.1, "2m": 0.2, "10a": 0.05}
+    evidence = planted_evidence(planted_halves({"a": drops, "b": drops}), "points", num_blocks=12)
+    cells = importance_heatmap.analyse(evidence).filter(dataset="a")
+    assert cells["site"].to_list() == ["2", "2a", "2m", "10a"]
+    assert cells["drop"].to_list() == pytest.approx([30, 10, 20, 5])
+    chart = heatmap_figure.draw(cells, "points").to_dict()
+    assert '"domain": ["2", "2a", "2m", "10a"]' in json.dumps(chart)
+    path = pruning_recommendations.analyse(evidence)["path"]
+    assert path[0]["added_site"] == "10a"
 
 
 def test_without_halves_there_is_nothing_to_compare() -> None:

@@ -1,4 +1,4 @@
-"""What removing each block alone costs on each dataset."""
+"""What removing each block, or half of one, alone costs on each dataset."""
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ from blocksieve.evidence import Evidence
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery, mcnemar, p_values
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "block": pl.UInt8,
+    "site": pl.String,
     "dataset": pl.String,
     "task_type": pl.String,
     "n": pl.UInt32,
@@ -26,11 +26,11 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def analyse(evidence: Evidence) -> pl.DataFrame:
-    """Return the drop of every single block on every dataset, in % or pp, with its interval.
+    """Return the drop of every single site on every dataset, in % or pp, with its interval.
 
-    `q`: two-sided p against 0, adjusted over all blocks and datasets (Benjamini and Hochberg);
+    `q`: two-sided p against 0, adjusted over all sites and datasets (Benjamini and Hochberg);
     `significant` where it is at most 5 %. `wins` and `losses`: samples that do better and worse
-    without the block; `mcnemar`: the exact p of their being equally likely, whose samples count as
+    without the site; `mcnemar`: the exact p of their being equally likely, whose samples count as
     independent. Datasets in order of their task type.
     """
     rows = evidence.table.filter(pl.col("size") == 1)
@@ -38,7 +38,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     counts = rows.select("wins", "losses").fill_null(0)
     exact_p = [mcnemar(wins, losses) for wins, losses in counts.iter_rows()]
     tested = rows.with_columns(
-        block=pl.col("removed").list.first(),
+        site="combination",
         p=pl.Series(p),
         q=pl.Series(false_discovery(p)),
         mcnemar=pl.Series(exact_p, dtype=pl.Float64),
@@ -59,4 +59,4 @@ def _p(rows: pl.DataFrame) -> NDArray[np.float64]:
 def _in_order_of_task_types(table: pl.DataFrame, evidence: Evidence) -> pl.DataFrame:
     order = pl.Enum(list(evidence.task_types))
     dataset = pl.col("dataset").cast(order)
-    return table.sort(dataset, "block")
+    return table.sort(dataset, "removed", "site")

@@ -4,6 +4,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
+from blocksieve.combination import Site
 from blocksieve.figures.parts import (
     count_range,
     counted,
@@ -48,16 +49,16 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     )
     text = pl.col("drop").map_elements(_short, pl.String)
     rows = table.with_columns(text=text, mark=mark, interval=interval())
-    blocks = table["block"].unique().sort().to_list()
+    sites = sorted(table["site"].unique(), key=Site.parse)
     datasets = table["dataset"].unique(maintain_order=True).to_list()
-    x = alt.X("block:O", title="block")
-    x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
+    x = alt.X("site:N", title="removed alone")
+    x = x.scale(domain=sites).axis(labelAngle=0, grid=False)
     y = alt.Y("dataset:N", title=None)
     y = y.scale(domain=datasets).axis(grid=False)
 
     shade = gain_to_loss_colour("drop", drop_title(scale), table["drop"])
     said = {
-        "block": "block",
+        "site": "removed",
         "dataset": "dataset",
         "drop": "drop",
         "interval": "95 % interval",
@@ -66,7 +67,7 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     }
     # Numbers lie over their cells, and say the same.
     base = alt.Chart(rows).encode(x=x, y=y, tooltip=tooltip(rows, said))
-    with_numbers = len(blocks) <= MAX_NUMBERED
+    with_numbers = len(sites) <= MAX_NUMBERED
     rects = base.mark_rect(stroke=CELL_BORDER, strokeWidth=0.5)
     layers = [
         rects.encode(
@@ -80,7 +81,7 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     layers.append(marks.encode(text="mark:N"))
     return panel(
         layers,
-        "Drop of every block on every dataset: * loss, + gain, at a 5 % false discovery rate",
+        "Drop of every one on every dataset: * loss, + gain, at a 5 % false discovery rate",
         width=alt.Step(CELL if with_numbers else SMALL_CELL),
         height=alt.Step(CELL - 6),
     )
