@@ -1,13 +1,18 @@
 """Halves of blocks compared, on planted drops: by block, by depth and by task type."""
 
+import itertools
 import json
 
 import polars as pl
 import pytest
 from planted import planted_evidence, planted_halves
 
+from blocksieve.analysis import (
+    combination_vs_individual,
+    importance_heatmap,
+    pruning_recommendations,
+)
 from blocksieve.analysis import halves as analysis
-from blocksieve.analysis import importance_heatmap, pruning_recommendations
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
 from blocksieve.figures import halves as figure
 from blocksieve.figures import importance_heatmap as heatmap_figure
@@ -69,6 +74,18 @@ def test_other_analyses_tell_a_block_from_its_halves() -> None:
     assert '"domain": ["2", "2a", "2m", "10a"]' in json.dumps(chart)
     path = pruning_recommendations.analyse(evidence)["path"]
     assert path[0]["added_site"] == "10a"
+
+
+@pytest.mark.parametrize(("missing", "untested"), [(0, None), (1, "chosen")])
+def test_only_all_pairs_of_halves_are_exhaustive(missing: int, untested: str | None) -> None:
+    """A pair that the search chose says nothing of interactions, unless all pairs were measured."""
+    sites = [f"{block}{part}" for block in range(3) for part in "am"]
+    pairs = ["-".join(pair) for pair in itertools.combinations(sites, 2)]
+    drops = dict.fromkeys([*sites, *pairs[: len(pairs) - missing], "0", "1"], 0.1)
+    evaluations = planted_halves({"a": drops}).filter(role="search")
+    evidence = planted_evidence(evaluations, "points", num_blocks=3)
+    table = combination_vs_individual.analyse(evidence)
+    assert set(table["untested"]) == {untested}
 
 
 def test_without_halves_there_is_nothing_to_compare() -> None:

@@ -73,13 +73,23 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 
 def _is_exhaustive(evidence: Evidence, size: int) -> bool:
-    """Tell whether every combination of a size was evaluated or refused, on every dataset."""
+    """Tell whether every combination of a size was evaluated or refused, on every dataset.
+
+    Of whole blocks, or of halves where the search removed halves.
+    """
     rows = with_derived(evidence.evaluations).filter(role=evidence.role)
+    singles = map(Combination.parse, rows.filter(size=1)["combination"].unique())
+    searches_halves = any(single.halves for single in singles)
+    num_sites = 2 * evidence.depth if searches_halves else evidence.depth
     of_size = rows.filter(pl.col("size") == size, ~pl.col("raced_out"))
-    by_dataset = of_size.group_by("dataset")
-    counts = by_dataset.agg(num=pl.col("combination").n_unique())
-    num_possible = comb(evidence.depth, size)
-    return bool((counts["num"] == num_possible).all())
+    counts = set()
+    for _, of_dataset in of_size.group_by("dataset"):
+        combinations = map(Combination.parse, of_dataset["combination"].unique())
+        of_other_unit = [
+            each.whole_blocks if searches_halves else each.halves for each in combinations
+        ]
+        counts.add(of_other_unit.count(()))
+    return counts == {comb(num_sites, size)}
 
 
 def _rows(evidence: Evidence, unbiased: Evidence | None, combination: Combination) -> list[Row]:
