@@ -126,7 +126,8 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
 
 
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
-    shutil.rmtree(workflow.results("cache"), ignore_errors=True)  # a job that finds everything there loads no model
+    # A job that finds everything there loads no model.
+    shutil.rmtree(workflow.results("cache"), ignore_errors=True)
     shard = "results/reduced/shards/demo_vqa/single.0.parquet"
     done = workflow.call(shard, *SLURM, "--retries", "0", "--config", "model={device: auto}")
     printed = done.stdout + done.stderr
