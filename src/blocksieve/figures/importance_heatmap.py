@@ -81,7 +81,7 @@ def _heatmap(table: pl.DataFrame, scale: Scale) -> ChartType:
     layers.append(marks.encode(text="mark:N"))
     return panel(
         layers,
-        "Drop of every one on every dataset: * loss, + gain, at a 5 % false discovery rate",
+        "Drop on every dataset: * loss, + gain, at a 5 % false discovery rate",
         width=alt.Step(CELL if with_numbers else SMALL_CELL),
         height=alt.Step(CELL - 6),
     )
