@@ -80,7 +80,8 @@ def _scatter(rows: pl.DataFrame, proxy: str, scale: Scale, ends: tuple[float, fl
         shown=pl.format("{}", pl.col("value").round_sig_figs(3)),
     )
     x = alt.X("place:Q", title=f"{AXES[proxy]}, logarithmic")
-    x = x.scale(type="log", nice=False, padding=8).axis(format="~g", values=TICKS, labelOverlap="greedy")
+    x = x.scale(type="log", nice=False, padding=8)
+    x = x.axis(format="~g", values=TICKS, labelOverlap="greedy")
     y = symlog_between(alt.Y("drop:Q", title=f"{drop_title(scale)}, {LOGARITHMIC}"), ends)
     colour = alt.Color("block:Q", title="block").scale(scheme=DEPTHS)
     colour = colour.legend(format="d", gradientLength=120)
