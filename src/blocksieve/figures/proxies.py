@@ -81,7 +81,7 @@ def _scatter(rows: pl.DataFrame, proxy: str, scale: Scale, ends: tuple[float, fl
     )
     x = alt.X("place:Q", title=f"{AXES[proxy]}, logarithmic")
     x = x.scale(type="log", nice=False, padding=8)
-    x = x.axis(format="~g", values=TICKS, labelOverlap="greedy")
+    x = x.axis(format="~g", values=TICKS, labelOverlap="greedy", labelSeparation=8)
     y = symlog_between(alt.Y("drop:Q", title=f"{drop_title(scale)}, {LOGARITHMIC}"), ends)
     colour = alt.Color("block:Q", title="block").scale(scheme=DEPTHS)
     colour = colour.legend(format="d", gradientLength=120)
