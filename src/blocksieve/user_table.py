@@ -153,7 +153,7 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     yield f"role must be {', '.join(ROLES)}", ~column("role").is_in(ROLES)
     yield "removed must be sorted and without repeats", column("removed") != sorted_blocks
     yield (
-        "combination must be none, or sites such as 4 or 2-4a-10m",
+        "combination must be none, or sorted sites such as 4 or 2-4a-10m",
         _num_sites(column("combination")).is_null(),
     )
     yield (

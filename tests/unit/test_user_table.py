@@ -45,7 +45,7 @@ def test_a_table_may_verify_what_it_recommends(tmp_path):
         ),
         (
             TABLE.with_columns(pl.col("combination").str.replace("-", ",")),
-            "row .*'0,1'.*: combination must be none, or sites such as 4 or 2-4a-10m",
+            "row .*'0,1'.*: combination must be none, or sorted sites such as 4 or 2-4a-10m",
         ),
         (
             TABLE.with_columns(pl.col("combination").str.replace("-1", "-2")),
