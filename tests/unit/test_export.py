@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,11 @@ MECHANISMS = (
 NOT_REPRODUCIBLE = ("qwen3_next",)
 
 
-def marked() -> list[Any]:
+def marked(mechanisms: Sequence[str]) -> list[Any]:
     """The zoo's types, most of them long trials; some fail in transformers."""
     parameters = []
     for name in zoo.TYPES:
-        marks = [] if name in MECHANISMS else [pytest.mark.long]
+        marks = [] if name in mechanisms else [pytest.mark.long]
         parameters.append(pytest.param(name, marks=[*marks, *zoo.failing_with(name)]))
     return parameters
 
@@ -116,7 +117,7 @@ def generated(model: Any, inputs: dict[str, torch.Tensor]) -> list[list[int]]:
     return model.generate(**copies, max_new_tokens=TOKENS, do_sample=False).tolist()
 
 
-@pytest.mark.parametrize("name", marked())
+@pytest.mark.parametrize("name", marked(MECHANISMS))
 def test_an_export_is_exact_after_a_reload_or_refused(name: str, tmp_path: Path) -> None:
     spec, model = saved(name, tmp_path / "source")
     inputs = zoo.make_inputs(name, model)

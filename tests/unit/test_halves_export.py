@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import zoo
-from test_export import generated, logits, reloaded, saved
+from test_export import generated, logits, marked, reloaded, saved
 
 from blocksieve import halves
 from blocksieve.combination import Combination
@@ -40,14 +40,6 @@ REFUSED: dict[str, dict[str, str]] = {
 MECHANISMS = ("bamba", "florence2", "gemma3", "gemma4", "git", "llama", "llava")
 
 
-def marked() -> list[Any]:
-    parameters = []
-    for name in zoo.TYPES:
-        marks = [] if name in MECHANISMS else [pytest.mark.long]
-        parameters.append(pytest.param(name, marks=[*marks, *zoo.failing_with(name)]))
-    return parameters
-
-
 def judge(model: Any, combination: Combination) -> Any:
     """The model with whole blocks deleted, and zeros in modules of the usual names."""
     pruned = zoo.prune(model, combination.whole_blocks)
@@ -61,7 +53,7 @@ def judge(model: Any, combination: Combination) -> Any:
     return pruned
 
 
-@pytest.mark.parametrize("name", marked())
+@pytest.mark.parametrize("name", marked(MECHANISMS))
 def test_zeros_and_skipped_halves_answer_alike_or_are_refused(name: str, tmp_path: Path) -> None:
     spec, model = saved(name, tmp_path / "source")
     inputs = zoo.make_inputs(name, model)

@@ -102,6 +102,7 @@ class _Plan:
     stock: PreTrainedModel
     kept: list[int]
     num_blocks: int
+    zeros: int
 
 
 def export(
@@ -200,7 +201,9 @@ def _plan(spec: ModelSpec, empty: PreTrainedModel, combination: Combination) -> 
     if difference is not None:
         raise _cannot(combination, f"after the removal {difference}")
     kept = kept_blocks(num_blocks, combination)
-    return _Plan(combination, stock.config, stock, kept, num_blocks)
+    removed_halves = [block_list.halves.by_site[site] for site in combination.halves]
+    zeros = sum(half.num_weights for half in removed_halves)
+    return _Plan(combination, stock.config, stock, kept, num_blocks, zeros)
 
 
 def _cannot(combination: Combination, reason: str) -> ModelError:
@@ -357,7 +360,7 @@ def _record(
         "architecture": type(plan.stock).__name__,
         "dtype": spec.dtype,
         "parameters": num_parameters,
-        "zeros": _count_zeros(spec, plan),
+        "zeros": plan.zeros,
         "weights": {file.name: file_hash(file) for file in weight_files},
         "bytes": sum(file.stat().st_size for file in weight_files),
         "source_bytes": sum(file.stat().st_size for file in sources),
@@ -369,16 +372,6 @@ def _record(
             "transformers": version("transformers"),
         },
     }
-
-
-def _count_zeros(spec: ModelSpec, plan: _Plan) -> int:
-    """Count the weights of the halves that are removed."""
-    halves = find_blocks(empty_model(spec), spec.blocks).halves
-    weights: list[torch.Tensor] = []
-    for site in plan.combination.halves:
-        for module in halves.by_site[site].modules:
-            weights += module.parameters()
-    return sum(weight.numel() for weight in weights)
 
 
 def check_weights(folder: Path) -> None:

@@ -111,11 +111,20 @@ class Half:
         for module in self.modules:
             yield from module.modules()
 
+    def weights(self) -> Iterator[nn.Parameter]:
+        """Yield all its weights."""
+        for module in self.modules:
+            yield from module.parameters()
+
+    @property
+    def num_weights(self) -> int:
+        """How many numbers its weights hold."""
+        return sum(weight.numel() for weight in self.weights())
+
     @property
     def is_zero(self) -> bool:
         """Whether all its weights are 0."""
-        weights = [weight for module in self.modules for weight in module.parameters()]
-        return not any(bool(weight.any()) for weight in weights)
+        return not any(bool(weight.any()) for weight in self.weights())
 
     def skipped_forwards(self, position: int) -> Iterator[tuple[nn.Module, Forward]]:
         """Yield each module with a forward that answers zeros in its place.
