@@ -179,27 +179,24 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
 
 
 def _num_sites(combination: pl.Expr) -> pl.Expr:
-    """Return how many sites combinations remove; none for other texts."""
-    return combination.map_elements(_size_of_text, return_dtype=pl.Int64)
-
-
-def _size_of_text(text: str) -> int | None:
-    try:
-        return Combination.parse(text).size
-    except ValueError:
-        return None
+    """Return how many sites combinations remove; null for other texts."""
+    return _blocks_by_site(combination).list.len()
 
 
 def _blocks(combination: pl.Expr) -> pl.Expr:
-    """Return the blocks that combinations remove, whole or a half of them; none for other texts."""
-    return combination.map_elements(_blocks_of_text, return_dtype=pl.List(pl.UInt8))
+    """Return the blocks that combinations remove, whole or a half of them; null for other texts."""
+    return _blocks_by_site(combination).list.unique(maintain_order=True)
 
 
-def _blocks_of_text(text: str) -> list[int]:
+def _blocks_by_site(combination: pl.Expr) -> pl.Expr:
+    return combination.map_elements(_read_blocks, return_dtype=pl.List(pl.UInt8))
+
+
+def _read_blocks(text: str) -> list[int] | None:
     try:
-        return list(Combination.parse(text).blocks)
+        return [site.block for site in Combination.parse(text).sites]
     except ValueError:
-        return []
+        return None
 
 
 def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
