@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from blocksieve.search.measure_proxies import measure_proxies
 from blocksieve.files import whole_file
 from blocksieve.jobs import job
 from blocksieve.model_description import as_described, read_description
 from blocksieve.models.loading import load_model
+from blocksieve.search.measure_proxies import measure_proxies
 from blocksieve.shards import baseline_tokens
 from blocksieve.specs import ModelSpec, read_definitions
 

@@ -27,6 +27,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "shown": pl.Boolean,
 }
 Row = dict[str, object]
+Singles = dict[int, Combination]
+"""The halves of one kind, each removed alone, by block."""
 Weights = Mapping[Combination, float]
 
 
@@ -41,7 +43,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     (Benjamini and Hochberg); `shown` where that is at most 5 %. Halves that some dataset lacks do
     not count.
     """
-    rows = [*_block_rows(evidence), *_group_rows(evidence)]
+    token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
+    rows = _block_rows(evidence, token_mixers, channel_mixers)
+    rows += _group_rows(evidence, token_mixers, channel_mixers)
     table = pl.DataFrame(rows, schema=SCHEMA)
     parts = []
     for level in ("block", "group"):
@@ -53,7 +57,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _singles(evidence: Evidence, part: Part) -> dict[int, Combination]:
+def _singles(evidence: Evidence, part: Part) -> Singles:
     """Return the halves of one kind that every dataset has alone, by block."""
     singles = {}
     for combination in evidence.with_full_coverage(1):
@@ -63,14 +67,13 @@ def _singles(evidence: Evidence, part: Part) -> dict[int, Combination]:
     return dict(sorted(singles.items()))
 
 
-def _block_rows(evidence: Evidence) -> list[Row]:
+def _block_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singles) -> list[Row]:
     names: list[tuple[str, int]] = []
     contrasts: list[Weights] = []
-    for part, name in HALF_NAMES.items():
-        for block, combination in _singles(evidence, part).items():
+    for name, singles in zip(HALF_NAMES.values(), (token_mixers, channel_mixers), strict=True):
+        for block, combination in singles.items():
             names.append((name, block))
             contrasts.append({combination: 1.0})
-    token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
     measured = set(evidence.with_full_coverage())
     for block in sorted(token_mixers.keys() & channel_mixers.keys()):
         names.append((DIFFERENCE, block))
@@ -91,8 +94,7 @@ def _block_rows(evidence: Evidence) -> list[Row]:
     return rows
 
 
-def _group_rows(evidence: Evidence) -> list[Row]:
-    token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
+def _group_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singles) -> list[Row]:
     blocks_with_both = sorted(token_mixers.keys() & channel_mixers.keys())
     groups: dict[str, list[str]] = {EVERYWHERE: evidence.datasets}
     for dataset, task_type in evidence.task_types.items():
