@@ -32,6 +32,13 @@ rule all:
     localrule: True
 
 
+# On a terminal, the bars of `blocksieve run` tell the time left.
+onstart:
+    from snakemake_logger_plugin_blocksieve import LogHandler
+
+    LogHandler.results = Path("results", RUN.run)
+
+
 # The answer and where to look, last on the screen, behind all that Snakemake says.
 onsuccess:
     from blocksieve.report.closing import print_closing_lines

@@ -1,6 +1,7 @@
 """The commands of `blocksieve`: what they write and say, and what they import."""
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,12 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from rich.console import Console
+from rich.progress import Progress
 
 from blocksieve.__main__ import main
 from blocksieve.commands import COMMANDS
 from blocksieve.commands.status import duration
 from blocksieve.config import read_run
 from blocksieve.workflow_files import workflow_folder
+from snakemake_logger_plugin_blocksieve import Frame, LogHandler
 
 ROOT = Path(__file__).parents[2]
 OWN_DATA = ["--data", "signs", "--task-type", "Scene Text QA", "--images", "photo"]
@@ -88,9 +92,9 @@ def test_an_estimate_counts_before_anything_ran(elsewhere: Path, capsys) -> None
     assert "in 12 jobs" in printed
 
 
-def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
-    with pytest.raises(SystemExit, match="there is no run of this name"):
-        main(["status", "demo"])
+@pytest.fixture
+def begun_run(elsewhere: Path) -> Path:
+    """The results of a run some of whose evaluation jobs are done, or running."""
     results = elsewhere / "results/demo"
     run_spec = read_run([], ROOT)
     for dataset in run_spec.datasets:
@@ -111,6 +115,15 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(lines)
     os.utime(results / "logs/evaluate/baseline.0.log", (0, 0))
+    return results
+
+
+def test_a_run_that_has_not_begun_has_no_status(elsewhere: Path) -> None:
+    with pytest.raises(SystemExit, match="there is no run of this name"):
+        main(["status", "demo"])
+
+
+def test_status_reads_what_jobs_have_logged(begun_run: Path, capsys) -> None:
     main(["status", "demo"])
     assert capsys.readouterr().out.splitlines() == [
         "baseline: 1 of 2 jobs done",
@@ -124,6 +137,15 @@ def test_status_reads_what_jobs_have_logged(elsewhere: Path, capsys) -> None:
         "evaluations: about 2 h 33 min left, 960 of about 261,888 pairs done, 28.3 per second",
         "report: not yet",
     ]
+
+
+def test_the_frame_around_the_bars_tells_the_time_left(
+    begun_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogHandler, "results", begun_run)
+    console = Console(file=io.StringIO(), record=True, width=120)
+    console.print(Frame(Progress()))
+    assert "evaluations: about 2 h 33 min left" in console.export_text()
 
 
 def test_durations_are_short() -> None:

@@ -1,8 +1,8 @@
 """Run the workflow: `blocksieve run [CONFIG.yaml] [ARGUMENTS OF SNAKEMAKE]`.
 
 Without a config the demo runs. Arguments are, for example, -n (what would run), a target such as
-`figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule, anything else every job;
-`blocksieve status RUN` shows what the jobs are doing, and about how long the rest will take.
+`figures`, or `--profile profiles/slurm`. A terminal shows a bar per rule and the time left,
+anything else every job; `blocksieve status RUN` shows from elsewhere what the jobs are doing.
 """
 
 import importlib.util
@@ -43,9 +43,7 @@ def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
     if not says_where:
         command += ["--cores", "all"]
     if sys.stderr.isatty() and "--logger" not in arguments:
-        command += ["--logger", "rich"]
-        # The bars show what is done, not how long the rest will take.
-        print("time left: blocksieve status RUN, in another terminal", file=sys.stderr)
+        command += ["--logger", "blocksieve"]
     if configs:
         # Last, since it takes all that follows for configs.
         command += ["--configfile", *map(str, configs)]

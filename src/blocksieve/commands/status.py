@@ -51,45 +51,60 @@ def main(arguments: Sequence[str]) -> None:
 
 def describe(results: Path) -> Iterator[str]:
     """Yield what a run has done and what it is doing, a line each."""
-    config = results / "config.yaml"
-    if not config.is_file():
-        raise ConfigError(f"{config} is missing: there is no run of this name, or it has not begun")
-    run_spec = RunSpec.of(yaml.safe_load(config.read_text(encoding="utf-8")))
+    if not _config(results).is_file():
+        message = "is missing: there is no run of this name, or it has not begun"
+        raise ConfigError(f"{_config(results)} {message}")
+    run_spec = _run_spec(results)
     if run_spec.evaluations is None:
         num_jobs = run_spec.search.jobs_per_step
-        pairs_done = 0
         for step in all_steps(run_spec.search):
-            jobs = [f"{step}.{part}" for part in range(num_jobs)]
-            done = [job for job in jobs if _last_written(results, run_spec, job) is not None]
-            pairs_done += sum(_num_pairs(results, job) for job in done)
-            yield f"{step}: {len(done)} of {num_jobs} jobs done"
-        running = list(running_jobs(results, run_spec))
-        for running_job in running:
+            yield f"{step}: {len(_jobs_done(results, run_spec, step))} of {num_jobs} jobs done"
+        for running_job in running_jobs(results, run_spec):
             yield f"  running: {running_job}"
-        yield from _time_left(results, run_spec, running, pairs_done)
+        remaining = time_left(results)
+        if remaining:
+            yield remaining
     report = results / "report/comprehensive_report.md"
     yield f"report: {report}" if report.is_file() else "report: not yet"
 
 
-def _time_left(
-    results: Path, run_spec: RunSpec, running: Sequence[RunningJob], pairs_done: int
-) -> Iterator[str]:
-    """Yield how long all evaluations will still take, if jobs say how fast they are.
+def time_left(results: Path) -> str | None:
+    """Say in a line how long all evaluations will still take.
 
-    Nothing where a dataset's number of samples is `all`. `pairs_done`: by jobs that are over.
+    None while no job says how fast it is, and where a dataset's number of samples is `all`.
     """
+    if not _config(results).is_file():
+        return None
+    run_spec = _run_spec(results)
+    running = list(running_jobs(results, run_spec))
     rate = sum(job.rate or 0.0 for job in running)
     counts = [run_spec.samples.counts(dataset).values() for dataset in run_spec.datasets]
     if not rate or any("all" in numbers for numbers in counts):
-        return
+        return None
     num_blocks = read_description(results / "model.json")["num_blocks"]
     num_pairs = sum(pairs_by_dataset(run_spec, num_blocks).values())
-    done = pairs_done + sum(job.pairs for job in running)
-    left = max(0, num_pairs - done)
-    yield (
+    steps = all_steps(run_spec.search)
+    jobs_done = [job for step in steps for job in _jobs_done(results, run_spec, step)]
+    pairs_done = sum(_num_pairs(results, job) for job in jobs_done)
+    pairs_done += sum(job.pairs for job in running)
+    left = max(0, num_pairs - pairs_done)
+    return (
         f"evaluations: about {duration(round(left / rate))} left,"
-        f" {done:,} of about {num_pairs:,} pairs done, {rate:.1f} per second"
+        f" {pairs_done:,} of about {num_pairs:,} pairs done, {rate:.1f} per second"
     )
+
+
+def _config(results: Path) -> Path:
+    return results / "config.yaml"
+
+
+def _run_spec(results: Path) -> RunSpec:
+    return RunSpec.of(yaml.safe_load(_config(results).read_text(encoding="utf-8")))
+
+
+def _jobs_done(results: Path, run_spec: RunSpec, step: str) -> list[str]:
+    jobs = [f"{step}.{part}" for part in range(run_spec.search.jobs_per_step)]
+    return [job for job in jobs if _last_written(results, run_spec, job) is not None]
 
 
 def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
