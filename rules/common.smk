@@ -260,6 +260,8 @@ def strategy(wildcards):
 
 # What removing blocks gains; a run from a given table has no model to measure.
 GAIN = searched(results("deployment/deployment.json"))
+# What healing brings back.
+HEALED = healing(results("deployment/healing.json"))
 
 
 # What an analysis may need beside (`needs` in its registry line).

@@ -131,8 +131,8 @@ rule heal:
 
 rule deploy:
     input:
-        searched(results("deployment/deployment.json")),
+        GAIN,
         searched(results("deployment/exports.json")),
         searched(results("deployment/proof.json")),
-        healing(results("deployment/healing.json")),
+        HEALED,
     localrule: True

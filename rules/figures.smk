@@ -1,5 +1,5 @@
 # Draw a figure from the analysis of the same name, all figures in one job: starting takes longer than drawing.
-# in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json too
+# in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json and healing.json too
 # out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
 
@@ -9,7 +9,7 @@ rule draw_figures:
             in_run(f"analysis/{figure}.{ANALYSES[figure].output}")
             for figure in FIGURES
         ],
-        measured=GAIN,
+        measured=GAIN + HEALED,
     output:
         png=[
             report(

@@ -119,6 +119,25 @@ def test_the_figure_has_parameters_and_times_only_where_they_were_measured() -> 
     assert sorted({row["share"] for row in rows}) == pytest.approx([60, 80, 100])
 
 
+def test_healed_lists_are_a_curve_of_their_own() -> None:
+    def row(dataset: str | None, after: float) -> Any:
+        return {
+            "combination": "4-9",
+            "size": 6,
+            "dataset": dataset,
+            "n": 400,
+            "after": after,
+            "after_low": after - 1,
+            "after_high": after + 1,
+        }
+
+    healing: Any = {"rows": [row("a", 30.0), row(None, 20.0)]}
+    chart = draw(document(), "relative", deployment(), healing)
+    rows = [row for rows in chart.to_dict()["datasets"].values() for row in rows]
+    healed = {row["drop"] for row in rows if row.get("curve") == "healed"}
+    assert healed == {20.0}
+
+
 def test_curves_differ_in_colour_and_shape_and_limits_and_lists_are_named() -> None:
     spec = draw(document(), "relative").to_dict()
     text = json.dumps(spec)
@@ -130,10 +149,11 @@ def test_curves_differ_in_colour_and_shape_and_limits_and_lists_are_named() -> N
         for layer in spec["vconcat"][0]["layer"]
         if layer["mark"].get("filled") and "shape" in layer["encoding"]
     ]
-    assert encoding["color"]["scale"]["domain"] == list(CURVES.values())
+    labels = [label for curve, label in CURVES.items() if curve != "healed"]
+    assert encoding["color"]["scale"]["domain"] == labels
     for channel in ("color", "shape"):
-        assert len(set(encoding[channel]["scale"]["range"])) == len(CURVES)
+        assert len(set(encoding[channel]["scale"]["range"])) == len(labels)
 
 
 def test_the_figure_knows_the_curves_of_the_analysis() -> None:
-    assert set(CURVES) == set(trade_off.CURVES)
+    assert set(CURVES) == {*trade_off.CURVES, "healed"}

@@ -17,7 +17,7 @@ class Analysis:
     `section`: whether report/ has a module of the same name; the report is in this order.
     `appendix`: whether section and figure stand in the report's appendix.
     `needs`: what `analyse` takes beside the evidence, by keyword.
-    `measured`: whether the figure also shows deployment.json, which is measured times.
+    `measured`: whether the figure also shows deployment.json and healing.json, if there are any.
     `of_halves`: whether only a run that removes halves of blocks has it.
     """
 

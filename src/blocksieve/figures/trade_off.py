@@ -32,6 +32,7 @@ CURVES = {
     "task_type": "one list per task type",
     "pooled": "one list per dataset (recommended choice)",
     "own": "one list per dataset, by its own drops alone",
+    "healed": "lists after healing (finetuned)",
 }
 SAID = {
     "label": "",
@@ -113,12 +114,39 @@ class Deployment(TypedDict):
     models: list[Model]
 
 
-def draw(document: TradeOff, scale: Scale, deployment: Deployment | None = None) -> ChartType:
-    """Draw the document of `trade_off`, in % of the baseline or pp; times only if measured."""
+class HealedDrop(TypedDict):
+    """What a list loses after healing; the mean over datasets has None for a dataset."""
+
+    combination: str
+    size: int
+    dataset: str | None
+    n: int
+    after: float | None
+    after_low: float | None
+    after_high: float | None
+
+
+class Healing(TypedDict):
+    """The parts of healing.json that are drawn."""
+
+    rows: list[HealedDrop]
+
+
+def draw(
+    document: TradeOff,
+    scale: Scale,
+    deployment: Deployment | None = None,
+    healing: Healing | None = None,
+) -> ChartType:
+    """Draw the document of `trade_off`, in % of the baseline or pp.
+
+    Times only if they were measured, and healed lists only if some were.
+    """
     if not document["points"]:
         text = "No list was measured on samples that were never used to choose."
         return figure([sentence("Holdout", text)], TITLE, [])
-    points = pl.DataFrame(document["points"], infer_schema_length=None)
+    healed = _healed_points(healing) if healing else []
+    points = pl.DataFrame([*document["points"], *healed], infer_schema_length=None)
     points = points.cast({"drop": pl.Float64, "low": pl.Float64, "high": pl.Float64})
     points = points.drop_nulls("drop")
     largest = int(points["size"].max())  # type: ignore[arg-type]
@@ -136,6 +164,26 @@ def draw(document: TradeOff, scale: Scale, deployment: Deployment | None = None)
     )
     chart.title = figure_title(TITLE, subtitle)
     return chart
+
+
+def _healed_points(healing: Healing) -> list[dict[str, object]]:
+    """Return a point of the curve `healed` for the mean over datasets of every healed list."""
+    points: list[dict[str, object]] = []
+    for row in healing["rows"]:
+        if row["dataset"] is None:
+            points.append(
+                {
+                    "curve": "healed",
+                    "size": row["size"],
+                    "combination": row["combination"],
+                    "samples": row["n"],
+                    "drop": row["after"],
+                    "low": row["after_low"],
+                    "high": row["after_high"],
+                    "on_front": True,
+                }
+            )
+    return points
 
 
 def _how_to_read(points: pl.DataFrame) -> str:
@@ -350,7 +398,7 @@ def _times(deployment: Deployment, time: Time, x: alt.X) -> ChartType:
             )
     table = pl.DataFrame(rows)
     legend = alt.Legend(title=None, symbolSize=DOT, symbolOpacity=1)
-    colours = alt.Scale(domain=labels, range=CATEGORIES[4:])
+    colours = alt.Scale(domain=labels, range=CATEGORIES[5:])
     colour = alt.Color("label:N", scale=colours, legend=legend)
     shape = shape_by("label", labels, None).legend(legend)
     y = _share_axis()
