@@ -36,6 +36,7 @@ rule draw_figures:
         across_datasets=RUN.analysis.across_datasets,
         model=RUN.model_name,
         run=RUN.run,
+        unit=RUN.search.unit,
     script:
         "../workflow/scripts/draw_figures.py"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blocksieve.combination import Combination
 from blocksieve.metrics import load_metric
-from blocksieve.model_description import SiteShares, removed_shares
+from blocksieve.model_description import REMOVED_SHARES, SiteShares, removed_shares
 from blocksieve.shards import chunks
 from blocksieve.specs import DatasetSpec
 from blocksieve.statistics import (
@@ -54,7 +54,6 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 # `removed` names blocks, of which halves may be removed: the combination tells those apart.
 ORDER = ["dataset", "size", "removed", "combination", "role"]
-REMOVED_SHARES = ("removed_parameters", "removed_flops", "removed_kv_cache")
 # Zero where the model cannot run a combination.
 COUNTS = ("n", "n_clusters", "wins", "losses", "near_ties", "non_finite", "unparsable")
 Row = dict[str, object]

@@ -14,12 +14,11 @@ from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evaluations import (
-    REMOVED_SHARES,
     strong_unless_all_are_weak,
     weak_datasets,
     with_derived,
 )
-from blocksieve.model_description import read_description
+from blocksieve.model_description import REMOVED_SHARES, RemovedShares, read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
 from blocksieve.statistics import (
@@ -213,13 +212,16 @@ class Evidence:
         return list(self.row_index)
 
     @cached_property
-    def removed_shares(self) -> dict[Combination, dict[str, float | None]]:
-        """What each combination saves: REMOVED_SHARES of the whole model, null where not known."""
+    def removed_shares(self) -> dict[Combination, RemovedShares]:
+        """What each combination saves of the whole model."""
         rows = rows_of_role(self.evaluations, self.role).unique("combination")
-        shares = {}
+        shares: dict[Combination, RemovedShares] = {}
         for row in rows.select("combination", *REMOVED_SHARES).iter_rows(named=True):
-            combination = Combination.parse(row.pop("combination"))
-            shares[combination] = row
+            shares[Combination.parse(row["combination"])] = {
+                "removed_parameters": row["removed_parameters"],
+                "removed_flops": row["removed_flops"],
+                "removed_kv_cache": row["removed_kv_cache"],
+            }
         return shares
 
     @cached_property

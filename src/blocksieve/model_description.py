@@ -1,7 +1,7 @@
 """What `model.json` says of a checkpoint. Imports neither torch nor transformers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +16,17 @@ class SiteShares(TypedDict):
     parameters: float
     flops: float | None
     kv_cache: float | None
+
+
+class RemovedShares(TypedDict):
+    """What a combination saves: shares of the whole, from 0 to 1; None where that is unknown."""
+
+    removed_parameters: float | None
+    removed_flops: float | None
+    removed_kv_cache: float | None
+
+
+REMOVED_SHARES = tuple(RemovedShares.__annotations__)
 
 
 class ModelDescription(TypedDict):
@@ -62,17 +73,21 @@ def sites_to_search(
     return [site for site in sites if str(site) not in description["not_exportable"]]
 
 
-def removed_shares(
-    combination: Combination, sites: Mapping[str, SiteShares]
-) -> dict[str, float | None]:
+def removed_shares(combination: Combination, sites: Mapping[str, SiteShares]) -> RemovedShares:
     """Return what a combination saves: the sum of its sites' shares, None where one is unknown."""
-    removed = [sites.get(str(site)) for site in combination.sites]
-    sums: dict[str, float | None] = {}
-    for name in ("parameters", "flops", "kv_cache"):
-        shares = [None if share is None else share.get(name) for share in removed]
-        known = [share for share in shares if isinstance(share, float)]
-        sums[f"removed_{name}"] = sum(known, 0.0) if len(known) == len(shares) else None
-    return sums
+    if not all(str(site) in sites for site in combination.sites):
+        return {"removed_parameters": None, "removed_flops": None, "removed_kv_cache": None}
+    removed = [sites[str(site)] for site in combination.sites]
+    return {
+        "removed_parameters": _total([shares["parameters"] for shares in removed]),
+        "removed_flops": _total([shares["flops"] for shares in removed]),
+        "removed_kv_cache": _total([shares["kv_cache"] for shares in removed]),
+    }
+
+
+def _total(shares: Sequence[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return sum(known, 0.0) if len(known) == len(shares) else None
 
 
 def as_described(model: ModelSpec, description: ModelDescription) -> ModelSpec:

@@ -14,6 +14,7 @@ from blocksieve.units import Scale
 Content = dict[str, Any]
 """A part of the config as YAML and JSON hold it."""
 
+SearchUnit = Literal["block", "half"]
 Role = Literal["search", "holdout", "verify", "train"]
 """Search samples choose combinations, holdout samples judge what was chosen.
 
@@ -133,7 +134,7 @@ class SearchSpec:
     exhaustive_sizes: list[int]
     jobs_per_step: int
     weak_baseline: Literal["stop", "go_on"] = "stop"
-    unit: Literal["block", "half"] = "block"
+    unit: SearchUnit = "block"
     exportable: bool = False
     racing: Racing = "off"
     strategy: StrategyName = "beam"

@@ -13,6 +13,7 @@ from planted import (
     all_analyses,
     planted_evaluations,
     planted_evidence,
+    planted_halves,
     planted_samples,
     planted_shard,
 )
@@ -58,6 +59,8 @@ DROPS_ALIKE["b"] = DROPS_ALIKE["a"]
 TWICE = {blocks: 2 * drop for blocks, drop in DROPS.items()}
 EVALUATIONS = planted_evaluations({"a": DROPS, "b": TWICE}, {"a": 1.0, "b": 1.0}, se=0.002)
 EVIDENCE = planted_evidence(EVALUATIONS, num_blocks=6)
+OF_HALVES = {"0a": 0.1, "0m": 0.02, "1a": 0.03, "1": 0.2, "0m-1a": 0.1, "0-1": 0.3}
+HALVES = planted_halves({"a": OF_HALVES, "b": OF_HALVES})
 DOCUMENTS = [name for name, analysis in ANALYSES.items() if analysis.output == "json"]
 SCHEMAS = {
     name: json.loads(
@@ -579,7 +582,7 @@ def test_mixed_tasks_take_the_routers_lists_and_its_drop():
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-@pytest.mark.parametrize("evaluations", [EVALUATIONS, EVALUATIONS.filter(pl.col("dataset") == "a")])
+@pytest.mark.parametrize("evaluations", [EVALUATIONS, EVALUATIONS.filter(dataset="a"), HALVES])
 def test_documents_keep_their_schemas(name, evaluations):
     schema = SCHEMAS[name]
     result = all_analyses(planted_evidence(evaluations))[name]

@@ -82,7 +82,7 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     tables = all_analyses(evidence)
     for name in FIGURES:
         figure = importlib.import_module(f"blocksieve.figures.{name}")
-        chart = named(figure.draw(tables[name], scale), "some-vlm", "trial")
+        chart = named(figure.draw(tables[name], scale), "some-vlm", "trial", "block")
         spec = chart.to_dict()
         assert spec["title"]["subtitle"][0] == "some-vlm, run trial"
         assert spec["config"]["mark"]["tooltip"] == {"content": "data"}

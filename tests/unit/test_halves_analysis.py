@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,12 +12,16 @@ from blocksieve.analysis import (
     combination_vs_individual,
     importance_heatmap,
     pruning_recommendations,
+    trade_off,
 )
 from blocksieve.analysis import halves as analysis
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
+from blocksieve.evaluations import with_removed_shares
 from blocksieve.figures import halves as figure
 from blocksieve.figures import importance_heatmap as heatmap_figure
+from blocksieve.figures import trade_off as trade_off_figure
 from blocksieve.report import halves as report
+from blocksieve.report import trade_off as trade_off_report
 
 NUM_BLOCKS = 6
 
@@ -86,6 +91,34 @@ def test_only_all_pairs_of_halves_are_exhaustive(missing: int, untested: str | N
     evidence = planted_evidence(evaluations, "points", num_blocks=3)
     table = combination_vs_individual.analyse(evidence)
     assert set(table["untested"]) == {untested}
+
+
+def test_lists_of_halves_and_of_whole_blocks_are_compared_by_what_they_save() -> None:
+    drops = {"0a": 0.02, "0m": 0.01, "1a": 0.04, "0": 0.05, "1": 0.2, "0m-1a": 0.1, "0-1": 0.3}
+    shares = {"0a": 0.02, "0m": 0.03, "1a": 0.02, "0": 0.05, "1": 0.05}
+    sites: Any = {
+        site: {"parameters": share, "flops": share, "kv_cache": None}
+        for site, share in shares.items()
+    }
+    evaluations = with_removed_shares(planted_halves({"a": drops, "b": drops}), sites)
+    evidence = planted_evidence(evaluations, "points", num_blocks=2)
+    document = trade_off.analyse(evidence)
+    points = [point for point in document["points"] if point["curve"] == "whole_blocks"]
+    assert [point["combination"] for point in points] == ["0", "0-1"]
+    assert [point["removed_parameters"] for point in points] == pytest.approx([0.05, 0.1])
+    assert [point["removed_kv_cache"] for point in points] == [None, None]
+
+    first, second = pruning_recommendations.analyse(evidence)["sizes"]
+    assert (first["combination"], first["removed"]) == ("0m", ["0m"])
+    assert second["removed"] == ["0m", "1a"]
+    assert second["removed_parameters"] == pytest.approx(0.05)
+
+    spec = trade_off_figure.draw(document, "points").to_dict()
+    of_savings = spec["vconcat"][1]["concat"]
+    assert len(of_savings) == 2
+    assert "parameters saved, %" in json.dumps(of_savings[0])
+    (section,) = trade_off_report.sections(document, "pp")
+    assert section.header[3:5] == ["parameters %", "FLOPs %"]
 
 
 def test_without_halves_there_is_nothing_to_compare() -> None:

@@ -149,11 +149,11 @@ def test_curves_differ_in_colour_and_shape_and_limits_and_lists_are_named() -> N
         for layer in spec["vconcat"][0]["layer"]
         if layer["mark"].get("filled") and "shape" in layer["encoding"]
     ]
-    labels = [label for curve, label in CURVES.items() if curve != "healed"]
+    labels = [label for curve, label in CURVES.items() if curve in trade_off.CURVES]
     assert encoding["color"]["scale"]["domain"] == labels
     for channel in ("color", "shape"):
         assert len(set(encoding[channel]["scale"]["range"])) == len(labels)
 
 
 def test_the_figure_knows_the_curves_of_the_analysis() -> None:
-    assert set(CURVES) == {*trade_off.CURVES, "healed"}
+    assert set(CURVES) == {*trade_off.CURVES, trade_off.WHOLE_BLOCKS, "healed"}

@@ -21,7 +21,7 @@ with job(snakemake) as logger:
         module = importlib.import_module(f"blocksieve.figures.{figure}")
         beside = measured if ANALYSES[figure].measured else []
         chart = module.draw(read_result(Path(analysis)), params.across_datasets, *beside)
-        chart = named(chart, params.model, params.run)
+        chart = named(chart, params.model, params.run, params.unit)
         paths = [Path(output[kind][number]) for kind in ("png", "svg", "json")]
         save_chart(chart, *paths)
         logger.info("drew %s", figure)

@@ -12,6 +12,7 @@ from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
 from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope, best_first
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
+from blocksieve.model_description import RemovedShares, removed_shares
 from blocksieve.search.finalists import choices_by_dataset, choices_of, recommended_for_all
 from blocksieve.specs import Role
 from blocksieve.units import Scale
@@ -35,11 +36,11 @@ class DropInterval(TypedDict):
     high: float | None
 
 
-class MeasuredDrop(DropInterval):
-    """A combination with its drop on search samples, and the same on holdout samples."""
+class MeasuredDrop(DropInterval, RemovedShares):
+    """A combination with its drop on search samples, the same on holdout samples, what it saves."""
 
     combination: str
-    removed: list[int]
+    removed: list[int | str]
     spread: float | None
     coverage: int
     holdout: DropInterval | None
@@ -54,7 +55,7 @@ class BestOfSize(MeasuredDrop):
     tied: list[str]
 
 
-class Strategy(TypedDict):
+class Strategy(RemovedShares):
     """The largest size whose generic list keeps a limit; size 0 where none is shown to.
 
     `end`: why no larger size is claimed. `size_on_search`: the size that search samples, which
@@ -239,11 +240,12 @@ def _measured_drop(
 ) -> MeasuredDrop:
     return {
         "combination": str(combination),
-        "removed": list(combination.blocks),
+        "removed": list(combination.names),
         **_interval(mean),
         "spread": evidence.spread(combination, datasets),
         "coverage": len(evidence.coverage[combination]),
         "holdout": _holdout_drop(evidence, combination, datasets),
+        **evidence.removed_shares[combination],
     }
 
 
@@ -309,6 +311,7 @@ def strategy_within(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
         "holdout": None,
         "end": _why_no_larger(on_holdout, num_kept),
         "size_on_search": 0,
+        **removed_shares(NONE, {}),
     }
     if num_on_search:
         strategy["size_on_search"] = sizes[num_on_search - 1]["size"]
@@ -317,6 +320,9 @@ def strategy_within(sizes: Sequence[BestOfSize], limit: float) -> Strategy:
         strategy["size"] = largest["size"]
         strategy["combination"] = largest["combination"]
         strategy["holdout"] = largest["holdout"]
+        strategy["removed_parameters"] = largest["removed_parameters"]
+        strategy["removed_flops"] = largest["removed_flops"]
+        strategy["removed_kv_cache"] = largest["removed_kv_cache"]
     return strategy
 
 

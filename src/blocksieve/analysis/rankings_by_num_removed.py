@@ -9,8 +9,9 @@ import polars as pl
 from blocksieve.choices import best_first
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import REMOVED_SHARES, strong_unless_all_are_weak
+from blocksieve.evaluations import strong_unless_all_are_weak
 from blocksieve.evidence import Evidence, rows_of_role
+from blocksieve.model_description import REMOVED_SHARES
 from blocksieve.specs import Role
 from blocksieve.statistics import (
     Estimate,

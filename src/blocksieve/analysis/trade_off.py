@@ -1,13 +1,14 @@
 """The trade-off: what is lost on holdout samples at every number of removed blocks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypedDict
 
 from blocksieve.analysis.pruning_recommendations import DropInterval, RecommendationsDocument
-from blocksieve.choices import RECOMMENDED, Method, Scope
+from blocksieve.choices import RECOMMENDED, Method, Scope, best_first
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
+from blocksieve.model_description import RemovedShares
 from blocksieve.pareto import on_front
 from blocksieve.search.finalists import choices_by_dataset
 from blocksieve.units import Scale
@@ -20,18 +21,19 @@ CURVES: Mapping[str, tuple[Method, Scope]] = {
     "generic": (RECOMMENDED, Scope.GENERIC),
 }
 
+WHOLE_BLOCKS = "whole_blocks"
+
 Lists = dict[str, Combination]
 """The combination that each dataset uses."""
 
 
-class Point(DropInterval):
+class Point(DropInterval, RemovedShares):
     """What a way of choosing loses at a size, on average over the datasets.
 
     `combination`: null where datasets use several, which `combinations` counts. `samples`: those
     of holdout that judge it. `keeps`: the strictest limit that the interval's upper end keeps.
     `on_front`: no point of its curve loses as little or less with as many blocks removed or more.
-    `removed_*`: what the lists save on average over the datasets, as shares of the whole model;
-    null where that is not known.
+    `removed_*`: the mean over the datasets of what their lists save.
     """
 
     curve: str
@@ -41,9 +43,6 @@ class Point(DropInterval):
     samples: int
     keeps: str | None
     on_front: bool
-    removed_parameters: float | None
-    removed_flops: float | None
-    removed_kv_cache: float | None
 
 
 class Recommended(DropInterval):
@@ -71,7 +70,9 @@ def analyse(
 
     `points`: own, each dataset's list by its drops alone; pooled, each dataset's list, whose drops
     borrow from other datasets (what is recommended); task_type and generic, the same for all of a
-    type or for all. Only sizes at which every dataset has its list measured on holdout samples.
+    type or for all; whole_blocks, in a run of halves, the best list of whole blocks for all, which
+    can be compared with halves by what they save. Only sizes at which every dataset has its list
+    measured on holdout samples.
     `recommended`: the combinations of the strategies of `recommendations`, the document of
     pruning_recommendations.
     """
@@ -103,6 +104,20 @@ def _lists(evidence: Evidence) -> dict[str, dict[int, Lists]]:
             combination = choices.combinations.get(scope)
             if choices.method == method and combination is not None:
                 lists[curve].setdefault(choices.size, {})[choices.dataset] = combination
+    if any(combination.halves for combination in evidence.with_full_coverage()):
+        lists[WHOLE_BLOCKS] = _of_whole_blocks(evidence)
+    return lists
+
+
+def _of_whole_blocks(evidence: Evidence) -> dict[int, Lists]:
+    """Return by number of blocks the list of whole blocks that costs least on these samples."""
+    lists = {}
+    for size in evidence.sizes:
+        combinations = [each for each in evidence.with_full_coverage(size) if not each.halves]
+        if combinations:
+            drops = evidence.mean_drops(combinations, evidence.datasets)
+            best = combinations[best_first(combinations, drops)[0]]
+            lists[size] = dict.fromkeys(evidence.datasets, best)
     return lists
 
 
@@ -115,6 +130,7 @@ def _point(
 ) -> Point:
     mean = holdout.average_of({dataset: {each: 1.0} for dataset, each in lists.items()})
     distinct = set(lists.values())
+    shares = [holdout.removed_shares[combination] for combination in lists.values()]
     return {
         "curve": curve,
         "size": size,
@@ -126,15 +142,14 @@ def _point(
         "high": mean.high,
         "keeps": _strictest(limits, mean.high),
         "on_front": False,
-        "removed_parameters": _mean_share(holdout, "removed_parameters", lists),
-        "removed_flops": _mean_share(holdout, "removed_flops", lists),
-        "removed_kv_cache": _mean_share(holdout, "removed_kv_cache", lists),
+        "removed_parameters": _mean([share["removed_parameters"] for share in shares]),
+        "removed_flops": _mean([share["removed_flops"] for share in shares]),
+        "removed_kv_cache": _mean([share["removed_kv_cache"] for share in shares]),
     }
 
 
-def _mean_share(holdout: Evidence, name: str, lists: Lists) -> float | None:
-    """Return the mean over datasets of what their lists save; None where one is not known."""
-    shares = [holdout.removed_shares[combination][name] for combination in lists.values()]
+def _mean(shares: Sequence[float | None]) -> float | None:
+    """Return the mean of shares; None where one is not known."""
     known = [share for share in shares if share is not None]
     return sum(known) / len(known) if len(known) == len(shares) else None
 

@@ -20,6 +20,7 @@ from blocksieve.figures.theme import (
     INK,
     SUBDUED,
 )
+from blocksieve.specs import SearchUnit
 from blocksieve.statistics import ROUNDING
 from blocksieve.units import Scale, drop_title
 
@@ -492,12 +493,13 @@ def stacked(panels: Sequence[ChartType], title: str, subtitle: Sequence[str]) ->
     return figure(panels, title, subtitle, columns=1)
 
 
-def named(chart: ChartType, model: str, run: str) -> ChartType:
-    """Say under a figure's title whose blocks it is about."""
+def named(chart: ChartType, model: str, run: str, unit: SearchUnit) -> ChartType:
+    """Say under a figure's title whose blocks it is about, and whether their halves count."""
+    whose = f"{model}, run {run}"
+    if unit == "half":
+        whose += ", in which each half of a block (4a, 4m) counts as a block"
     title = chart.title
-    return chart.properties(
-        title=figure_title(title.text, [f"{model}, run {run}", *title.subtitle])
-    )
+    return chart.properties(title=figure_title(title.text, [whose, *title.subtitle]))
 
 
 def titled(panels: ChartType, title: str, subtitle: Sequence[str]) -> ChartType:

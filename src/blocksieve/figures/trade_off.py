@@ -17,6 +17,7 @@ from blocksieve.figures.parts import (
     counted,
     figure,
     figure_title,
+    grid,
     interval,
     panel,
     sentence,
@@ -33,6 +34,7 @@ CURVES = {
     "pooled": "one list per dataset (recommended choice)",
     "own": "one list per dataset, by its own drops alone",
     "healed": "lists after healing (finetuned)",
+    "whole_blocks": "whole blocks only, one list for all tasks",
 }
 SAID = {
     "label": "",
@@ -42,10 +44,19 @@ SAID = {
     "interval": "95 % interval",
     "samples": "samples",
 }
+WHOLE_BLOCKS = "whole_blocks"
+FOR_ALL = ("generic", WHOLE_BLOCKS)
+SAVED = {
+    "removed_parameters": "parameters saved, %",
+    "removed_flops": "FLOPs per prompt token saved, %",
+    "removed_kv_cache": "KV cache saved, %",
+}
 # Pixels.
 WIDTH = 620
 HEIGHT = 300
 STRIP_HEIGHT = 84
+SAVED_WIDTH = 178
+SAVED_HEIGHT = 200
 DOT = 62
 RING = 260
 LINE = 15
@@ -152,6 +163,8 @@ def draw(
     largest = int(points["size"].max())  # type: ignore[arg-type]
     x = _size_axis(largest)
     panels = [_losses(points, document, scale, x.title("blocks removed"))]
+    if _says_more_than_sizes(points):
+        panels.append(_by_savings(points, document["limits"], scale))
     subtitle = [_how_to_read(points)]
     if deployment is not None:
         panels.append(_parameters(deployment, x))
@@ -215,8 +228,10 @@ def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) ->
     top = _greatest(points)
     limits = _drawn_limits(document["limits"], top)
     y = _drop_axis(points, limits, scale)
-    labels = [label for curve, label in CURVES.items() if curve in set(points["curve"])]
-    rows = points.with_columns(
+    labels = _labels(points)
+    # Of a block where halves are counted, a size says something else.
+    rows = points.filter(pl.col("curve") != WHOLE_BLOCKS)
+    rows = rows.with_columns(
         label=pl.col("curve").replace_strict(CURVES),
         x=pl.col("size") + pl.col("curve").replace_strict(_offsets(), return_dtype=pl.Float64),
         interval=interval(),
@@ -247,6 +262,47 @@ def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) ->
         names = ", ".join(f"{name} {document['limits'][name]:g}" for name in beyond)
         title += f"; limits beyond the axis: {names} {UNITS[scale]}"
     return panel(layers, title, width=WIDTH, height=HEIGHT)
+
+
+def _labels(points: pl.DataFrame) -> list[str]:
+    drawn = set(points["curve"])
+    return [label for curve, label in CURVES.items() if curve in drawn]
+
+
+def _says_more_than_sizes(points: pl.DataFrame) -> bool:
+    """Return whether lists of one size save different shares of the parameters."""
+    shares = points.group_by("size").agg(pl.col("removed_parameters").drop_nulls().n_unique())
+    return bool((shares["removed_parameters"] > 1).any())
+
+
+def _by_savings(points: pl.DataFrame, limits: Mapping[str, float], scale: Scale) -> ChartType:
+    """Draw what lists for all tasks lose against what they save, a panel per kind of saving."""
+    y = _drop_axis(points, _drawn_limits(limits, _greatest(points)), scale)
+    colour = colour_by("label", _labels(points), None)
+    shape = shape_by("label", _labels(points), None)
+    panels: list[ChartType] = []
+    for share, saved in SAVED.items():
+        rows = points.filter(pl.col("curve").is_in(FOR_ALL)).drop_nulls(share)
+        if rows.is_empty():
+            continue
+        rows = rows.with_columns(
+            label=pl.col("curve").replace_strict(CURVES),
+            x=PERCENT * pl.col(share),
+            interval=interval(),
+            combination=pl.col("combination").fill_null("several"),
+        )
+        x = alt.X("x:Q", title=saved).scale(zero=True, nice=True, padding=8).axis(grid=False)
+        tip = tooltip(rows, SAID)
+        layers = [
+            alt.Chart(rows).mark_line(strokeWidth=1.5, opacity=0.45).encode(x=x, y=y, color=colour),
+            _whiskers(rows, x, y.copy(), colour, opacity=0.6).encode(tooltip=tip),
+            *[dots.encode(tooltip=tip) for dots in _dots(rows, x, y, colour, shape)],
+        ]
+        title = "" if panels else "The same by what one list for all saves"
+        panels.append(panel(layers, title, width=SAVED_WIDTH, height=SAVED_HEIGHT))
+        # One title of the axis serves all.
+        y = y.copy().title(None)
+    return grid(panels, columns=len(SAVED))
 
 
 def _offsets() -> dict[str, float]:

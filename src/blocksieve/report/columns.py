@@ -91,6 +91,20 @@ def share(heading: str, key: str = "", digits: int = 1) -> Column:
     return Column(heading, lambda record: percent(record[key], digits))
 
 
+def saved(records: Sequence[Record]) -> list[Column]:
+    """Return columns of what combinations save of the whole model, in %, where that is known."""
+    columns = {
+        "parameters %": "removed_parameters",
+        "FLOPs %": "removed_flops",
+        "KV cache %": "removed_kv_cache",
+    }
+    return [
+        share(heading, key)
+        for heading, key in columns.items()
+        if any(record[key] is not None for record in records)
+    ]
+
+
 def count(heading: str, key: str = "") -> Column:
     """Return a column of whole numbers, thousands set apart."""
     key = key or _key_of(heading)

@@ -7,6 +7,7 @@ from blocksieve.report.columns import (
     Record,
     interval,
     lift,
+    saved,
     shown,
     signed,
     table_section,
@@ -107,7 +108,8 @@ def _strategies(document: Recommendations, unit: str) -> Section:
     notes = [
         "Judged on holdout samples, which chose nothing: the upper end of the 95 % interval must"
         " keep the limit, size by size up to the first that does not. by search: the size that the"
-        " search samples, which favour what they chose, would have allowed."
+        " search samples, which favour what they chose, would have allowed.",
+        "parameters, FLOPs per prompt token, KV cache: what is saved of the whole model.",
     ]
     if not document["paired"]:
         notes.append("Without samples, drops count as independent where combinations are compared.")
@@ -119,6 +121,7 @@ def _strategies(document: Recommendations, unit: str) -> Section:
         Column(f"limit {unit}", lambda record: f"{record['max_drop']:g}"),
         text("combination"),
         text("removed", "size"),
+        *saved(records),
         *_holdout_columns(unit),
         Column("ended by", lambda record: ENDS[record["end"]]),
         text("by search", "size_on_search"),
@@ -135,6 +138,7 @@ def _best_of_every_size(document: Recommendations, unit: str) -> Section:
     columns = [
         text("removed", "size"),
         text("combination"),
+        *saved(document["sizes"]),
         *_drop_columns(unit),
         Column("robustness", lambda record: "*" * record["robustness"] or UNKNOWN),
         Column("tied first", lambda record: f"{len(record['tied'])} of {record['candidates']}"),

@@ -2,16 +2,25 @@
 
 from typing import TypedDict
 
-from blocksieve.report.columns import Column, Record, count, interval, signed, table_section, text
+from blocksieve.report.columns import (
+    Column,
+    Record,
+    count,
+    interval,
+    saved,
+    signed,
+    table_section,
+    text,
+)
 from blocksieve.report.numbers import UNKNOWN
 from blocksieve.report.section import Section, with_rows
-from blocksieve.units import PERCENT
 
 CURVES = {
     "own": "per dataset, own drops",
     "pooled": "per dataset, recommended",
     "task_type": "per task type",
     "generic": "one for all",
+    "whole_blocks": "whole blocks, one for all",
 }
 
 
@@ -27,7 +36,7 @@ def sections(document: TradeOff, unit: str) -> list[Section]:
         Column("lists", lambda record: CURVES[record["curve"]]),
         text("removed", "size"),
         Column("list", _combination),
-        Column("parameters", lambda record: _share(record["removed_parameters"])),
+        *saved(document["points"]),
         signed(f"holdout {unit}", "drop"),
         interval(),
         count("samples"),
@@ -37,20 +46,16 @@ def sections(document: TradeOff, unit: str) -> list[Section]:
     section = table_section(
         title="Trade-off: loss against blocks removed",
         notes=[
-            "Mean drop on samples never used to choose. parameters: the share of the model's that"
-            " is removed. keeps: the strictest limit of analysis.max_drop that the upper end of the"
-            " interval keeps. front: nothing in the same kind of lists loses as little with as many"
-            " blocks removed or more."
+            "Mean drop on samples never used to choose. parameters, FLOPs per prompt token, KV"
+            " cache: what is saved of the whole model. keeps: the strictest limit of"
+            " analysis.max_drop that the upper end of the interval keeps. front: nothing in the"
+            " same kind of lists loses as little with as many blocks removed or more."
         ],
         columns=columns,
         records=document["points"],
         text_columns=3,
     )
     return with_rows([section])
-
-
-def _share(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{PERCENT * share:.1f} %"
 
 
 def _combination(record: Record) -> str:
