@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from drills import DRILLS
 from lessons import TASKS, Lesson
 
 IGNORED = -100
+MOST_QUESTIONS = 12
+"""About a picture: what is looked up in a picture is learnt from many questions about the same."""
 SHARED, PADDING = -1, -2
 """Marks of tokens that belong to no question: those of the picture, and those at the end."""
 MICRO_BATCH = 32 if torch.cuda.is_available() else 16
@@ -66,6 +68,8 @@ class Batch:
     pixels: torch.Tensor
     lessons: list[Lesson]
     """The lesson of every question."""
+    num_beside: torch.Tensor
+    """How many questions its picture has, of every question."""
 
 
 class Encoder:
@@ -120,7 +124,8 @@ def draw_rows(encoder: Encoder, lessons: Sequence[Lesson], rng: random.Random) -
     functions = {**DRILLS, **TASKS}
     rows = []
     for task, level in lessons:
-        picture = draw(functions[task], rng, holdout=False, level=level)
+        with_more_questions = partial(functions[task], most=MOST_QUESTIONS)
+        picture = draw(with_more_questions, rng, holdout=False, level=level)
         rows.append(encoder.row((task, level), picture))
     return rows
 
@@ -139,6 +144,7 @@ def pad(rows: Sequence[Row]) -> Batch:
     labels = torch.full((len(rows), width), IGNORED)
     questions = torch.full((len(rows), width), PADDING)
     lessons = []
+    num_beside = []
     for number, row in enumerate(rows):
         end = len(row.picture_tokens)
         tokens[number, :end] = torch.tensor(row.picture_tokens)
@@ -153,10 +159,20 @@ def pad(rows: Sequence[Row]) -> Batch:
             labels[number, end - len(exchange.answer) : end] = torch.tensor(exchange.answer)
             questions[number, start:end] = len(lessons)
             lessons.append(row.lesson)
+            num_beside.append(len(row.exchanges))
     is_same = questions[:, :, None] == questions[:, None, :]
     is_shared = (questions == SHARED)[:, None, :]
     is_before = torch.ones(width, width, dtype=torch.bool).tril()
     mask = (is_same | is_shared) & is_before
     stacked = torch.from_numpy(np.stack([row.pixels for row in rows]))
     pixels = stacked.permute(0, 3, 1, 2).float() / 127.5 - 1
-    return Batch(tokens, positions, labels, questions, mask[:, None], pixels, lessons)
+    return Batch(
+        tokens=tokens,
+        positions=positions,
+        labels=labels,
+        questions=questions,
+        mask=mask[:, None],
+        pixels=pixels,
+        lessons=lessons,
+        num_beside=torch.tensor(num_beside),
+    )

@@ -1,7 +1,7 @@
 """Reading drills: pictures whose every tile is named in order.
 
 That dense supervision teaches what a patch shows. They come before the demo tasks and are not part
-of any dataset.
+of any dataset. They ask all that there is to ask, whatever `most` says.
 """
 
 import random
@@ -22,7 +22,7 @@ from blocksieve.datasets.demo.writing import LABELS, ORDINALS, SIGN_COLORS
 CELLS = range(GRID * GRID)
 
 
-def things(rng: random.Random, level: int, holdout: bool) -> Picture:
+def things(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     """Name colour and shape tile by tile.
 
     An empty tile is `no no`, so that the answer's n-th pair is the n-th tile.
@@ -38,7 +38,7 @@ def things(rng: random.Random, level: int, holdout: bool) -> Picture:
     return Picture(canvas.pixels, [Question("objects", (" ".join(names),), "drill")])
 
 
-def letters(rng: random.Random, level: int, holdout: bool) -> Picture:
+def letters(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     """Spell four rows of four letters, each row in its own ink."""
     canvas, words = Canvas(rng), []
     for row in range(GRID):
@@ -67,7 +67,7 @@ def form(
     return entries
 
 
-def digits(rng: random.Random, level: int, holdout: bool) -> Picture:
+def digits(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     """Read a whole form: label and value row by row."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, GRID, holdout)
@@ -75,29 +75,34 @@ def digits(rng: random.Random, level: int, holdout: bool) -> Picture:
     return Picture(canvas.pixels, [Question("form", (text,), "drill")])
 
 
-def rows(rng: random.Random, level: int, holdout: bool) -> Picture:
-    """Say in which row a label stands."""
+def rows(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+    """Say of every label in which row it stands."""
     canvas = Canvas(rng)
-    entries = form(canvas, rng, 2 + 2 * level, holdout)
-    label = rng.choice(sorted(entries))
-    return Picture(
-        canvas.pixels, [Question(f"where is the {label}?", (entries[label][0],), "drill")]
-    )
+    entries = form(canvas, rng, GRID, holdout)
+    questions = [
+        Question(f"where is the {label}?", (row,), "drill") for label, (row, _) in entries.items()
+    ]
+    return Picture(canvas.pixels, questions)
 
 
-def values(rng: random.Random, level: int, holdout: bool) -> Picture:
-    """Read the value of a row."""
+def values(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+    """Read the value of every row."""
     canvas = Canvas(rng)
-    row, value = rng.choice(list(form(canvas, rng, rng.randrange(1, GRID + 1), holdout).values()))
-    return Picture(canvas.pixels, [Question(f"what is the {row}?", (value,), "drill")])
+    entries = form(canvas, rng, rng.randrange(1, GRID + 1), holdout)
+    questions = [
+        Question(f"what is the {row}?", (value,), "drill") for row, value in entries.values()
+    ]
+    return Picture(canvas.pixels, questions)
 
 
-def lookup(rng: random.Random, level: int, holdout: bool) -> Picture:
-    """Look a label up: its row, and the value there."""
+def lookup(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+    """Look every label up: its row, and the value there."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, rng.randrange(2, GRID + 1), holdout)
-    label = rng.choice(sorted(entries))
-    return Picture(canvas.pixels, [Question(f"form {label}", (" ".join(entries[label]),), "drill")])
+    questions = [
+        Question(f"form {label}", (" ".join(entry),), "drill") for label, entry in entries.items()
+    ]
+    return Picture(canvas.pixels, questions)
 
 
 LABEL_HALVES = tuple(sorted({half for label in LABELS for half in (label[:2], label[2:])}))

@@ -138,13 +138,15 @@ def learn(training: Training, rows: Sequence[Row], rate: float) -> float:
     """Take one step, tell the curriculum what was right, and return the weighted mean loss.
 
     A token of an answer of n tokens counts 1 / sqrt(n), so that long answers do not drown short
-    ones.
+    ones; that of a picture with k questions 1 / sqrt(k) of that.
     """
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     training.optimizer.zero_grad(set_to_none=True)
-    exchanges = [exchange for row in rows for exchange in row.exchanges]
-    total_weight = sum(len(exchange.answer) ** 0.5 for exchange in exchanges)
+    total_weight = 0.0
+    for row in rows:
+        for exchange in row.exchanges:
+            total_weight += (len(exchange.answer) / len(row.exchanges)) ** 0.5
     lessons: list[Lesson] = []
     right: list[bool] = []
     loss_sum = 0.0
@@ -152,7 +154,8 @@ def learn(training: Training, rows: Sequence[Row], rate: float) -> float:
     for batch in micro_batches(sorted(rows, key=len)):
         losses, question_of_token, is_right = forward(training.model, batch)
         lengths = torch.bincount(question_of_token)
-        loss = (losses * lengths[question_of_token] ** -0.5).sum() / total_weight
+        weights = (lengths * batch.num_beside.to(lengths)) ** -0.5  # [questions]
+        loss = (losses * weights[question_of_token]).sum() / total_weight
         loss.backward()
         loss_sum += loss.item()
         lessons += batch.lessons

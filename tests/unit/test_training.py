@@ -70,7 +70,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     modules: Modules, encoder, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = begin(modules, encoder)
-    modules.train.train(undisturbed, encoder, 150, tmp_path / "undisturbed")
+    modules.train.train(undisturbed, encoder, 300, tmp_path / "undisturbed")
     assert undisturbed.steps > 6
 
     learn = modules.train.learn
@@ -84,7 +84,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     killed = begin(modules, encoder)
     monkeypatch.setattr(modules.train, "learn", killed_at_the_sixth_step)
     with pytest.raises(KeyboardInterrupt):
-        modules.train.train(killed, encoder, 150, tmp_path / "killed")
+        modules.train.train(killed, encoder, 300, tmp_path / "killed")
     monkeypatch.setattr(modules.train, "learn", learn)
     # What a kill within a save leaves behind is not read.
     (tmp_path / "killed/000000999.unfinished").write_bytes(b"half")
@@ -92,7 +92,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     resumed = modules.train.start(2, encoder, "cpu")
     resumed.load(modules.train.checkpoints(tmp_path / "killed")[-1])
     assert resumed.steps == 5
-    modules.train.train(resumed, encoder, 150, tmp_path / "killed")
+    modules.train.train(resumed, encoder, 300, tmp_path / "killed")
     assert state_bytes(resumed) == state_bytes(undisturbed)
     assert resumed.curriculum == undisturbed.curriculum
     assert len(modules.train.checkpoints(tmp_path / "killed")) == 2
@@ -149,7 +149,7 @@ def test_a_question_sees_its_picture_and_itself_alone(
             together = losses[question_of_token == number].mean()
             torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
             number += 1
-    assert number == 7
+    assert number == sum(len(row.exchanges) for row in rows) > 7
 
 
 def test_lessons_open_one_after_the_other(modules: Modules) -> None:

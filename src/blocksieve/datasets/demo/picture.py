@@ -1,14 +1,17 @@
 """What a demo task gives: a picture, questions about it, and their accepted answers."""
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 TOP_LEVEL = 4
 """The level of the hardest questions; 0 is that of the smallest pictures."""
+MOST_QUESTIONS = 3
+"""Questions of the datasets about a picture. Training asks more, since a picture costs most."""
 
 Facts = TypeVar("Facts")
 
@@ -39,6 +42,15 @@ def annotators(rng: random.Random, answer: str, alternative: str) -> tuple[str, 
     return tuple(answers)
 
 
+class Task(Protocol):
+    """Draws a picture of a level and asks up to `most` questions about it."""
+
+    def __call__(
+        self, rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS
+    ) -> Picture:
+        """Draw a picture, with digits that training never sees if `holdout`."""
+
+
 @dataclass(frozen=True)
 class Query:
     """A question and its answer.
@@ -58,15 +70,15 @@ Kind = Callable[[random.Random, Facts], Query | None]
 
 def ask(
     rng: random.Random, facts: Facts, kinds: Sequence[Kind[Facts]], most: int
-) -> dict[str, Query]:
-    """Draw up to `most` questions of different kinds, by the name of their kind."""
-    count = min(most, len(kinds))
+) -> list[tuple[str, Query]]:
+    """Draw up to `most` different questions, of all kinds in turn, with the names of the kinds."""
+    in_turn = itertools.cycle(rng.sample(kinds, len(kinds)))
     queries = {}
-    for kind in rng.sample(kinds, count):
+    for kind in itertools.islice(in_turn, most):
         query = kind(rng, facts)
         if query is not None:
-            queries[kind.__name__] = query
-    return queries
+            queries[query.question] = (kind.__name__, query)
+    return list(queries.values())
 
 
 def with_annotators(rng: random.Random, query: Query, kind: str) -> Question:

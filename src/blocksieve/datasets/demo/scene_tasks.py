@@ -1,20 +1,22 @@
 """Tasks about scenes of objects, from one step of thought (level 0) to several (level 4).
 
-Each is a function `(rng, level, holdout) -> Picture`. The questions of a level include those of the
-levels below it.
+Each is a function `(rng, level, holdout, most) -> Picture`, which asks `most` questions or fewer.
+The questions of a level include those of the levels below it.
 """
 
+import itertools
 import random
-from collections.abc import Callable
 
 from blocksieve.datasets.demo.canvas import COLORS, GRID, SHAPES, Thing
 from blocksieve.datasets.demo.knowledge import ANIMAL, FRUIT, MONTHS, SYNONYMS, USE
 from blocksieve.datasets.demo.picture import (
+    MOST_QUESTIONS,
     TOP_LEVEL,
     Kind,
     Picture,
     Query,
     Question,
+    Task,
     ask,
     with_annotators,
 )
@@ -58,19 +60,20 @@ def plural(shape: str) -> str:
     return "crosses" if shape == "cross" else f"{shape}s"
 
 
-def vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def vqa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw questions about objects of a scene, some to be reached by a walk of up to four steps."""
     num_things = rng.randrange(5, 7 + level)
     things = scene(rng, num_things)
-    num_questions = min(3, level + 1)
-    questions = []
-    for num_steps in rng.sample(range(level + 1), num_questions):
+    in_turn = itertools.cycle(rng.sample(range(level + 1), level + 1))
+    queries = {}
+    for num_steps in itertools.islice(in_turn, most):
         query = None
         if num_steps > 0:
             query = walk_question(rng, things, num_steps)
         if query is None:
             query = look_question(rng, things)
-        questions.append(with_annotators(rng, query, f"{num_steps} steps"))
+        queries[query.question] = (f"{num_steps} steps", query)
+    questions = [with_annotators(rng, query, kind) for kind, query in queries.values()]
     pixels = paint(rng, things)
     return Picture(pixels, questions)
 
@@ -104,19 +107,19 @@ def walk_question(rng: random.Random, things: Things, num_steps: int) -> Query |
     return Query(f"{path}. is it {color}?", answer, SYNONYMS[answer])
 
 
-def okvqa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def okvqa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw questions that need a fact which the picture does not show.
 
     The facts go from a colour or shape to a word (levels 0 and 1), from a number to a month (2),
     from a word back to a colour (3), and start where a walk ends (4).
     """
     kinds: list[SceneKind] = [of_color, of_shape, month, reverse, of_walk]
-    queries: dict[str, Query] = {}
+    queries: list[tuple[str, Query]] = []
     while not queries:
         num_things = rng.randrange(3, 7 + level)
         things = scene(rng, num_things)
-        queries = ask(rng, things, kinds[: level + 1], most=3)
-    questions = [with_annotators(rng, query, kind) for kind, query in queries.items()]
+        queries = ask(rng, things, kinds[: level + 1], most)
+    questions = [with_annotators(rng, query, kind) for kind, query in queries]
     pixels = paint(rng, things)
     return Picture(pixels, questions)
 
@@ -178,7 +181,9 @@ def of_walk(rng: random.Random, things: Things) -> Query | None:
     return Query(f"{path}. which {topic} has its color?", word, alternative)
 
 
-def science_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def science_qa(
+    rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS
+) -> Picture:
     """Draw questions of four choices about a scene; the answer is a letter.
 
     They ask for an object (levels 0 and 1), what is missing (2), what is most frequent (3), and
@@ -187,13 +192,13 @@ def science_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     kinds: list[SceneKind] = [color_of, shape_of, missing, frequent, twin, end_of_walk]
     if level < TOP_LEVEL:
         kinds = kinds[: level + 1]
-    queries: dict[str, Query] = {}
+    queries: list[tuple[str, Query]] = []
     while not queries:
         num_things = rng.randrange(4, 7 + level)
         is_distinct = rng.random() < 0.5
         things = scene(rng, num_things, is_distinct)
-        queries = ask(rng, things, kinds, most=3)
-    questions = [multiple_choice(rng, query, kind) for kind, query in queries.items()]
+        queries = ask(rng, things, kinds, most)
+    questions = [multiple_choice(rng, query, kind) for kind, query in queries]
     pixels = paint(rng, things)
     return Picture(pixels, questions)
 
@@ -282,7 +287,7 @@ def end_of_walk(rng: random.Random, things: Things) -> Query | None:
     return Query(question, answer, wrong=all_but(attribute, answer))
 
 
-def tally_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def tally_qa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw objects to count.
 
     All of them (level 0), those of a colour, a shape or both (1), those of a row or a half (2),
@@ -291,10 +296,10 @@ def tally_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     num_things = rng.randrange(1, 4 + 2 * level)
     things = scene(rng, num_things, distinct=False)
     kinds: list[SceneKind] = [some, in_part, more, different]
-    queries = ask(rng, things, kinds[:level], most=2)
-    queries["all"] = Query("how many objects are there?", str(num_things))
+    queries = ask(rng, things, kinds[:level], most - 1)
+    queries.append(("all", Query("how many objects are there?", str(num_things))))
     questions = []
-    for kind, query in queries.items():
+    for kind, query in queries:
         questions.append(Question(query.question, (query.answer,), kind))
     pixels = paint(rng, things)
     return Picture(pixels, questions)
@@ -364,7 +369,7 @@ def different(rng: random.Random, things: Things) -> Query:
     return Query(f"how many {attribute}s are there?", str(len(values)))
 
 
-def caption(rng: random.Random, level: int, holdout: bool) -> Picture:
+def caption(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw a scene to describe; five references in as many styles.
 
     A caption counts the objects of each kind, in the order in which the kinds first appear.
@@ -406,7 +411,7 @@ def describe(things: Things) -> str:
     return f"{all_but_last} and {groups[-1]}"
 
 
-SCENE_TASKS: dict[str, Callable[[random.Random, int, bool], Picture]] = {
+SCENE_TASKS: dict[str, Task] = {
     "vqa": vqa,
     "okvqa": okvqa,
     "science_qa": science_qa,

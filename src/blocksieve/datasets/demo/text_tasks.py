@@ -1,19 +1,20 @@
 """Tasks about what is written: words, signs and forms, from level 0 (look) to level 4.
 
-Each is a function `(rng, level, holdout) -> Picture`. The questions of a level include those of the
-levels below it.
+Each is a function `(rng, level, holdout, most) -> Picture`, which asks `most` questions or fewer.
+The questions of a level include those of the levels below it.
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from blocksieve.datasets.demo.canvas import GRID, INKS, Canvas, Thing, digit_images
 from blocksieve.datasets.demo.picture import (
+    MOST_QUESTIONS,
     TOP_LEVEL,
     Picture,
     Query,
     Question,
+    Task,
     ask,
     with_annotators,
 )
@@ -41,7 +42,7 @@ class Word:
         return f"the {self.ink} word", f"the {ORDINALS[self.place]} word"
 
 
-def text_vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def text_vqa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw questions about one of some written words.
 
     They ask for the word (level 0), its last letter (1), the word above or below it (2), for the
@@ -50,8 +51,8 @@ def text_vqa(rng: random.Random, level: int, holdout: bool) -> Picture:
     canvas = Canvas(rng)
     words = write_words(canvas, level)
     kinds = [read_word, last_letter, next_word, backwards, alphabet]
-    queries = ask(rng, words, kinds[: level + 1], most=3)
-    questions = [with_annotators(rng, query, kind) for kind, query in queries.items()]
+    queries = ask(rng, words, kinds[: level + 1], most)
+    questions = [with_annotators(rng, query, kind) for kind, query in queries]
     return Picture(canvas.pixels, questions)
 
 
@@ -117,7 +118,7 @@ def alphabet(rng: random.Random, words: list[Word]) -> Query:
     return Query("which word is last in the alphabet?", in_order[-1])
 
 
-def st_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def st_qa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw signs to read among objects: more lines, then a second sign, and a worse picture."""
     canvas = Canvas(rng)
     most_lines = min(1 + level, 3)
@@ -160,7 +161,7 @@ class Entry:
     value: int
 
 
-def doc_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
+def doc_qa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUESTIONS) -> Picture:
     """Draw a small printed form with handwritten values, and questions about it.
 
     They ask for a value by its label (levels 0 and 1), for the value above or below (2), for the
@@ -174,9 +175,9 @@ def doc_qa(rng: random.Random, level: int, holdout: bool) -> Picture:
     kinds = [look_up, look_up, next_value, label_of, extreme, total]
     if level < TOP_LEVEL:
         kinds = kinds[: level + 1]
-    queries = ask(rng, entries, kinds, most=3)
+    queries = ask(rng, entries, kinds, most)
     questions = []
-    for kind, query in queries.items():
+    for kind, query in queries:
         questions.append(Question(query.question, (query.answer,), kind))
     return Picture(canvas.pixels, questions)
 
@@ -237,7 +238,7 @@ def total(rng: random.Random, entries: list[Entry]) -> Query:
     return Query(question, str(first.value + second.value))
 
 
-TEXT_TASKS: dict[str, Callable[[random.Random, int, bool], Picture]] = {
+TEXT_TASKS: dict[str, Task] = {
     "text_vqa": text_vqa,
     "st_qa": st_qa,
     "doc_qa": doc_qa,
