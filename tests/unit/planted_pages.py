@@ -129,7 +129,7 @@ def planted_deployment() -> Any:
     """Return what deployment.json says of a model that answers faster without blocks 1 and 2."""
     share = {"median": 0.75, "low": 0.7, "high": 0.8}
     timing = {"seconds": {"median": 0.03, "low": 0.028, "high": 0.032}, "of_whole": share}
-    at_batch = [{"batch_size": 1, "first_token": timing, "further_token": timing}]
+    at_batch = [{"batch_size": 1, "repeats": 20, "first_token": timing, "further_token": timing}]
     parameters = {"none": 3_300_000, "1": 2_750_000, "1-2": 2_200_000}
     models = [
         {"combination": name, "parameters": count, "bytes": 4 * count, "at_batch": at_batch}

@@ -37,6 +37,7 @@ def timing(milliseconds: float, share: float) -> dict[str, dict[str, float]]:
 def model_gain(combination: str, share: float) -> dict[str, Any]:
     at_batch = {
         "batch_size": 1,
+        "repeats": 20,
         "first_token": timing(40 * share, share),
         "further_token": timing(20 * share, share),
         "peak_bytes": int(30e6 * share),
@@ -61,7 +62,6 @@ GAIN: Any = {
         "dtype": "bfloat16",
         "attention": "sdpa",
         "threads": 4,
-        "repeats": 20,
         "role": "holdout",
         "prompt_tokens": {"least": 20, "median": 30, "greatest": 50},
         "answer_tokens": {"least": 6, "median": 6, "greatest": 6},

@@ -94,13 +94,13 @@ def deployment() -> Any:
     def model(size: int) -> dict[str, Any]:
         timing = {"seconds": median(0.5), "of_whole": median(1 - 0.2 * size)}
         at_batch = [
-            {"batch_size": batch, "first_token": timing, "further_token": timing}
+            {"batch_size": batch, "repeats": 20, "first_token": timing, "further_token": timing}
             for batch in (1, 16)
         ]
         parameters = 3_000_000 - 600_000 * size
         return {"combination": "", "size": size, "parameters": parameters, "at_batch": at_batch}
 
-    conditions = {"device_name": "Chip", "dtype": "float32", "threads": 1, "repeats": 20}
+    conditions = {"device_name": "Chip", "dtype": "float32", "threads": 1}
     return {"conditions": conditions, "models": [model(size) for size in range(3)]}
 
 

@@ -272,13 +272,15 @@ def _conditions(gain: DeploymentDocument) -> str:
     conditions = gain["conditions"]
     prompts, answers = conditions["prompt_tokens"], conditions["answer_tokens"]
     versions = ", ".join(f"{name} {number}" for name, number in conditions["versions"].items())
+    whole = gain["models"][0]
+    turns = [f"{each['repeats']} times with {each['batch_size']}" for each in whole["at_batch"]]
     return (
         f"Measured on {conditions['device_name']} ({conditions['device']}), in"
         f" {conditions['dtype']}, attention {conditions['attention']},"
         f" threads: {conditions['threads']}; {versions}. "
         f"Prompts of {conditions['role']} samples with {prompts['least']} to"
         f" {prompts['greatest']} tokens, answers of {answers['greatest']}; whole and pruned models"
-        f" took turns, {conditions['repeats']} times after a warm-up. Medians with their 95 %"
+        f" took turns, {', '.join(turns)} at once, after a warm-up. Medians with their 95 %"
         " intervals. First token: from the model's inputs to its scores, without the preparation of"
         f" the prompt. Peak memory: {conditions['peak']}."
     )

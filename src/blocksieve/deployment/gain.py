@@ -42,7 +42,10 @@ from blocksieve.version import VERSION
 
 logger = logging.getLogger("blocksieve")
 
+# Batches that each model answers at most, and at least, however long that takes.
 REPEATS = 20
+FEWEST_REPEATS = 8
+SECONDS_OF_REPEATS = 180
 ANSWER_TOKENS = 6
 # The batch where the evaluation's is `auto`, which depends on the memory that was free.
 AUTOMATIC_BATCH = 16
@@ -96,7 +99,6 @@ class Conditions(TypedDict):
     dtype: str
     attention: str
     threads: int
-    repeats: int
     datasets: list[str]
     role: Role
     prompt_tokens: Range
@@ -300,7 +302,7 @@ def _measure(
 ) -> dict[Variant, AtBatch]:
     """Let all models answer the same batches in turns, in another order each time.
 
-    The first batch warms up, and is where memory is measured.
+    The first batch warms up, and is where memory is measured. Slow models answer fewer batches.
     """
     gpus = gpus_of(loaded.model)
     batches = questions.batches(batch_size)
@@ -310,7 +312,10 @@ def _measure(
         peaks[variant] = peak_bytes(gpus, _answering(model, inputs, num_tokens))
     first: dict[Variant, list[float]] = {each: [] for each in models}
     further: dict[Variant, list[float]] = {each: [] for each in models}
+    start = time.monotonic()
     for repeat in range(REPEATS):
+        if repeat >= FEWEST_REPEATS and time.monotonic() - start > SECONDS_OF_REPEATS:
+            break
         inputs, num_tokens = _inputs(loaded, questions, batches, lengths)
         order = list(models)
         random.Random(repeat).shuffle(order)
@@ -322,6 +327,7 @@ def _measure(
     for variant, model in models.items():
         results[variant] = {
             "batch_size": batch_size,
+            "repeats": len(first[variant]),
             "first_token": _timing(first[variant], first[WHOLE]),
             "further_token": _timing(further[variant], further[WHOLE]),
             "peak_bytes": weights_bytes(model) + peaks[variant],
@@ -504,7 +510,6 @@ def _conditions(loaded: LoadedModel, questions: Questions, lengths: Lengths) -> 
         "dtype": str(model.dtype).removeprefix("torch."),
         "attention": str(getattr(model.config, "_attn_implementation", None)),
         "threads": torch.get_num_threads(),
-        "repeats": REPEATS,
         "datasets": list(questions.rows),
         "role": questions.role,
         "prompt_tokens": _range(lengths.prompts),

@@ -19,9 +19,13 @@ class Timing(TypedDict):
 
 
 class AtBatch(TypedDict):
-    """What answering prompts takes, so many at once; a further token is one of each answer."""
+    """What answering prompts takes, so many at once; a further token is one of each answer.
+
+    `repeats`: how many batches each model answered.
+    """
 
     batch_size: int
+    repeats: int
     first_token: Timing
     further_token: Timing
     peak_bytes: int

@@ -115,7 +115,6 @@ class Conditions(TypedDict):
     device_name: str
     dtype: str
     threads: int
-    repeats: int
 
 
 class Deployment(TypedDict):
@@ -212,8 +211,7 @@ def _conditions(deployment: Deployment) -> str:
     threads = counted(conditions["threads"], "thread")
     return (
         f"times on {conditions['device_name']}, {conditions['dtype']}, {threads}:"
-        f" medians of {conditions['repeats']} prompts or batches,"
-        " whole and pruned in turns, with 95 % intervals"
+        " medians of whole and pruned models in turns, with 95 % intervals"
     )
 
 
