@@ -34,9 +34,10 @@ rule all:
 
 # On a terminal, the bars of `blocksieve run` tell the time left.
 onstart:
+    from blocksieve.commands.status import time_left
     from snakemake_logger_plugin_blocksieve import LogHandler
 
-    LogHandler.results = Path("results", RUN.run)
+    LogHandler.time_left = partial(time_left, Path("results", RUN.run))
 
 
 # The answer and where to look, last on the screen, behind all that Snakemake says.

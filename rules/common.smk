@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 # The package that lies beside these rules, for this process and for the jobs: also in a second copy of the repository, and

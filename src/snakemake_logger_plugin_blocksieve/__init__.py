@@ -1,17 +1,16 @@
 """Snakemake's logger `blocksieve`: a bar per rule, as the logger `rich` has them, and time left.
 
-Snakemake finds loggers by the names of their modules.
+Snakemake finds loggers by the names of their modules, and imports them before the Snakefile says
+where the package lies. So nothing of the package is imported here.
 """
 
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.panel import Panel
 from rich.progress import Progress
 from snakemake_logger_plugin_rich import LogHandler as RichLogHandler
-
-from blocksieve.commands import status
 
 SECONDS_BETWEEN_LOOKS = 10.0
 
@@ -19,8 +18,8 @@ SECONDS_BETWEEN_LOOKS = 10.0
 class LogHandler(RichLogHandler):
     """The logger `rich` with the time left under its bars."""
 
-    results: ClassVar[Path | None] = None
-    """The results of the run that goes on; the Snakefile sets it."""
+    time_left: ClassVar[Callable[[], str | None] | None] = None
+    """Says how long the run will still take, if that is known; the Snakefile sets it."""
 
     def __post_init__(self) -> None:
         """Show the bars in a frame that tells the time left."""
@@ -37,9 +36,9 @@ class Frame:
         self.last_look = 0.0
 
     def __rich__(self) -> Panel:
-        """Draw the frame; look at the run's files every few seconds only."""
+        """Draw the frame; ask for the time left every few seconds only."""
         now = time.monotonic()
-        if LogHandler.results and now - self.last_look >= SECONDS_BETWEEN_LOOKS:
+        if LogHandler.time_left and now - self.last_look >= SECONDS_BETWEEN_LOOKS:
             self.last_look = now
-            self.time_left = status.time_left(LogHandler.results)
+            self.time_left = LogHandler.time_left()
         return Panel(self.bars, subtitle=self.time_left, border_style="dim", padding=(0, 1, 0, 1))

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ from rich.progress import Progress
 
 from blocksieve.__main__ import main
 from blocksieve.commands import COMMANDS
-from blocksieve.commands.status import duration
+from blocksieve.commands.status import duration, time_left
 from blocksieve.config import read_run
 from blocksieve.workflow_files import workflow_folder
 from snakemake_logger_plugin_blocksieve import Frame, LogHandler
@@ -142,10 +143,17 @@ def test_status_reads_what_jobs_have_logged(begun_run: Path, capsys) -> None:
 def test_the_frame_around_the_bars_tells_the_time_left(
     begun_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LogHandler, "results", begun_run)
+    monkeypatch.setattr(LogHandler, "time_left", partial(time_left, begun_run))
     console = Console(file=io.StringIO(), record=True, width=120)
     console.print(Frame(Progress()))
     assert "evaluations: about 2 h 33 min left" in console.export_text()
+
+
+def test_the_logger_imports_nothing_of_the_package() -> None:
+    """Snakemake imports it first: another copy's Snakefile would then run this copy's code."""
+    code = "import sys, snakemake_logger_plugin_blocksieve; print('blocksieve' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_durations_are_short() -> None:
