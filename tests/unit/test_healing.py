@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 import torch
 import yaml
-from conftest import ROOT
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
@@ -42,6 +41,8 @@ from blocksieve.specs import (
     HealSpec,
     ModelSpec,
 )
+
+ROOT = Path(__file__).parents[2]
 
 # All but four blocks: a small model that answers badly.
 LIST = Combination.of(range(2, 14))

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import ROOT
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -27,6 +26,8 @@ from blocksieve.routing.fitting import fit_router
 from blocksieve.routing.prompts import prompts_of
 from blocksieve.serving import PrunedModels, RoutedAnswer
 from blocksieve.specs import DatasetSpec, ModelSpec
+
+ROOT = Path(__file__).parents[2]
 
 DATASETS = ("demo_vqa", "demo_caption", "demo_tally_qa", "demo_doc_qa")
 GENERIC = ((4,), (4, 13))

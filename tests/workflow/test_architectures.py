@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import yaml
 from checkpoints import BLOCKS, TYPES, save_checkpoint
-from conftest import Workflow
+from copies import Workflow
 
 from blocksieve.shards import metadata
 
@@ -20,7 +20,7 @@ RUNGS = {"paligemma": "drafts"}
 
 # The others are made of the same parts, or are the embedded model's type, as llava is:
 # `make test-all` tries them too.
-UNLIKE = ("molmo2", "paligemma", "qwen3_vl")
+UNLIKE = ("molmo2",)
 PARAMETERS = [
     pytest.param(name, marks=[] if name in UNLIKE else [pytest.mark.long]) for name in TYPES
 ]

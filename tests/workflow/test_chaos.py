@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Workflow
+from copies import Workflow
 
 from blocksieve.files import checksum_file
 from blocksieve.shards import metadata

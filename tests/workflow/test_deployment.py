@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Workflow
+from copies import Workflow
 from safetensors.torch import load_file, save_file
 
 LIMITS = ("--config", "analysis={max_drop: {conservative: 0, balanced: 50, aggressive: 400}}")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 import polars as pl
-from conftest import Workflow
+from copies import Workflow
 
 from blocksieve.analysis import analyses_of, figures_of, sections_of
 

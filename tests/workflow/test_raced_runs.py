@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from conftest import Workflow
+from copies import Workflow
 
 from blocksieve.search.beams import read_beam
 from blocksieve.search.plan import Proposer, read_plan

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Workflow
+from copies import Workflow
 
 
 def sources(workflow: Workflow) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from conftest import Workflow
+from copies import Workflow
 
 from blocksieve.analysis import analyses_of, figures_of
 from blocksieve.combination import block_sites

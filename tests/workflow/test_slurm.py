@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import ROOT, Workflow
+from copies import ROOT, Workflow
 
 # The profile as it is shipped; only looks for finished jobs more often.
 SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1")
@@ -125,6 +125,7 @@ def test_jobs_over_their_time_and_a_node_that_goes_down_change_no_byte(
     assert tables(workflow.results("")) == tables(finished.results(""))
 
 
+@pytest.mark.long
 def test_a_job_that_was_given_a_gpu_but_sees_none_says_so(workflow: Workflow) -> None:
     # A job that finds everything there loads no model.
     shutil.rmtree(workflow.results("cache"), ignore_errors=True)

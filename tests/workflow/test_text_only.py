@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import torch
 import yaml
-from conftest import Workflow
+from copies import Workflow
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
