@@ -271,3 +271,18 @@ def test_every_kind_of_question_is_drawn_at_the_top_level() -> None:
         "st_qa": 5,
         "doc_qa": 5,
     }
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_training_asks_more_about_a_picture_than_the_datasets(task: str) -> None:
+    for level in range(5):
+        few = [TASKS[task](random.Random(seed), level, True) for seed in range(20)]
+        many = [TASKS[task](random.Random(seed), level, True, most=12) for seed in range(20)]
+        assert max(len(picture.questions) for picture in few) <= 3
+        most = max(len(picture.questions) for picture in many)
+        assert most <= 12
+        if level == 4 and task not in ("caption", "st_qa"):
+            assert most > 3
+        for picture in many:
+            texts = [question.question for question in picture.questions]
+            assert len(set(texts)) == len(texts)
