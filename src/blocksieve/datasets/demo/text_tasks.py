@@ -169,8 +169,8 @@ def doc_qa(rng: random.Random, level: int, holdout: bool, most: int = MOST_QUEST
     """
     canvas = Canvas(rng)
     fewest = 1 if level == 0 else 2
-    most = min(1 + level, GRID)
-    count = rng.randint(fewest, most)
+    most_rows = min(1 + level, GRID)
+    count = rng.randint(fewest, most_rows)
     entries = fill_form(canvas, count, holdout)
     kinds = [look_up, look_up, next_value, label_of, extreme, total]
     if level < TOP_LEVEL:
