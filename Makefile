@@ -47,7 +47,7 @@ test test-all: $(READY)
 	@echo "== how readable the code is (a report; nothing fails by it)"
 	$(BIN)/python tools/measure_style.py
 	@echo "== running the tests (the workflow tests run the real workflow on the embedded model)"
-	$(BIN)/pytest -n 2 --dist loadfile $(SELECTION)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(SELECTION)
 	$(MAKE) test-floor
 
 test-floor: $(READY)
