@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,16 @@ def test_an_export_answers_as_measured(
     record = json.loads((checkpoint / "blocksieve.json").read_text())
     stored = load_file(checkpoint / "model.safetensors")  # tied weights once
     assert record["parameters"] == sum(tensor.numel() for tensor in stored.values())
+
+
+def test_what_was_written_from_a_gguf_file_is_asked_like_any_other(
+    demo_model_config: ModelSpec, checkpoint: Path, measured: Any
+) -> None:
+    source = replace(demo_model_config, path="elsewhere", gguf_file="weights.gguf")
+    role, answers = measured
+    (dataset, *_) = answers
+    proof = prove(checkpoint, source, LIST, role, {dataset: answers[dataset]})
+    assert proof["equal"] == proof["samples"] == 6
 
 
 def test_any_change_of_a_weight_fails(

@@ -36,7 +36,7 @@ from blocksieve.errors import ConfigError
 from blocksieve.evaluations import merge_shards, with_derived
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.files import fingerprint
-from blocksieve.models.checkpoint import MODEL_CARD, fetch, identify
+from blocksieve.models.checkpoint import MODEL_CARD, as_written, fetch, identify
 from blocksieve.models.export import (
     RECORD,
     ExportRecord,
@@ -208,7 +208,7 @@ def _heal(
     pruned = work / "pruned"
     if not pruned.exists():
         export(run.model, combination, pruned)
-    student = load_model(replace(_at(run.model, pruned), dtype="float32"))
+    student = load_model(replace(as_written(run.model, pruned), dtype="float32"))
     with _deterministic():
         result = finetune(student, examples, spec, run.seed, work / "state.pt")
     training: HealedRecord = {
@@ -224,11 +224,6 @@ def _heal(
     healed = {name: weight for name, weight in weights.items() if name.startswith(inside)}
     export_healed(run.model, pruned, healed, training, checkpoint)
     return training, result
-
-
-def _at(model: ModelSpec, checkpoint: Path) -> ModelSpec:
-    """Return the spec of a checkpoint that was made from the model."""
-    return replace(model, path=str(checkpoint), revision=None, gguf_file=None)
 
 
 def _work_folder(run: Run) -> Path:
@@ -279,7 +274,7 @@ def holdout_answers(
 
     `after` has those of the whole model, too, and gives the combination's name to the healed one.
     """
-    healed = _at(run.model, checkpoint)
+    healed = as_written(run.model, checkpoint)
     healed_fingerprint = identify(healed)
     answers = {}
     for dataset, table in run.samples.items():

@@ -21,6 +21,7 @@ from blocksieve.deployment.stock_answers import Group, Job, Question
 from blocksieve.engine.inputs import sample_rows, write_prompt
 from blocksieve.errors import ModelError
 from blocksieve.models.chat import has_special_tokens
+from blocksieve.models.checkpoint import as_written
 from blocksieve.models.export import check_weights
 from blocksieve.models.loading import OUTPUTS, SEARCHES, auto_class, read_config
 from blocksieve.models.number_format import with_own_format
@@ -122,7 +123,7 @@ def prove(
     does not load, or its weights are not just those of its class.
     """
     check_weights(checkpoint)
-    spec = with_own_format(model)
+    spec = as_written(with_own_format(model), checkpoint)
     answers = _ask(checkpoint, spec, measured, BATCH_SIZE)
     differing = {}
     for dataset, part in measured.items():

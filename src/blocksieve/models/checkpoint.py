@@ -1,6 +1,7 @@
 """Where a checkpoint lies and what identifies it. Imports neither torch nor transformers."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from blocksieve.errors import ModelError, first_line
@@ -87,6 +88,11 @@ def decisive_files(folder: Path, gguf_file: str | None) -> list[Path]:
         if file.suffix != ".gguf" or file.name == gguf_file:
             files.append(file)
     return files
+
+
+def as_written(model: ModelSpec, folder: Path) -> ModelSpec:
+    """Return the spec of a checkpoint that was written from a model, which may be a GGUF file."""
+    return replace(model, path=str(folder), revision=None, gguf_file=None)
 
 
 def identify(model: ModelSpec) -> str:

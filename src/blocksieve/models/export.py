@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -25,7 +25,14 @@ from blocksieve.combination import Combination
 from blocksieve.errors import BlocksieveError, ModelError, name_and_first_line
 from blocksieve.files import file_hash
 from blocksieve.models.blocks import find_blocks
-from blocksieve.models.checkpoint import COPIES, WEIGHTS, decisive_files, fetch, identify
+from blocksieve.models.checkpoint import (
+    COPIES,
+    WEIGHTS,
+    as_written,
+    decisive_files,
+    fetch,
+    identify,
+)
 from blocksieve.models.loading import (
     auto_class,
     auto_options,
@@ -148,7 +155,7 @@ def export_healed(
     """
     if folder.exists():
         raise ModelError(f"{folder} exists already; name a new folder, or delete it first")
-    spec = replace(with_own_format(model), path=str(exported), revision=None, gguf_file=None)
+    spec = as_written(with_own_format(model), exported)
     record: ExportRecord = json.loads((exported / RECORD).read_text(encoding="utf-8"))
     combination = Combination.parse(record["removed"])
     with _whole_folder(folder) as staging:
@@ -222,7 +229,7 @@ def _build_stock(
                 shutil.copy(code, folder)
         try:
             config.save_pretrained(folder)
-            return build_empty(spec, read_config(replace(spec, gguf_file=None), folder))
+            return build_empty(spec, read_config(as_written(spec, Path(folder)), folder))
         except BlocksieveError:
             raise
         except Exception as error:  # a config's own checks raise whatever they like
@@ -326,7 +333,7 @@ def _copy_files(spec: ModelSpec, source: Path, staging: Path) -> list[str]:
 
 def _check_reload(spec: ModelSpec, combination: Combination, staging: Path) -> None:
     """Load what was written; ModelError unless its weights are just those of its class."""
-    written = replace(spec, path=str(staging), revision=None, gguf_file=None)
+    written = as_written(spec, staging)
     config = read_config(written, str(staging))
     _, loading_info = auto_class(written, config).from_pretrained(
         staging,
