@@ -1,5 +1,6 @@
 """Copies of the repository, in which tests run the real Snakefile."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -55,6 +56,18 @@ class Workflow:
         done = self.call(*arguments, cores=cores)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def export(self, blocks: str, run: str = "reduced") -> subprocess.CompletedProcess[str]:
+        """Call `blocksieve export` for one list of a finished run, into the folder `mine`."""
+        command = [sys.executable, "-m", "blocksieve", "export", run, "--out", "mine"]
+        return subprocess.run(
+            [*command, "--list", blocks],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the rules that a dry run would run; `evaluate` also with each of its steps."""

@@ -44,19 +44,6 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         shutil.rmtree(copies)
 
 
-def export_alone(workflow: Workflow, blocks: str) -> subprocess.CompletedProcess[str]:
-    """Call the command for one list."""
-    command = [sys.executable, "-m", "blocksieve", "export", "reduced", "--out", "mine"]
-    return subprocess.run(
-        [*command, "--list", blocks],
-        cwd=workflow.folder,
-        env=os.environ | {"PYTHONPATH": str(workflow.folder / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def tamper_with_the_source(workflow: Workflow) -> None:
     """Change a weight of the whole model so that no date tells."""
     file = workflow.folder / "models/demo-vlm/model.safetensors"
@@ -101,13 +88,13 @@ def test_recommended_lists_become_checkpoints_that_answer_as_measured(finished: 
         assert full.returncode == 1
         assert "No space left on device" in full.stderr
         assert not list(folder.glob("*/*"))
-    alone = export_alone(finished, "3")
+    alone = finished.export("3")
     assert "answers are token for token those measured" in alone.stderr, alone.stderr
     mine = finished.folder / "mine"
     proof = json.loads((mine / "blocksieve-proof.json").read_text())
     assert proof["equal"] == proof["samples"] > 0
     assert "Not measured: the run measures the best list" in (mine / "README.md").read_text()
-    twice = export_alone(finished, "3")
+    twice = finished.export("3")
     assert (twice.returncode, twice.stderr) == (
         1,
         "error: mine exists already; name a new folder, or delete it first\n",

@@ -69,3 +69,5 @@ def test_a_text_model_is_searched(make_workflow: Callable[[], Workflow]) -> None
     assert "kinds 4 attention" in report
     times = workflow.results("report/times.md", "text").read_text()
     assert "of the plain loop's work" in times
+    alone = workflow.export("1", "text")
+    assert "answers are token for token those measured" in alone.stderr, alone.stderr

@@ -99,7 +99,7 @@ def _interval(drop: float | None, low: float | None, high: float | None) -> str:
 def _prompts(training: HealedRecord) -> str:
     counts = [(dataset, str(count)) for dataset, count in training["samples"].items()]
     note = (
-        "Prompts of the split `train`; none of their pictures is among the samples that chose the"
-        " blocks or measured losses."
+        "Prompts of the split `train`; none of them, and none of their pictures, is among the"
+        " samples that chose the blocks or measured losses."
     )
     return f"{note}\n\n{table(('dataset', 'prompts'), counts)}"

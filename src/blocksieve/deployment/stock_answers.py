@@ -168,10 +168,16 @@ def answer(
     if not group["add_special_tokens"]:
         options["add_special_tokens"] = False
     inputs = processor(text=texts, padding=len(batch) > 1, return_tensors="pt", **options)
-    inputs = inputs.to(model.device, model.dtype)
+    inputs = inputs.to(model.device)
+    # In the model's number format, which what a tokenizer alone returns cannot be moved to.
+    pixels = {
+        name: value.to(model.dtype)
+        for name, value in inputs.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+    }
     first_step = FirstStep()
     output = model.generate(
-        **inputs,
+        **{**inputs, **pixels},
         max_new_tokens=group["max_new_tokens"],
         do_sample=False,
         num_beams=1,

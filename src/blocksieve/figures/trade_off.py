@@ -439,7 +439,8 @@ def _times(deployment: Deployment, time: Time, x: alt.X) -> ChartType:
     labels = []
     for place, at_batch in enumerate(whole["at_batch"]):
         milliseconds = MILLISECONDS * at_batch[time]["seconds"]["median"]
-        label = f"{_batch_name(at_batch)}: 100 % is {milliseconds:,.3g} ms"
+        digits = 0 if milliseconds >= 100 else 1
+        label = f"{_batch_name(at_batch)}: 100 % is {milliseconds:,.{digits}f} ms"
         labels.append(label)
         for model in pruned:
             of_whole = model["at_batch"][place][time]["of_whole"]
