@@ -17,8 +17,8 @@ from drills import DRILLS
 from lessons import TASKS, Lesson
 
 IGNORED = -100
-MOST_QUESTIONS = 12
-"""About a picture: what is looked up in a picture is learnt from many questions about the same."""
+MOST_IN_TRAINING = 12
+"""Questions about a picture: what is looked up is learnt from many about the same picture."""
 SHARED, PADDING = -1, -2
 """Marks of tokens that belong to no question: those of the picture, and those at the end."""
 MICRO_BATCH = 32 if torch.cuda.is_available() else 16
@@ -121,11 +121,11 @@ def question_text(question: Question) -> str:
 
 def draw_rows(encoder: Encoder, lessons: Sequence[Lesson], rng: random.Random) -> list[Row]:
     """Draw a training picture of every lesson."""
-    functions = {**DRILLS, **TASKS}
+    tasks = {name: partial(task, most=MOST_IN_TRAINING) for name, task in TASKS.items()}
+    functions = {**DRILLS, **tasks}
     rows = []
     for task, level in lessons:
-        with_more_questions = partial(functions[task], most=MOST_QUESTIONS)
-        picture = draw(with_more_questions, rng, holdout=False, level=level)
+        picture = draw(functions[task], rng, holdout=False, level=level)
         rows.append(encoder.row((task, level), picture))
     return rows
 

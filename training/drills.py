@@ -1,7 +1,7 @@
 """Reading drills: pictures whose every tile is named in order.
 
 That dense supervision teaches what a patch shows. They come before the demo tasks and are not part
-of any dataset. They ask all that there is to ask, whatever `most` says.
+of any dataset. They ask all that there is to ask.
 """
 
 import random
@@ -22,7 +22,7 @@ from blocksieve.datasets.demo.writing import LABELS, ORDINALS, SIGN_COLORS
 CELLS = range(GRID * GRID)
 
 
-def things(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def things(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Name colour and shape tile by tile.
 
     An empty tile is `no no`, so that the answer's n-th pair is the n-th tile.
@@ -38,7 +38,7 @@ def things(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     return Picture(canvas.pixels, [Question("objects", (" ".join(names),), "drill")])
 
 
-def letters(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def letters(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Spell four rows of four letters, each row in its own ink."""
     canvas, words = Canvas(rng), []
     for row in range(GRID):
@@ -67,7 +67,7 @@ def form(
     return entries
 
 
-def digits(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def digits(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Read a whole form: label and value row by row."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, GRID, holdout)
@@ -75,7 +75,7 @@ def digits(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     return Picture(canvas.pixels, [Question("form", (text,), "drill")])
 
 
-def rows(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def rows(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Say of every label in which row it stands."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, GRID, holdout)
@@ -85,7 +85,7 @@ def rows(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     return Picture(canvas.pixels, questions)
 
 
-def values(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def values(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Read the value of every row."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, rng.randrange(1, GRID + 1), holdout)
@@ -95,7 +95,7 @@ def values(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
     return Picture(canvas.pixels, questions)
 
 
-def lookup(rng: random.Random, level: int, holdout: bool, most: int) -> Picture:
+def lookup(rng: random.Random, level: int, holdout: bool) -> Picture:
     """Look every label up: its row, and the value there."""
     canvas = Canvas(rng)
     entries = form(canvas, rng, rng.randrange(2, GRID + 1), holdout)

@@ -59,9 +59,10 @@ def describe(results: Path) -> Iterator[str]:
         num_jobs = run_spec.search.jobs_per_step
         for step in all_steps(run_spec.search):
             yield f"{step}: {len(_jobs_done(results, run_spec, step))} of {num_jobs} jobs done"
-        for running_job in running_jobs(results, run_spec):
+        running = list(running_jobs(results, run_spec))
+        for running_job in running:
             yield f"  running: {running_job}"
-        remaining = time_left(results)
+        remaining = _time_left(results, run_spec, running)
         if remaining:
             yield remaining
     report = results / "report/comprehensive_report.md"
@@ -76,7 +77,10 @@ def time_left(results: Path) -> str | None:
     if not _config(results).is_file():
         return None
     run_spec = _run_spec(results)
-    running = list(running_jobs(results, run_spec))
+    return _time_left(results, run_spec, list(running_jobs(results, run_spec)))
+
+
+def _time_left(results: Path, run_spec: RunSpec, running: Sequence[RunningJob]) -> str | None:
     rate = sum(job.rate or 0.0 for job in running)
     counts = [run_spec.samples.counts(dataset).values() for dataset in run_spec.datasets]
     if not rate or any("all" in numbers for numbers in counts):

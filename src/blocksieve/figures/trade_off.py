@@ -158,7 +158,11 @@ def draw(
     healed = _healed_points(healing) if healing else []
     points = pl.DataFrame([*document["points"], *healed], infer_schema_length=None)
     points = points.cast(dict.fromkeys(("drop", "low", "high", *SAVED), pl.Float64))
-    points = points.drop_nulls("drop")
+    points = points.drop_nulls("drop").with_columns(
+        label=pl.col("curve").replace_strict(CURVES),
+        interval=interval(),
+        combination=pl.col("combination").fill_null("several"),
+    )
     largest = int(points["size"].max())  # type: ignore[arg-type]
     x = _size_axis(largest)
     panels = [_losses(points, document, scale, x.title("blocks removed"))]
@@ -229,12 +233,8 @@ def _losses(points: pl.DataFrame, document: TradeOff, scale: Scale, x: alt.X) ->
     labels = _labels(points)
     # Sizes of these count blocks, those of the other curves halves too.
     rows = points.filter(pl.col("curve") != WHOLE_BLOCKS)
-    rows = rows.with_columns(
-        label=pl.col("curve").replace_strict(CURVES),
-        x=pl.col("size") + pl.col("curve").replace_strict(_offsets(), return_dtype=pl.Float64),
-        interval=interval(),
-        combination=pl.col("combination").fill_null("several"),
-    )
+    offset = pl.col("curve").replace_strict(_offsets(), return_dtype=pl.Float64)
+    rows = rows.with_columns(x=pl.col("size") + offset)
     tip = tooltip(rows, SAID)
     legend = alt.Legend(
         title=None,
@@ -285,12 +285,7 @@ def _by_savings(points: pl.DataFrame, limits: Mapping[str, float], scale: Scale)
         rows = points.filter(pl.col("curve").is_in(FOR_ALL)).drop_nulls(share)
         if rows.is_empty():
             continue
-        rows = rows.with_columns(
-            label=pl.col("curve").replace_strict(CURVES),
-            x=PERCENT * pl.col(share),
-            interval=interval(),
-            combination=pl.col("combination").fill_null("several"),
-        )
+        rows = rows.with_columns(x=PERCENT * pl.col(share))
         x = alt.X("x:Q", title=saved).scale(zero=True, nice=True, padding=8).axis(grid=False)
         tip = tooltip(rows, SAID)
         layers = [
