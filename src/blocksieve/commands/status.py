@@ -124,13 +124,17 @@ def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
 def _last_written(results: Path, run_spec: RunSpec, job: str) -> float | None:
     """Return when a job had written every dataset's shard, in seconds; None if it has not."""
     shards = [results / f"shards/{dataset}/{job}.parquet" for dataset in run_spec.datasets]
-    if not all(shard.exists() for shard in shards):
+    try:
+        return max(shard.stat().st_mtime for shard in shards)
+    except FileNotFoundError:  # not yet, or no longer: a job that begins anew deletes its shards
         return None
-    return max(shard.stat().st_mtime for shard in shards)
 
 
 def _num_pairs(results: Path, job: str) -> int:
-    return sum(map(shards.num_pairs, results.glob(f"shards/*/{job}.parquet")))
+    try:
+        return sum(map(shards.num_pairs, results.glob(f"shards/*/{job}.parquet")))
+    except FileNotFoundError:  # deleted between these two looks
+        return 0
 
 
 def _job(name: str, text: str) -> RunningJob:
