@@ -23,6 +23,7 @@ from blocksieve.engine.inputs import Batch
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/engine.py"
 
 
+@pytest.mark.long
 def test_the_engine_benchmark_compares_all_ways(tmp_path: Path) -> None:
     out = tmp_path / "engine.json"
     command = [

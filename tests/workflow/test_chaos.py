@@ -211,6 +211,7 @@ def test_killed_filled_read_only_and_doubled_runs_finish_with_the_same_bytes(
     assert tables(workflow) == {path: expected[path] for path in tables(workflow)}
 
 
+@pytest.mark.long
 def test_spoiled_files_are_named_and_made_anew(finished: Workflow) -> None:
     rng, before = random.Random(0), tables(finished)
     lost = finished.results("shards/demo_caption/single.0.parquet")

@@ -139,6 +139,7 @@ def test_nothing_is_evaluated_twice(finished: Workflow) -> None:
     assert len(cached) == pairs.n_unique()
 
 
+@pytest.mark.long
 def test_other_jobs_and_cores_give_the_same_bytes(
     finished: Workflow, make_workflow: Callable[[], Workflow]
 ) -> None:
