@@ -242,7 +242,7 @@ def test_drafts_are_what_most_parents_said(tmp_path: Path) -> None:
     assert cached_answers([Combination.of((4,))], samples, cache) == {"a": [1]}
 
 
-@pytest.mark.parametrize(("share", "size"), [(0, 128), (1 / 44.5, 44), (2, 1)])
+@pytest.mark.parametrize(("share", "size"), [(0, 256), (1 / 44.5, 44), (2, 1)])
 def test_a_batch_fits_into_memory(demo_model, share: float, size: int) -> None:
     """`share`: what a sample takes of the room, an eighth of the machine's memory."""
     room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8

@@ -37,7 +37,7 @@ from blocksieve.shards import Computed
 
 logger = logging.getLogger("blocksieve")
 
-LARGEST_BATCH = {"cpu": 128, "cuda": 256}
+LARGEST_BATCH = 256
 # How many samples an engine is checked with, fewer if memory runs out.
 PROBE_ROWS = (4, 2, 1)
 TOO_LITTLE_MEMORY = "not enough memory to answer a single sample; use a device with more"
@@ -274,14 +274,13 @@ def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
 
     Half of a GPU's free memory, or an eighth of the machine's.
     """
-    kind = loaded.device.type
-    if kind == "cuda":
+    if loaded.device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(loaded.device)
         room = free_bytes // 2
     else:
         room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
     num_fitting = int(room // max(1, engine.bytes_per_row))
-    size = min(LARGEST_BATCH[kind], max(1, num_fitting))
+    size = min(LARGEST_BATCH, max(1, num_fitting))
     logger.info(
         "batches of %d samples: %.1f MB each, %.0f MB of room",
         size,
