@@ -4,7 +4,7 @@
 # make test-all                        the same with the long trials
 # make test-floor                      the engine's tests on the oldest transformers allowed
 # make chaos N=100                     interrupt and damage a small run N times, at random
-# make train                           train the successor of the embedded model, or go on with that
+# make train                           train the embedded model anew, or go on with that, into build/
 # make clean                           remove the environment
 
 PYTHON ?= python3

@@ -11,10 +11,10 @@ from PIL import Image
 from transformers import LlavaProcessor
 
 from blocksieve.datasets.demo.picture import Picture, Question
-from blocksieve.datasets.demo.tasks import draw
+from blocksieve.datasets.demo.tasks import TASKS, draw
 from blocksieve.datasets.prompts import render_prompt
 from drills import DRILLS
-from lessons import TASKS, Lesson
+from lessons import Lesson
 
 IGNORED = -100
 MOST_IN_TRAINING = 12

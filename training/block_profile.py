@@ -17,7 +17,7 @@ from scipy import stats
 from transformers import LlavaForConditionalGeneration
 
 from batches import Encoder, Row
-from lessons import TASKS
+from blocksieve.datasets.demo.tasks import TASKS
 from parts import build_model, build_processor
 from train import draw_held_out, right_answers
 

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from blocksieve.datasets.demo.picture import TOP_LEVEL
-from blocksieve.datasets.demo.scene_tasks import SCENE_TASKS
-from blocksieve.datasets.demo.text_tasks import TEXT_TASKS
+from blocksieve.datasets.demo.tasks import TASKS
 from drills import DRILLS
 
 Lesson = tuple[str, int]
 
-TASKS = {**SCENE_TASKS, **TEXT_TASKS}
 READING_DRILLS = ("things", "letters", "digits")
 DRILL_LESSONS: list[Lesson] = [(drill, 0) for drill in DRILLS]
 PASS_AT = 0.7

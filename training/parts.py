@@ -18,7 +18,7 @@ from transformers import (
 
 from blocksieve.datasets.demo.canvas import SIDE, TILE
 from blocksieve.datasets.demo.picture import TOP_LEVEL
-from lessons import TASKS
+from blocksieve.datasets.demo.tasks import TASKS
 
 SPECIAL = ["<pad>", "<unk>", "<end>", "<user>", "<assistant>", "<image>"]
 CHAT_TEMPLATE = (

@@ -11,7 +11,9 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from pathlib import Path
 
 import torch
@@ -19,8 +21,8 @@ from transformers import LlavaForConditionalGeneration
 
 from batches import IGNORED, Batch, Encoder, Row, draw_rows, micro_batches
 from blocksieve.datasets.demo.picture import TOP_LEVEL
-from blocksieve.datasets.demo.tasks import draw
-from lessons import TASKS, Curriculum, Lesson
+from blocksieve.datasets.demo.tasks import TASKS, draw
+from lessons import Curriculum
 from parts import build_model, build_processor
 from sight import teach_sight
 
@@ -31,6 +33,8 @@ WARM_UP = 10_000
 """Samples over which the rate rises."""
 DECAY_SHARE = 0.4
 """The last part of all samples, over which the rate falls to a hundredth."""
+THREADS = 2
+"""Micro-batches that are answered at a time, one thread each."""
 NUM_HELD_OUT = 128
 """Held-out questions per task that the progress line scores."""
 PROGRESS_EVERY = 50
@@ -134,37 +138,55 @@ def forward(
     return losses, question_of_token, (num_wrong == 0).tolist()
 
 
-def learn(training: Training, rows: Sequence[Row], rate: float) -> float:
-    """Take one step, tell the curriculum what was right, and return the weighted mean loss.
+@dataclass(frozen=True)
+class MicroStep:
+    """What a micro-batch teaches: gradients by parameter, None where unused, and what was right."""
+
+    gradients: tuple[torch.Tensor | None, ...]
+    loss: float
+    right: list[bool]
+
+
+def micro_step(
+    model: LlavaForConditionalGeneration, total_weight: float, batch: Batch
+) -> MicroStep:
+    """Return a micro-batch's part of a step's gradients; the weights of all parts sum to 1.
 
     A token of an answer of n tokens counts 1 / sqrt(n), so that long answers do not drown short
     ones; that of a picture with k questions 1 / sqrt(k) of that.
     """
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate
-    training.optimizer.zero_grad(set_to_none=True)
+    losses, question_of_token, right = forward(model, batch)
+    lengths = torch.bincount(question_of_token)
+    weights = (lengths * batch.num_beside.to(lengths)) ** -0.5  # [questions]
+    loss = (losses * weights[question_of_token]).sum() / total_weight
+    gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return MicroStep(gradients, loss.item(), right)
+
+
+def learn(training: Training, rows: Sequence[Row], rate: float) -> float:
+    """Take one step, tell the curriculum what was right, and return the weighted mean loss."""
     total_weight = 0.0
     for row in rows:
         for exchange in row.exchanges:
             total_weight += (len(exchange.answer) / len(row.exchanges)) ** 0.5
-    lessons: list[Lesson] = []
-    right: list[bool] = []
-    loss_sum = 0.0
     # Rows of similar length together, which saves padding.
-    for batch in micro_batches(sorted(rows, key=len)):
-        losses, question_of_token, is_right = forward(training.model, batch)
-        lengths = torch.bincount(question_of_token)
-        weights = (lengths * batch.num_beside.to(lengths)) ** -0.5  # [questions]
-        loss = (losses * weights[question_of_token]).sum() / total_weight
-        loss.backward()
-        loss_sum += loss.item()
-        lessons += batch.lessons
-        right += is_right
+    batches = micro_batches(sorted(rows, key=len))
+    with ThreadPoolExecutor(THREADS) as threads:
+        parts = list(threads.map(partial(micro_step, training.model, total_weight), batches))
+    # Added in the order of the batches: the sum is the same whichever thread ends first.
+    for number, parameter in enumerate(training.model.parameters()):
+        gradients = [part.gradients[number] for part in parts]
+        used = [gradient for gradient in gradients if gradient is not None]
+        parameter.grad = reduce(torch.add, used) if used else None
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
     torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
     training.optimizer.step()
+    lessons = [lesson for batch in batches for lesson in batch.lessons]
+    right = [is_right for part in parts for is_right in part.right]
     training.curriculum.update(lessons, right)
     training.samples += len(lessons)
-    return loss_sum
+    return sum(part.loss for part in parts)
 
 
 def learning_rate(samples: int, total: int) -> float:
@@ -176,7 +198,7 @@ def learning_rate(samples: int, total: int) -> float:
 
 
 def draw_held_out(encoder: Encoder, task: str, count: int) -> list[Row]:
-    """Draw questions of the datasets' level about pictures that training never sees."""
+    """Draw questions of the highest level about pictures that training never sees."""
     rng = random.Random(f"held-out {task}")
     lesson = (task, TOP_LEVEL)
     rows: list[Row] = []
@@ -244,7 +266,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoints", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--samples", type=int, default=5_000_000)
+    parser.add_argument("--samples", type=int, default=1_400_000)
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     processor = build_processor()

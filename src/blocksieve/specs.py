@@ -41,6 +41,7 @@ class Source(TypedDict, total=False):
 
     kind: Literal["columns", "demo", "facts"]
     task: str
+    level: int
     path: str
     name: str
     revision: str

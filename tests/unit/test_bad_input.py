@@ -41,7 +41,7 @@ CONFIGS: list[tuple[str, Any, str]] = [
     (
         "search.exhaustive_sizes",
         [7],
-        "search.exhaustive_sizes: [7] goes beyond search.max_removed (4)",
+        "search.exhaustive_sizes: [7] goes beyond search.max_removed (3)",
     ),
     ("search.exhaustive_sizes", [1, 1], "search.exhaustive_sizes: [1, 1] must not repeat an entry"),
     ("samples.search", 0, "samples.search: 0 must be at least 2"),

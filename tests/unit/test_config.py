@@ -51,7 +51,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         (
             "search.exhaustive_sizes",
             [9],
-            "config: search.exhaustive_sizes: [9] goes beyond search.max_removed (4)",
+            "config: search.exhaustive_sizes: [9] goes beyond search.max_removed (3)",
         ),
         (
             "model.dtype",
@@ -103,7 +103,7 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(
         ("prompt", "no question", "config/datasets/bad.yaml: prompt: 'no question' must match"),
         (
             "source",
-            {"kind": "demo", "task": "chess"},
+            {"kind": "demo", "task": "chess", "level": 4},
             "config/datasets/bad.yaml: source.task: 'chess' must be one of vqa",
         ),
         (
@@ -123,8 +123,8 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(
         ),
         (
             "source",
-            {"kind": "demo", "task": "vqa", "path": "x"},
-            "source: 'path' must be one of kind, task",
+            {"kind": "demo", "task": "vqa", "level": 4, "path": "x"},
+            "source: 'path' must be one of kind, task, level",
         ),
         ("max_new_tokens", 0, "config/datasets/bad.yaml: max_new_tokens: 0 must be at least 1"),
     ],
@@ -172,19 +172,19 @@ def test_nested_values_of_the_command_line_come_as_text() -> None:
 
 
 def test_more_blocks_removed_than_the_model_has() -> None:
-    check_against_model(resolve(DEFAULT, ROOT), 5)
-    with pytest.raises(ConfigError, match=r"search\.max_removed: 4 must be less than the 4 blocks"):
-        check_against_model(resolve(DEFAULT, ROOT), 4)
+    check_against_model(resolve(DEFAULT, ROOT), 4)
+    with pytest.raises(ConfigError, match=r"search\.max_removed: 3 must be less than the 3 blocks"):
+        check_against_model(resolve(DEFAULT, ROOT), 3)
 
 
 def test_a_search_of_halves_counts_halves() -> None:
     search = DEFAULT["search"] | {"unit": "half"}
     halves = resolve(DEFAULT | {"search": search, "finalists": ["4", "2a-7"]}, ROOT)
-    assert halves.search.max_removed == 4
+    assert halves.search.max_removed == 3
     check_against_model(halves, 16)
-    check_against_model(halves, 16, num_halves=5)
-    with pytest.raises(ConfigError, match="4 must be less than the 4 halves of blocks"):
-        check_against_model(halves, 16, num_halves=4)
+    check_against_model(halves, 16, num_halves=4)
+    with pytest.raises(ConfigError, match="3 must be less than the 3 halves of blocks"):
+        check_against_model(halves, 16, num_halves=3)
     with pytest.raises(ConfigError, match=r"search\.unit: .* have no halves"):
         check_against_model(halves, 16, num_halves=0)
     exportable = DEFAULT | {"search": search | {"exportable": True}}
@@ -195,9 +195,9 @@ def test_a_search_of_halves_counts_halves() -> None:
 def test_a_search_among_exportable_blocks_alone_needs_enough_of_them() -> None:
     search = DEFAULT["search"] | {"exportable": True}
     limited = resolve(DEFAULT | {"search": search}, ROOT)
-    check_against_model(limited, 16, num_exportable=4)
-    with pytest.raises(ConfigError, match=r"search\.exportable: only 3 of the 16 blocks"):
-        check_against_model(limited, 16, num_exportable=3)
+    check_against_model(limited, 16, num_exportable=3)
+    with pytest.raises(ConfigError, match=r"search\.exportable: only 2 of the 16 blocks"):
+        check_against_model(limited, 16, num_exportable=2)
     check_against_model(resolve(DEFAULT, ROOT), 16, num_exportable=0)
 
 

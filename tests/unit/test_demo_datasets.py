@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from blocksieve.datasets.demo.canvas import FIRST_HELD_OUT_DIGIT, digit_images
+from blocksieve.datasets.demo.picture import TOP_LEVEL
 from blocksieve.datasets.demo.source import read
 from blocksieve.datasets.demo.tasks import TASKS, draw
 from blocksieve.metrics import Target, load_metric
+from blocksieve.specs import Source
 
 METRICS = {
     "vqa": "vqa",
@@ -22,9 +24,13 @@ METRICS = {
 }
 
 
+def source(task: str) -> Source:
+    return {"kind": "demo", "task": task, "level": TOP_LEVEL}
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_the_plainest_reference_scores_best(task: str) -> None:
-    samples = itertools.islice(read({"task": task}, "validation"), 100)
+    samples = itertools.islice(read(source(task), "validation"), 100)
     targets = [Target(sample.references, sample.choices) for sample in samples]
     scorer = load_metric(METRICS[task]).prepare(targets)
     scores = [scorer(target.references[0], target) for target in targets]
@@ -33,8 +39,8 @@ def test_the_plainest_reference_scores_best(task: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_reading_twice_gives_the_same_samples(task: str) -> None:
-    first = list(itertools.islice(read({"task": task}, "train"), 30))
-    second = list(itertools.islice(read({"task": task}, "train"), 30))
+    first = list(itertools.islice(read(source(task), "train"), 30))
+    second = list(itertools.islice(read(source(task), "train"), 30))
     assert first == second
 
 
@@ -63,7 +69,7 @@ def test_no_digit_image_is_in_both_parts() -> None:
 def test_splits_share_no_picture() -> None:
     images = {}
     for split in ("train", "validation"):
-        samples = itertools.islice(read({"task": "vqa"}, split), 200)
+        samples = itertools.islice(read(source("vqa"), split), 200)
         images[split] = {sample.images for sample in samples}
     assert not images["train"] & images["validation"]
 

@@ -11,11 +11,9 @@ from picture_reader import read_form, read_signs, read_things, read_words
 from blocksieve.datasets.demo.canvas import COLORS, GRID
 from blocksieve.datasets.demo.knowledge import ANIMAL, FRUIT, MONTHS, USE
 from blocksieve.datasets.demo.picture import Picture, Question
-from blocksieve.datasets.demo.scene_tasks import SCENE_TASKS
-from blocksieve.datasets.demo.tasks import draw
-from blocksieve.datasets.demo.text_tasks import TEXT_TASKS, st_qa
+from blocksieve.datasets.demo.tasks import TASKS, draw
+from blocksieve.datasets.demo.text_tasks import st_qa
 
-TASKS = {**SCENE_TASKS, **TEXT_TASKS}
 Things = dict[int, tuple[str, str]]
 MOVES = {"up": -GRID, "down": GRID, "left": -1, "right": 1}
 

@@ -65,9 +65,9 @@ def test_whole_and_pruned_models_are_measured(demo_model_config: ModelSpec, sour
     block = whole["parameters"] - single["parameters"]
     assert whole["parameters"] - pair["parameters"] == 2 * block > 0
     assert pair["bytes"] == 4 * pair["parameters"]  # float32
-    # 4 heads of 32 numbers, keys and values, in each block.
-    assert whole["cache_bytes_per_token"] == 16 * 2 * 4 * 32 * 4
-    assert pair["cache_bytes_per_token"] == 14 * 2 * 4 * 32 * 4
+    # 4 heads of 16 numbers, keys and values, in each block.
+    assert whole["cache_bytes_per_token"] == 16 * 2 * 4 * 16 * 4
+    assert pair["cache_bytes_per_token"] == 14 * 2 * 4 * 16 * 4
     assert whole["state_bytes"] == 0
     for measured, before in zip(pair["at_batch"], whole["at_batch"], strict=True):
         assert pair["bytes"] < measured["peak_bytes"] < before["peak_bytes"]

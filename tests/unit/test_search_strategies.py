@@ -72,7 +72,7 @@ def test_beam_and_greedy_extend_what_was_kept() -> None:
     assert STRATEGIES["greedy"] is STRATEGIES["beam"]
     greedy = with_defaults({"search": {"strategy": "greedy", "beam_width": 5}}, ROOT)
     assert resolve(greedy, ROOT).search.beam_width == 1
-    assert resolve(with_defaults({}, ROOT), ROOT).search == SearchSpec(4, 3, [1], 2)
+    assert resolve(with_defaults({}, ROOT), ROOT).search == SearchSpec(3, 2, [1], 2)
 
 
 def test_one_shot_removes_the_first_of_the_order() -> None:

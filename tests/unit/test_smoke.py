@@ -37,11 +37,11 @@ def test_a_small_run_has_the_longest_and_the_shortest_answers_and_is_valid() -> 
 
 
 def test_pairs_and_jobs_of_the_demo() -> None:
-    # none, 16 blocks, then 3 kept x (15, 14, 13) children in two scopes
-    searched = 1 + 16 + 2 * 3 * (15 + 14 + 13)
-    finalists = 4 * (8 + 1)
-    assert pairs_of_dataset(WHOLE, 16) == searched * 96 + finalists * 192
-    assert num_jobs(WHOLE) == 12  # two for the baseline, four sizes and the finalists
+    # none, 16 blocks, then 2 kept x (15, 14) children in two scopes
+    searched = 1 + 16 + 2 * 2 * (15 + 14)
+    finalists = 3 * (8 + 1)
+    assert pairs_of_dataset(WHOLE, 16) == searched * 192 + finalists * 384
+    assert num_jobs(WHOLE) == 10  # two for the baseline, three sizes and the finalists
 
 
 def test_the_estimate_takes_a_dataset_of_like_length() -> None:
@@ -51,7 +51,7 @@ def test_the_estimate_takes_a_dataset_of_like_length() -> None:
     # demo_tally_qa takes as long as demo_vqa
     speeds = {"demo_vqa": Speed(900, 3600 / pairs), "demo_caption": Speed(0, 1e-9)}
     told = estimate(run_spec, speeds, 16)
-    assert "loads the model: 5.0 hours of one device, of which 3.0 are starts" in told
+    assert "loads the model: 4.5 hours of one device, of which 2.5 are starts" in told
 
 
 def test_speeds_are_those_of_the_small_run(tmp_path: Path) -> None:

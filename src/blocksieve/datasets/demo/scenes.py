@@ -61,12 +61,6 @@ def unique(things: list[Thing], attribute: str) -> list[Thing]:
     return singled_out
 
 
-def at_most_one(rng: random.Random, things: list[Thing]) -> list[Thing]:
-    """Draw one object if there are any."""
-    count = min(1, len(things))
-    return rng.sample(things, count)
-
-
 def question_about(rng: random.Random, things: list[Thing], kind: str) -> tuple[str, str] | None:
     """Return question and answer of a kind (color, shape, place) about an object.
 

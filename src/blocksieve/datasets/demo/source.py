@@ -15,14 +15,14 @@ PICTURES_PER_SPLIT = 600
 
 
 def read(source: Source, split: str) -> Iterator[Sample]:
-    """Yield all questions of a split's pictures; `source["task"]` names the task.
+    """Yield all questions of a split's pictures; `source` names the task and its level.
 
     Splits differ in their seed.
     """
     task = source["task"]
     for number in range(PICTURES_PER_SPLIT):
         rng = random.Random(f"{task} {split} {number}")
-        picture = draw(TASKS[task], rng, holdout=True)
+        picture = draw(TASKS[task], rng, holdout=True, level=source["level"])
         png = encode_png(picture.pixels)
         for question in picture.questions:
             yield Sample(

@@ -34,16 +34,6 @@ def random_word(rng: random.Random, length: int) -> str:
     return word
 
 
-def random_words(rng: random.Random, count: int, level: int) -> list[str]:
-    """Draw words of two or three letters at level 0, of three or four above."""
-    shortest = 2 if level == 0 else 3
-    words = []
-    for _ in range(count):
-        length = rng.randrange(shortest, shortest + 2)
-        words.append(random_word(rng, length))
-    return words
-
-
 def put_word_in_row(canvas: Canvas, word: str, row: int, ink: str, plate: str | None) -> None:
     """Write a word somewhere in a row of the canvas."""
     num_columns = GRID - len(word) + 1
