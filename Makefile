@@ -54,8 +54,9 @@ test-floor: $(READY)
 	@echo "== running some of the engine's tests on transformers $(FLOOR)"
 	test -d $(FLOOR_FOLDER) || $(BIN)/pip install --quiet --no-deps \
 	    --target $(FLOOR_FOLDER) transformers==$(FLOOR)
-	PYTHONPATH=$(FLOOR_FOLDER) $(BIN)/pytest tests/unit/test_generation.py
-	PYTHONPATH=$(FLOOR_FOLDER) $(BIN)/pytest tests/unit/test_conformance.py -k "$(FLOOR_TYPES)"
+	PYTHONPATH=$(FLOOR_FOLDER) $(BIN)/pytest -n 2 \
+	    tests/unit/test_generation.py tests/unit/test_conformance.py \
+	    -k "test_generation or $(FLOOR_TYPES)"
 
 chaos: $(READY)
 	CHAOS=$(N) $(BIN)/pytest -s tests/workflow/test_chaos.py::test_chaos
