@@ -39,8 +39,8 @@ TYPES_WITHOUT_TEXT = (
 AUTO = {"dtype": "auto", "device": "auto"}
 """The defaults of every model but the demo's, whose own are those of the demo's numbers."""
 
-JOBS_PER_STEP = 1
-"""The default of every model but the demo's, which shares two cores: one GPU needs one load."""
+SEARCH = {"jobs_per_step": 1, "max_removed": 4, "beam_width": 3}
+"""The same of the search: one GPU needs one load; the demo has two cores, and is kept short."""
 
 DEFINITIONS = Path("config/datasets")
 """The folder of dataset definitions, here and in the workflow's own folder."""
@@ -60,7 +60,7 @@ def with_defaults(config: Content, root: Path) -> Content:
     model = config.get("model")
     if isinstance(model, dict) and "path" in model:
         demo["model"] |= AUTO
-        demo["search"]["jobs_per_step"] = JOBS_PER_STEP
+        demo["search"] |= SEARCH
     return merged(demo, config)
 
 
