@@ -144,6 +144,33 @@ def test_a_layer_that_was_filled_goes_on_as_one_that_was_read() -> None:
     assert filled.get_seq_length() == read.get_seq_length() == 7
 
 
+@pytest.mark.parametrize("num_filled", [0, 5])
+def test_a_layer_with_room_holds_what_one_without_it_does(num_filled: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    cache = DynamicCache(config=LlamaConfig(num_hidden_layers=1))
+    plain = cache.layers[0]
+    generation.give_room(cache)
+    roomy = cache.layers[0]
+    assert isinstance(roomy, generation.RoomyLayer)
+    if num_filled:
+        content = generation.KeysValues(torch.ones(3, 2, 5, 4), torch.ones(3, 2, 5, 6))
+        for layer in (plain, roomy):
+            generation.fill_layer(layer, content, num_read=5)
+    for step in range(80):
+        num_rows = 2 if step > 40 else 3
+        if step == 41:
+            for layer in (plain, roomy):
+                generation.select_rows(layer, torch.tensor([2, 0]))
+        keys = torch.rand(num_rows, 2, 1, 4, generator=random)
+        values = torch.rand(num_rows, 2, 1, 6, generator=random)
+        expected = plain.update(keys, values)
+        for actual, other in zip(roomy.update(keys, values), expected, strict=True):
+            assert torch.equal(actual, other)
+        assert roomy.get_seq_length() == plain.get_seq_length() == num_filled + step + 1
+    # Only what no longer fits is copied.
+    assert roomy.keys.data_ptr() == roomy.room.keys.data_ptr()
+
+
 def test_rows_of_recurrent_layers_are_joined_and_the_layers_stay_as_they_are() -> None:
     layers = [LinearAttentionLayer() for _ in range(2)]
     for layer in layers:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from test_conformance import generated, load, questions, until
 
 from blocksieve.combination import NONE, Combination
-from blocksieve.engine import engines
+from blocksieve.engine import engines, verification
 from blocksieve.engine.answers import NEAR_TIE_STEPS, Answer, Refused, Watch
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
@@ -303,6 +303,22 @@ def test_generation_settings_that_change_scores_count(broken: Any, setting: dict
     for combination, answers in engine.answer_batch(Batch(inputs), combinations, None):
         expected = generated(zoo.prune(broken, combination.blocks), inputs)
         assert [answer.tokens for answer in answers] == [row[:LENGTH] for row in expected]
+
+
+def test_how_many_scores_are_looked_at_at_once_changes_no_answer(
+    broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = zoo.make_inputs("llava", broken)
+    engine = start_engine("shared", load(broken), Batch(inputs), LENGTH)
+    assert engine.rung == "drafts", engine.reason
+    combinations = [NONE, Combination.of((1,)), Combination.of((4,))]
+    num_scores = len(inputs["input_ids"]) * broken.config.text_config.vocab_size
+    answers = []
+    for num_steps in (1, 3, LENGTH):
+        monkeypatch.setattr(verification, "SCORES_AT_ONCE", num_steps * num_scores)
+        answers.append(dict(engine.answer_batch(Batch(inputs), combinations, None)))
+    # With the margins by which each token won.
+    assert answers[0] == answers[1] == answers[2]
 
 
 def padded_with_an_end(

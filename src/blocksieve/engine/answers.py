@@ -53,16 +53,16 @@ class RowVerdict(NamedTuple):
 
 
 def best_and_margin(scores: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the best scores, and by how many steps of a number format they won: (2, rows).
+    """Return the best scores, and by how many steps of a number format they won: (2, rows, ...).
 
-    `scores` (rows, vocabulary) are float32; `dtype` is the model's.
+    `scores` (rows, ..., vocabulary) are float32; `dtype` is the model's.
     """
-    best, second = scores.topk(2).values.unbind(-1)  # (rows,) each
+    best, second = scores.topk(2).values.unbind(-1)  # (rows, ...) each
     # frexp: best = mantissa * 2^exponent with 0.5 <= mantissa < 1, so numbers near `best` are
     # eps * 2^(exponent - 1) apart in a format whose steps around 1 are eps.
     exponent = torch.frexp(best).exponent.float()
     step = torch.finfo(dtype).eps * torch.exp2(exponent - 1)
-    margin = (best - second) / step  # (rows,)
+    margin = (best - second) / step  # (rows, ...)
     return torch.stack([best, margin])
 
 
@@ -80,10 +80,14 @@ class Watch(LogitsProcessor):  # type: ignore[misc]
         self.steps: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Assess one step: `input_ids` (rows, tokens before it), `scores` (rows, vocabulary)."""
+        """Assess a step, or several: `scores` (rows, vocabulary), or (rows, steps, vocabulary).
+
+        `input_ids`: (rows, tokens before the first of them).
+        """
         if self.start is None:
             self.start = input_ids.shape[1]
-        self.steps.append(best_and_margin(scores, self.dtype))
+        assessed = best_and_margin(scores, self.dtype)  # (2, rows) or (2, rows, steps)
+        self.steps += assessed.reshape(2, len(scores), -1).unbind(-1)
         return scores
 
     def take_verdicts(self) -> list[list[RowVerdict]]:

@@ -14,6 +14,7 @@ from blocksieve.engine.generation import (
     count_skipped_token,
     empty_cache,
     fill_layer,
+    give_room,
     grow_arguments,
     is_recurrent,
     join_recurrent_rows,
@@ -71,11 +72,15 @@ class Continuation:
         self.shared = first.shared
         # The whole model's cache: a layer for every block that any of the combinations keeps.
         self.cache = empty_cache(model)
+        if self.input_ids.is_cuda:
+            # Not on a CPU, whose attention is slower on a part of a layer than copying is.
+            give_room(self.cache)
         # Not strict: some caches have no layers for the last blocks.
         for index, layer in zip(blocks, self.cache.layers, strict=False):
             contents = []
             for part in leftovers:
-                contents.append((len(part), part.layers.get(index)))
+                # Taken out, since two copies of all layers may be more than the memory holds.
+                contents.append((len(part), part.layers.pop(index, None)))
             if is_recurrent(layer):
                 join_recurrent_rows(layer, contents)
             else:

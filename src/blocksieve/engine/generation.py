@@ -362,6 +362,59 @@ class KeysValues:
     values: torch.Tensor
 
 
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    """A cache layer with room for tokens to come: to add one copies no other, but every so often.
+
+    Stands for `update` and `batch_select_indices`, since a `DynamicLayer` copies all its keys and
+    values with every token. `keys` and `values` are views of `room`, as far as that is filled.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    room: KeysValues | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add keys and values (rows, heads, added tokens, width), and return all of them."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+        first = self.keys.shape[2]
+        end = first + key_states.shape[2]
+        if self.room is None or end > self.room.keys.shape[2]:
+            self.room = KeysValues(_with_room(self.keys, end), _with_room(self.values, end))
+        self.room.keys[:, :, first:end] = key_states
+        self.room.values[:, :, first:end] = value_states
+        self.keys = self.room.keys[:, :, :end]
+        self.values = self.room.values[:, :, :end]
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows."""
+        super().batch_select_indices(indices)
+        self.room = None
+
+
+# How many tokens a layer has room for beyond those that it needs.
+SPARE_TOKENS = 32
+
+
+def _with_room(states: torch.Tensor, num_tokens: int) -> torch.Tensor:
+    """Return a copy of states (rows, heads, tokens, width) with room for more tokens."""
+    rows, heads, stored, width = states.shape
+    room = states.new_empty(rows, heads, num_tokens + SPARE_TOKENS, width)
+    room[:, :, :stored] = states
+    return room
+
+
+def give_room(cache: Cache) -> None:
+    """Let those layers of an empty cache that keep all tokens grow without copies."""
+    for position, layer in enumerate(cache.layers):
+        if type(layer) is DynamicLayer:
+            cache.layers[position] = RoomyLayer()
+
+
 def empty_cache(model: PreTrainedModel) -> DynamicCache:
     """Return a cache without tokens, of the kind that `generate` makes for this model."""
     config = model.config.get_text_config(decoder=True)

@@ -14,6 +14,7 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
+from blocksieve.engine.answers import Watch
 from blocksieve.engine.attempt import UnsupportedError
 from blocksieve.engine.generation import (
     LayerState,
@@ -39,6 +40,8 @@ SEQUENCES = (
     "mm_token_type_ids",
     "moe_mm_token_type_ids",
 )
+# Of how many scores the best are looked for at once: they take 4 bytes each.
+SCORES_AT_ONCE = 2**26
 
 
 @dataclass
@@ -234,18 +237,23 @@ def _choose(
 ) -> torch.Tensor:
     """Return the model's choice (rows, wanted) after each of the last `wanted` tokens.
 
-    Step by step, since processors look at the tokens before a step.
+    Several steps at once where no processor looks at the tokens before a step.
     """
-    num_wanted = logits.shape[1]
+    num_rows, num_wanted, vocabulary = logits.shape
     # The logits of step 0 come after all tokens but the last `num_wanted` - 1.
     num_before = input_ids.shape[1] - num_wanted + 1
+    steps_at_once = 1
+    if all(isinstance(processor, Watch) for processor in processors):
+        steps_at_once = max(1, SCORES_AT_ONCE // (num_rows * vocabulary))
     choices = []
-    for step in range(num_wanted):
-        tokens_before = input_ids[:, : num_before + step]
-        step_logits = logits[:, step].float()  # (rows, vocabulary)
+    for first in range(0, num_wanted, steps_at_once):
+        tokens_before = input_ids[:, : num_before + first]
+        step_logits = logits[:, first : first + steps_at_once].float()
+        if steps_at_once == 1:
+            step_logits = step_logits[:, 0]  # (rows, vocabulary), as most processors know it
         scores = processors(tokens_before, step_logits)
-        choices.append(scores.argmax(-1))  # (rows,)
-    return torch.stack(choices, 1)
+        choices.append(scores.argmax(-1).reshape(num_rows, -1))  # (rows, steps)
+    return torch.cat(choices, 1)
 
 
 def realign_processors(

@@ -281,12 +281,21 @@ def load_model(spec: ModelSpec) -> LoadedModel:
         model = load_weights(spec, config, folder, **options)
     if device != "auto":
         model = model.to(device)
+    avoid_plans_per_shape()
     block_list = find_blocks(model, spec.blocks)
     loaded = LoadedModel(model.eval(), processor, model.device, block_list, spec.prompt)
     _set_padding(loaded)
     decode_greedily(spec, loaded.model)
     _log_loaded(spec, loaded, device)
     return loaded
+
+
+def avoid_plans_per_shape() -> None:
+    """Keep cuDNN's attention from being used, which builds a plan for every new shape.
+
+    Each step of an answer has a new one, and each batch.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def load_weights(
