@@ -29,6 +29,7 @@ import zoo
 from large_llava import SIZES, NumberTokenizer, Size, build_model, corrupt_some, make_batch, measure
 from large_llava import start as start_on
 from timing import clock, peak_gb, tokens_in_way
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from blocksieve.combination import NONE, Combination
@@ -39,7 +40,7 @@ from blocksieve.engine.generation import missing_names
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.reference import generate
 from blocksieve.engine.shared import SharedBatch
-from blocksieve.engine.ways import VIEW
+from blocksieve.engine.ways import VIEW, Way
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
 from blocksieve.models.view import without_blocks
@@ -85,7 +86,7 @@ SCALES = {
         model=SIZES["real"],
         large_model=replace(SIZES["real"], width=4096, inner=11008, heads=32, blocks=32),
         batches=(16, 128),
-        large_batches=(16, 32),
+        large_batches=(16,),
         lengths=(4, 64),
         search_samples=64,
     ),
@@ -93,7 +94,7 @@ SCALES = {
         types=("llava",),
         model=TINY,
         large_model=replace(TINY, blocks=6),
-        batches=(5,),
+        batches=(5, 10),
         large_batches=(5,),
         lengths=(2, 4),
         search_samples=4,
@@ -150,7 +151,6 @@ class Run:
         except (Exception, SystemExit) as error:
             self.note(f"{what}: {type(error).__name__}: {str(error)[:300]}")
             traceback.print_exc()
-        if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
@@ -244,7 +244,10 @@ def large_decoder(run: Run) -> None:
 def compare_all(
     run: Run, loaded: LoadedModel, batches: tuple[int, ...], lengths: tuple[int, ...]
 ) -> None:
-    """Compare both with every number of questions per image, length of answers and batch."""
+    """Compare both with every number of questions per image and length of answers.
+
+    That is at the plain loop's batch; the shared engine runs alone in the larger ones.
+    """
     started = {}
     for questions in QUESTIONS:
         engine = start_on(loaded, questions, max(lengths))
@@ -255,10 +258,28 @@ def compare_all(
     for num_rows, questions, length in product(batches, QUESTIONS, lengths):
         engine, best = started[questions]
         engine.context = replace(engine.context, max_new_tokens=length)
-        run.try_case(
-            f"{questions} questions, {length} tokens, {num_rows} rows",
-            partial(measure, engine, best, num_rows, questions, repeats=1, extra=[]),
-        )
+        if num_rows == batches[0]:
+            case = partial(measure, engine, best, num_rows, questions, repeats=1, extra=[])
+        else:
+            case = partial(measure_alone, engine, best, num_rows, questions)
+        run.try_case(f"{questions} questions, {length} tokens, {num_rows} rows", case)
+
+
+def measure_alone(engine: Engine, best: Way, num_rows: int, questions: int) -> list[Result]:
+    """Measure the shared engine on the one-block candidates in its second run."""
+    loaded = engine.loaded
+    batch = make_batch(loaded, num_rows - num_rows % questions, questions)
+    batch = replace(batch, most_rows=num_rows)
+    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    drafts = corrupt_some(tokens_in_way(engine, best, batch, [NONE], None)[NONE])
+    tokens_in_way(engine, best, batch, combinations, drafts)
+    peak_gb()
+    start = clock()
+    tokens_in_way(engine, best, batch, combinations, drafts)
+    seconds = clock() - start
+    length = engine.context.max_new_tokens
+    setting: Result = {"tokens": length, "questions": questions, "rows": batch.rows}
+    return [setting | {"way": best.name, "seconds": seconds, "peak_gb": peak_gb()}]
 
 
 def latency(run: Run) -> None:
@@ -295,14 +316,23 @@ WAITS = ("Synchronize", "cudaMemcpyAsync", "aten::_local_scalar_dense", "aten::n
 def where_time_goes(run: Run) -> None:
     """Profile a search step with long answers: phases, host against device, waits."""
     loaded = build_model(run.scale.model, run.device, run.dtype)
-    engine = start_on(loaded, 1, max(run.scale.lengths))
+    longest = max(run.scale.lengths)
+    engine = start_on(loaded, 1, longest)
     best = engine.way
     batch = make_batch(loaded, run.scale.batches[0], 1)
-    drafts = corrupt_some(tokens_in_way(engine, VIEW, batch, [NONE], None)[NONE])
     combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
-    step = partial(tokens_in_way, engine, best, batch, combinations, drafts)
-    run.try_case("phases", lambda: [seconds_of_phases(step)])
-    run.try_case("profile", partial(profiled, step))
+
+    def step_with(num_tokens: int) -> Callable[[], object]:
+        """Return a step with answers of so many tokens that ran before."""
+        engine.context = replace(engine.context, max_new_tokens=num_tokens)
+        drafts = corrupt_some(tokens_in_way(engine, VIEW, batch, [NONE], None)[NONE])
+        step = partial(tokens_in_way, engine, best, batch, combinations, drafts)
+        step()
+        return step
+
+    run.try_case("phases", lambda: [seconds_of_phases(step_with(longest))])
+    # The profiler takes milliseconds per operation: a quarter of the tokens is enough.
+    run.try_case("profile", lambda: profiled(step_with(longest // 4)))
 
 
 def seconds_of_phases(step: Callable[[], object]) -> Result:
@@ -348,7 +378,8 @@ def profiled(step: Callable[[], object]) -> list[Result]:
         step()
         clock()
     events = profiler.key_averages()
-    on_device = [event for event in events if event.self_device_time_total > 0]
+    # The kernels alone: what launched them has their time too.
+    on_device = [event for event in events if event.device_type == DeviceType.CUDA]
     waits = {}
     for event in events:
         if any(word in event.key for word in WAITS):
@@ -363,8 +394,11 @@ def profiled(step: Callable[[], object]) -> list[Result]:
         "waits": waits,
     }
     operations: list[Result] = []
-    for kind, time_of in (("device", "self_device_time_total"), ("host", "self_cpu_time_total")):
-        largest = sorted(events, key=lambda event: -getattr(event, time_of))[:12]
+    for kind, some_events, time_of in (
+        ("device", on_device, "self_device_time_total"),
+        ("host", events, "self_cpu_time_total"),
+    ):
+        largest = sorted(some_events, key=lambda event: -getattr(event, time_of))[:12]
         for event in largest:
             if not getattr(event, time_of):
                 continue
@@ -430,8 +464,8 @@ PARTS = (
     Part("conformance", conformance, least=20, most=70),
     Part("llava", llava, least=40, most=130),
     Part("profile", where_time_goes, least=30, most=40),
-    Part("large decoder", large_decoder, least=50, most=70),
     Part("latency", latency, least=10, most=20),
+    Part("large decoder", large_decoder, least=35, most=70),
     Part("workflow", workflow, least=60, most=100),
 )
 
@@ -476,6 +510,7 @@ def main() -> None:
         run.part_end = min(run.end, start + part.most)
         peak_gb()
         run.try_case("part", lambda part=part: part.run(run) or [])
+        torch.cuda.empty_cache()
         run.note(f"took {time.monotonic() - start:.1f} s")
     print(f"written to {run.out}")
 
