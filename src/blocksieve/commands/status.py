@@ -115,17 +115,21 @@ def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
     """Yield the evaluation jobs whose log is younger than the last that they are to write."""
     for log in sorted(results.glob("logs/evaluate/*.log")):
         written = _last_written(results, run_spec, log.stem)
-        is_over = written is not None and written >= log.stat().st_mtime - 1
-        text = log.read_text(encoding="utf-8", errors="replace")
+        try:
+            last_line_at = log.stat().st_mtime
+            text = log.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:  # deleted since it was listed
+            continue
+        is_over = written is not None and written >= last_line_at - 1
         if not is_over and " ERROR " not in text:
             yield _job(log.stem, text)
 
 
 def _last_written(results: Path, run_spec: RunSpec, job: str) -> float | None:
     """Return when a job had written every dataset's shard, in seconds; None if it has not."""
-    shards = [results / f"shards/{dataset}/{job}.parquet" for dataset in run_spec.datasets]
+    paths = [results / f"shards/{dataset}/{job}.parquet" for dataset in run_spec.datasets]
     try:
-        return max(shard.stat().st_mtime for shard in shards)
+        return max(path.stat().st_mtime for path in paths)
     except FileNotFoundError:  # not yet, or no longer: a job that begins anew deletes its shards
         return None
 
