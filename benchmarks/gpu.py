@@ -26,7 +26,16 @@ from unittest.mock import patch
 import torch
 import transformers
 import zoo
-from large_llava import SIZES, NumberTokenizer, Size, build_model, corrupt_some, make_batch, measure
+from large_llava import (
+    SIZES,
+    NumberTokenizer,
+    Size,
+    build_model,
+    corrupt_some,
+    make_batch,
+    measure,
+    one_block_candidates,
+)
 from large_llava import start as start_on
 from timing import clock, peak_gb, tokens_in_way
 from torch.autograd import DeviceType
@@ -270,7 +279,7 @@ def measure_alone(engine: Engine, best: Way, num_rows: int, questions: int) -> l
     loaded = engine.loaded
     batch = make_batch(loaded, num_rows - num_rows % questions, questions)
     batch = replace(batch, most_rows=num_rows)
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
     drafts = corrupt_some(tokens_in_way(engine, best, batch, [NONE], None)[NONE])
     tokens_in_way(engine, best, batch, combinations, drafts)
     peak_gb()
@@ -320,7 +329,7 @@ def where_time_goes(run: Run) -> None:
     engine = start_on(loaded, 1, longest)
     best = engine.way
     batch = make_batch(loaded, run.scale.batches[0], 1)
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
 
     def step_with(num_tokens: int) -> Callable[[], object]:
         """Return a step with answers of so many tokens that ran before."""

@@ -174,7 +174,7 @@ def measure(
     """Measure the best way on the one-block candidates, beside the plain loop and extra ways."""
     loaded = engine.loaded
     batch = make_batch(loaded, num_rows - num_rows % questions, questions)
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
     full_answers = tokens_in_way(engine, REFERENCE, batch, [NONE], None)[NONE]
     drafts = corrupt_some(full_answers)
     ways = {PLAIN_LOOP: REFERENCE}
@@ -188,6 +188,11 @@ def measure(
         "right": share_right(answers, drafts),
     }
     return [setting | asdict(each) for each in measured]
+
+
+def one_block_candidates(loaded: LoadedModel) -> list[Combination]:
+    """Return a combination for every block, without which the model is to answer."""
+    return [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
 
 
 def corrupt_some(answers: Drafts) -> Drafts:
