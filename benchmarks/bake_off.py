@@ -477,20 +477,21 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 2, 4], help="budgets: beams")
     parser.add_argument("--racing", nargs="+", default=["off", "halving"])
     parser.add_argument("--max-removed", type=int, default=3)
+    parser.add_argument("--exhaustive", type=int, nargs="*", default=[2], help="true best of sizes")
     parser.add_argument("--datasets", nargs="+", default=[], help="by default all of the run")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/bake_off"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(options.folder / "shards", ignore_errors=True)  # the cache holds all of it
     store = Store(options.results, options.folder, options.datasets)
-    truth = exhaustive(store, 2)
+    truths = {size: exhaustive(store, size) for size in options.exhaustive}
     for width in options.widths:
         spec = SearchSpec(options.max_removed, width, [1], 1, budget=2)
         beam = Search(store, spec, 0).run()
         rows = entrants(store, beam, options.racing)
         for size in range(2, options.max_removed + 1):
             print(f"\nSize {size}, budget {beam.pairs:,} pairs (a beam of width {width})\n")
-            lines = table_of(store, rows, size, rows[0], truth if size == 2 else None)
+            lines = table_of(store, rows, size, rows[0], truths.get(size))
             print("\n".join(lines), flush=True)
 
 

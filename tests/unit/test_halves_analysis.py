@@ -69,6 +69,13 @@ def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> No
     assert set(table["group"]) == {"all", "type 0", "type 1"}
 
 
+def test_figure_and_section_name_the_samples(table: pl.DataFrame) -> None:
+    assert set(table["role"]) == {"search"}
+    assert "on search samples" in str(figure.draw(table, "points").to_dict())
+    groups, _ = report.sections(table, "pp")
+    assert "On search samples." in groups.notes
+
+
 def test_other_analyses_tell_a_block_from_its_halves() -> None:
     drops = {"2": 0.3, "2a": 0.1, "2m": 0.2, "10a": 0.05}
     evidence = planted_evidence(planted_halves({"a": drops, "b": drops}), "points", num_blocks=12)

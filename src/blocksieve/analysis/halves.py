@@ -17,6 +17,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "block": pl.UInt8,
     "group": pl.String,
     "position": pl.String,
+    "role": pl.String,
     "blocks": pl.UInt32,
     "datasets": pl.UInt32,
     "mean": pl.Float64,
@@ -39,14 +40,14 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     where that was measured), or the difference of the halves; means over all datasets.
     `level` group: what all token mixers, all channel mixers, and their difference come to on
     average over the `blocks` of a `position`, alone, over the datasets of a task type (`group`) or
-    of all. `q`: p of the differences, and of what is beyond the sum, adjusted over each level
-    (Benjamini and Hochberg); `shown` where that is at most 5 %. Halves that some dataset lacks do
-    not count.
+    of all. `role`: which samples say so. `q`: p of the differences, and of what is beyond the sum,
+    adjusted over each level (Benjamini and Hochberg); `shown` where that is at most 5 %. Halves
+    that some dataset lacks do not count.
     """
     token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
     rows = _block_rows(evidence, token_mixers, channel_mixers)
     rows += _group_rows(evidence, token_mixers, channel_mixers)
-    table = pl.DataFrame(rows, schema=SCHEMA)
+    table = pl.DataFrame(rows, schema=SCHEMA).with_columns(role=pl.lit(evidence.role))
     parts = []
     for level in ("block", "group"):
         of_level = table.filter(level=level)

@@ -45,7 +45,8 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     panels: list[ChartType] = [_by_block(blocks, scale)]
     if not differences.is_empty():
         panels.append(_by_group(differences, scale))
-    subtitle = f"each removed alone; mean over {counted(table['datasets'][0], 'dataset')}"
+    datasets = counted(table["datasets"][0], "dataset")
+    subtitle = f"each removed alone; mean over {datasets}, on {table['role'][0]} samples"
     return titled(grid(panels, columns=1), TITLE, [subtitle])
 
 

@@ -33,9 +33,12 @@ def _groups(table: pl.DataFrame, unit: str) -> Section:
     verdict = pl.when(pl.col("what") == DIFFERENCE).then(is_shown).otherwise(pl.lit(""))
     groups = table.filter(level="group").with_columns(verdict=verdict)
     groups = groups.sort(pl.col("group") != EVERYWHERE, "group", maintain_order=True)
+    notes = [MEANING]
+    if not groups.is_empty():
+        notes.append(f"On {groups['role'][0]} samples.")
     return table_section(
         title="Halves of blocks: token mixers against channel mixers",
-        notes=[MEANING],
+        notes=notes,
         columns=columns,
         records=groups.to_dicts(),
         text_columns=3,
