@@ -62,12 +62,19 @@ class Plan:
     def part(self, part: int, parts: int) -> list[Combination]:
         """Return the contiguous share number `part` (from 0) of `parts` of the combinations.
 
-        Shares differ by one combination at most, and may be empty.
+        Shares are about equal in `_work`, and may be empty.
         """
-        count = len(self.candidates)
-        start = part * count // parts
-        end = (part + 1) * count // parts
-        return [candidate.combination for candidate in self.candidates[start:end]]
+        combinations = [candidate.combination for candidate in self.candidates]
+        work = _work(combinations)
+        total = sum(work)
+        share = []
+        done = 0.0
+        for combination, of_combination in zip(combinations, work, strict=True):
+            middle = done + of_combination / 2
+            if int(middle * parts / total) == part:
+                share.append(combination)
+            done += of_combination
+        return share
 
     def proposals(self, proposer: Proposer) -> list[Combination]:
         """Return what one proposer asked for."""
@@ -87,6 +94,31 @@ class Plan:
             for _, rows in of_roles.group_by("role", maintain_order=True)
         ]
         return pl.concat(shares)
+
+
+def _work(combinations: Sequence[Combination]) -> list[int]:
+    """Return what each combination adds to the work of the whole model and of those before it.
+
+    In blocks: those that neither of them ran after the same removals, and one for its answers.
+    """
+    blocks = [block for combination in combinations for block in combination.blocks]
+    depth = max(blocks, default=0) + 1
+    ran = _states(NONE, depth)
+    work = []
+    for combination in combinations:
+        states = _states(combination, depth)
+        work.append(1 + len(states - ran))
+        ran |= states
+    return work
+
+
+def _states(combination: Combination, depth: int) -> set[tuple[int, tuple[Site, ...]]]:
+    """Return every block with what is removed up to it, on which its output depends."""
+    states = set()
+    for block in range(depth):
+        removed = tuple(site for site in combination.sites if site.block <= block)
+        states.add((block, removed))
+    return states
 
 
 def _prefix(samples: pl.DataFrame, count: int) -> pl.DataFrame:
