@@ -292,6 +292,7 @@ def test_only_what_is_shown_to_differ_is_coloured():
     cells = pl.DataFrame(
         {"site": ["0", "1"], "drop": [38.0, 8.0], "significant": [True, False], "q": [0.01, 0.9]}
     ).with_columns(dataset=pl.lit("a"), n=pl.lit(96), low=pl.lit(None), high=pl.lit(None))
+    cells = cells.with_columns(role=pl.lit("search"))
     coloured = next(layers_of(drawn("importance_heatmap", cells)))
     opacity = coloured["encoding"]["fillOpacity"]
     assert opacity["condition"] == {"test": "datum.significant", "value": 1}

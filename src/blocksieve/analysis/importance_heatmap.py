@@ -11,6 +11,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "site": pl.String,
     "dataset": pl.String,
     "task_type": pl.String,
+    "role": pl.String,
     "n": pl.UInt32,
     "drop": pl.Float64,
     "se": pl.Float64,
@@ -39,6 +40,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     exact_p = [mcnemar(wins, losses) for wins, losses in counts.iter_rows()]
     tested = rows.with_columns(
         site="combination",
+        role=pl.lit(evidence.role),
         p=pl.Series(p),
         q=pl.Series(false_discovery(p)),
         mcnemar=pl.Series(exact_p, dtype=pl.Float64),

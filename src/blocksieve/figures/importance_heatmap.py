@@ -32,7 +32,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
     num_significant = int(table["significant"].sum())
     num_cells = counted(len(table), "cell")
     subtitle = (
-        f"{count_range(table['n'])} samples per dataset;"
+        f"{count_range(table['n'])} {table['role'][0]} samples per dataset;"
         f" {num_significant} of {num_cells} are shown to differ from 0, the others are pale"
     )
     heatmap = _heatmap(table, scale)

@@ -59,6 +59,7 @@ SAVED_WIDTH = 178
 SAVED_HEIGHT = 200
 DOT = 62
 RING = 260
+HALO = 5
 LINE = 15
 # Between the curves at one number of blocks, as a share of a block.
 GAP = 0.13
@@ -375,35 +376,45 @@ def _dots(
 def _rings(
     recommended: Sequence[Recommended], points: pl.DataFrame, x: alt.X, y: alt.Y
 ) -> list[ChartType]:
-    """Draw rings around the recommended lists, among the generic ones, and name them above all."""
+    """Draw rings around the recommended lists, among the generic ones, and name each above it."""
     layers: list[ChartType] = []
+    last_size = points["size"].max()
     for place, each in enumerate(recommended):
-        # A name is wider than a size.
-        is_near = (pl.col("size").cast(pl.Int64) - each["size"]).abs() <= 1
         strategies = ", ".join(each["strategies"])
+        blocks = "block" if each["size"] == 1 else "blocks"
         row = {
             "x": each["size"] + _offsets()["generic"],
             "drop": each["drop"],
-            "top": max(_greatest(points.filter(is_near)), each["drop"] or 0.0),
-            "text": f"{strategies}: blocks {each['combination']}",
+            "top": _greatest(points.filter(size=each["size"])),
+            "text": f"{strategies}: {blocks} {each['combination']}",
         }
         base = alt.Chart(pl.DataFrame([row]))
-        is_at_right = each["size"] > (points["size"].max() + 1) / 2  # type: ignore[operator]
-        rings = base.mark_point(size=RING, shape="circle", color=INK, strokeWidth=1.6)
-        names = base.mark_text(
-            align="right" if is_at_right else "left",
-            baseline="bottom",
-            # Names of neighbours stand one above the other.
-            dy=-10 - LINE * place,
-            dx=54 if is_at_right else -14,
-            fontSize=11,
-            fontWeight="bold",
-            color=INK,
-        )
         top = y.copy()
         top.shorthand = "top:Q"
-        layers += [rings.encode(x=x, y=y), names.encode(x=x, y=top, text="text:N")]
+        names = _name(base, place, each["size"] == last_size)
+        names = names.encode(x=x, y=top, text="text:N")
+        # Curves that pass behind a name must not cut its letters.
+        halos = names.copy()
+        halos.mark.stroke = "white"
+        halos.mark.strokeWidth = HALO
+        rings = base.mark_point(size=RING, shape="circle", color=INK, strokeWidth=1.6)
+        layers += [rings.encode(x=x, y=y), halos, names]
     return layers
+
+
+def _name(base: alt.Chart, place: int, is_last: bool) -> alt.Chart:
+    """Return the name above a ring; it extends to the left at the last size."""
+    chart: alt.Chart = base.mark_text(
+        align="right" if is_last else "left",
+        baseline="bottom",
+        # Names of neighbours as high as each other stand one above the other.
+        dy=-8 - LINE * place,
+        dx=54 if is_last else -14,
+        fontSize=11,
+        fontWeight="bold",
+        color=INK,
+    )
+    return chart
 
 
 def _parameters(deployment: Deployment, x: alt.X) -> ChartType:
