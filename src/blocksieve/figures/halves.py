@@ -33,6 +33,8 @@ from blocksieve.units import Scale, drop_title
 TITLE = "Halves of blocks: token mixers (attention) against channel mixers (MLP)"
 KINDS = (*HALF_NAMES.values(), BOTH)
 BLOCK_WIDTH, HEIGHT = 26, 280
+MARGIN = 1.1
+"""How far the axis goes beyond the data."""
 
 
 def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
@@ -57,7 +59,8 @@ def _by_block(rows: pl.DataFrame, scale: Scale) -> ChartType:
     x = alt.X("block:O", title="block").scale(domain=blocks).axis(grid=False, labelAngle=0)
     offset = alt.XOffset("what:N").scale(domain=list(KINDS))
     low, high = extent(rows["mean"], rows["low"], rows["high"])
-    symlog = alt.Scale(type="symlog", constant=LINEAR, domain=[min(low, 0), max(high, 1)])
+    domain = [MARGIN * min(low, 0), MARGIN * max(high, 1)]
+    symlog = alt.Scale(type="symlog", constant=LINEAR, domain=domain, nice=False)
     y = alt.Y("mean:Q", title=f"{drop_title(scale, 'mean')}, {LOGARITHMIC}", scale=symlog)
     y = y.axis(values=TICKS, gridColor=ZERO_LINE)
     colour = colour_by("what", KINDS, "removed alone")
