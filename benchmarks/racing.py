@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 import yaml
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import Combination
 from blocksieve.search.beams import BeamDocument, select_beam
 from blocksieve.search.plan import Plan, Proposer, read_plan
 from blocksieve.search.racing import race
-from blocksieve.search.steps import SHARES, SINGLE, step_of_size
+from blocksieve.search.steps import SHARES, step_of_size
 from blocksieve.shards import paired
 from blocksieve.specs import Racing, RunSpec
 
@@ -54,10 +54,9 @@ class Recorded:
             shown = paired(paths, dataset, plan.part(0, 1)).filter(role="search")
             plans[dataset] = plan
             pairs[dataset] = shown.collect()
+            samples = pl.scan_parquet(results / f"datasets/{dataset}.parquet")
             columns = ["role", "split", "cluster", "sample_id"]
-            first = results / f"shards/{dataset}/{SINGLE}.0.parquet"  # holds the baseline
-            samples = pl.scan_parquet(first).filter(combination=str(NONE), role="search")
-            order[dataset] = samples.select(columns).collect()
+            order[dataset] = samples.filter(role="search").select(columns).collect()
         return cls(run_spec, evaluations, plans, pairs, order)
 
     def datasets(self, scope: Proposer) -> list[list[str]]:
