@@ -62,18 +62,18 @@ class Plan:
     def part(self, part: int, parts: int) -> list[Combination]:
         """Return the contiguous share number `part` (from 0) of `parts` of the combinations.
 
-        Shares are about equal in `_work`, and may be empty.
+        Shares cost about the same (`_costs`), and may be empty.
         """
         combinations = [candidate.combination for candidate in self.candidates]
-        work = _work(combinations)
-        total = sum(work)
+        costs = _costs(combinations)
+        total = sum(costs)
         share = []
-        done = 0.0
-        for combination, of_combination in zip(combinations, work, strict=True):
-            middle = done + of_combination / 2
+        before = 0
+        for combination, cost in zip(combinations, costs, strict=True):
+            middle = before + cost / 2
             if int(middle * parts / total) == part:
                 share.append(combination)
-            done += of_combination
+            before += cost
         return share
 
     def proposals(self, proposer: Proposer) -> list[Combination]:
@@ -96,7 +96,7 @@ class Plan:
         return pl.concat(shares)
 
 
-def _work(combinations: Sequence[Combination]) -> list[int]:
+def _costs(combinations: Sequence[Combination]) -> list[int]:
     """Return what each combination adds to the work of the whole model and of those before it.
 
     In blocks: those that neither of them ran after the same removals, and one for its answers.
@@ -104,12 +104,12 @@ def _work(combinations: Sequence[Combination]) -> list[int]:
     blocks = [block for combination in combinations for block in combination.blocks]
     depth = max(blocks, default=0) + 1
     ran = _states(NONE, depth)
-    work = []
+    costs = []
     for combination in combinations:
         states = _states(combination, depth)
-        work.append(1 + len(states - ran))
+        costs.append(1 + len(states - ran))
         ran |= states
-    return work
+    return costs
 
 
 def _states(combination: Combination, depth: int) -> set[tuple[int, tuple[Site, ...]]]:
