@@ -7,13 +7,14 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocksieve.combination import NONE, Combination, block_sites
+from blocksieve.combination import NONE, Combination, Site, block_sites
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sample import Sample
 from blocksieve.search.plan import (
     Candidate,
     Plan,
     Proposer,
+    _costs,
     all_combinations,
     children_of,
     propose,
@@ -54,6 +55,29 @@ def test_parts_cover_everything_once_in_order(count: int, parts: int) -> None:
     plan = Plan("remove2", candidates)
     shares = [plan.part(part, parts) for part in range(parts)]
     assert [combination for share in shares for combination in share] == combinations
+
+
+def states(combination: Combination, depth: int) -> set[tuple[int, tuple[Site, ...]]]:
+    """Every block with what is removed up to it, on which its output depends."""
+    removed = combination.sites
+    return {
+        (block, tuple(site for site in removed if site.block <= block)) for block in range(depth)
+    }
+
+
+@given(st.integers(1, 3), st.data())
+def test_a_combination_costs_the_blocks_that_nothing_before_it_ran(
+    size: int, data: st.DataObject
+) -> None:
+    every = all_combinations(block_sites(6), size)
+    combinations = sorted(data.draw(st.sets(st.sampled_from(every), min_size=1)))
+    depth = max(combination.blocks[-1] for combination in combinations) + 1
+    ran = states(NONE, depth)
+    expected = []
+    for combination in combinations:
+        expected.append(1 + len(states(combination, depth) - ran))
+        ran |= states(combination, depth)
+    assert _costs(combinations) == expected
 
 
 def test_parts_share_the_work_evenly() -> None:

@@ -97,28 +97,30 @@ class Plan:
 
 
 def _costs(combinations: Sequence[Combination]) -> list[int]:
-    """Return what each combination adds to the work of the whole model and of those before it.
+    """Return what each combination adds to the work of the whole model and of the one before it.
 
     In blocks: those that neither of them ran after the same removals, and one for its answers.
     """
     blocks = [block for combination in combinations for block in combination.blocks]
     depth = max(blocks, default=0) + 1
-    ran = _states(NONE, depth)
     costs = []
+    before = NONE
     for combination in combinations:
-        states = _states(combination, depth)
-        costs.append(1 + len(states - ran))
-        ran |= states
+        costs.append(1 + depth - _blocks_shared(combination, before, depth))
+        before = combination
     return costs
 
 
-def _states(combination: Combination, depth: int) -> set[tuple[int, tuple[Site, ...]]]:
-    """Return every block with what is removed up to it, on which its output depends."""
-    states = set()
-    for block in range(depth):
-        removed = tuple(site for site in combination.sites if site.block <= block)
-        states.add((block, removed))
-    return states
+def _blocks_shared(combination: Combination, before: Combination, depth: int) -> int:
+    """Return how many blocks a combination need not run after the whole model and another."""
+    if combination == NONE:
+        return depth
+    pairs = zip(combination.sites, before.sites, strict=False)
+    num_alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if num_alike == 0:
+        return combination.sites[0].block
+    longer = [each for each in (combination, before) if each.size > num_alike]
+    return min(each.sites[num_alike].block for each in longer)
 
 
 def _prefix(samples: pl.DataFrame, count: int) -> pl.DataFrame:
