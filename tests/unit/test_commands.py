@@ -54,6 +54,7 @@ def test_init_writes_a_run_that_is_valid(elsewhere: Path, capsys) -> None:
     run_spec = read_run([Path("config/mine.yaml")], ROOT)
     assert list(run_spec.datasets) == ["demo_vqa", "signs"]
     assert run_spec.search.max_removed == 2
+    assert run_spec.search.racing == 0.01
     signs = run_spec.datasets["signs"]
     assert (signs.metric, signs.splits) == ("anls", ["validation"])
     assert signs.source["images"] == "photo"

@@ -24,6 +24,8 @@ EXAMPLES = {
 }
 """For each task type the ready dataset whose prompt, metric and longest answer a new one takes."""
 SPLITS = ("train", "validation", "test")
+RACING = 0.01
+"""Saves half of the pairs of two blocks and more, and hardly changes a beam (config/README.md)."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -89,7 +91,7 @@ def run_config(options: argparse.Namespace, datasets: list[str]) -> Content:
         "model": model,
         "datasets": datasets,
         "samples": {"search": options.samples, "holdout": options.samples},
-        "search": {"max_removed": options.max_removed},
+        "search": {"max_removed": options.max_removed, "racing": RACING},
     }
 
 
