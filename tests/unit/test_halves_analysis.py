@@ -69,6 +69,12 @@ def test_groups_average_over_the_blocks_of_a_position(table: pl.DataFrame) -> No
     assert set(table["group"]) == {"all", "type 0", "type 1"}
 
 
+def test_a_single_task_type_is_all_there_is() -> None:
+    drops = {"0a": 0.1, "0m": 0.2, "1a": 0.1, "1m": 0.2}
+    evidence = planted_evidence(planted_halves({"a": drops}), "points", num_blocks=2)
+    assert set(analysis.analyse(evidence)["group"]) == {"all"}
+
+
 def test_figure_and_section_name_the_samples(table: pl.DataFrame) -> None:
     assert set(table["role"]) == {"search"}
     assert "on search samples" in str(figure.draw(table, "points").to_dict())

@@ -40,9 +40,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     where that was measured), or the difference of the halves; means over all datasets.
     `level` group: what all token mixers, all channel mixers, and their difference come to on
     average over the `blocks` of a `position`, alone, over the datasets of a task type (`group`) or
-    of all. `role`: which samples say so. `q`: p of the differences, and of what is beyond the sum,
-    adjusted over each level (Benjamini and Hochberg); `shown` where that is at most 5 %. Halves
-    that some dataset lacks do not count.
+    of all; of all alone where there is one task type. `role`: which samples say so. `q`: p of the
+    differences, and of what is beyond the sum, adjusted over each level (Benjamini and Hochberg);
+    `shown` where that is at most 5 %. Halves that some dataset lacks do not count.
     """
     token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
     rows = _block_rows(evidence, token_mixers, channel_mixers)
@@ -98,8 +98,9 @@ def _block_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singl
 def _group_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singles) -> list[Row]:
     blocks_with_both = sorted(token_mixers.keys() & channel_mixers.keys())
     groups: dict[str, list[str]] = {EVERYWHERE: evidence.datasets}
-    for dataset, task_type in evidence.task_types.items():
-        groups.setdefault(task_type, []).append(dataset)
+    if len(set(evidence.task_types.values())) > 1:
+        for dataset, task_type in evidence.task_types.items():
+            groups.setdefault(task_type, []).append(dataset)
     rows = []
     for position in (EVERYWHERE, *POSITIONS[:3]):
         blocks = [
