@@ -477,7 +477,9 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 2, 4], help="budgets: beams")
     parser.add_argument("--racing", nargs="+", default=["off", "halving"])
     parser.add_argument("--max-removed", type=int, default=3)
-    parser.add_argument("--exhaustive", type=int, nargs="*", default=[2], help="true best of sizes")
+    parser.add_argument(
+        "--exhaustive", type=int, nargs="*", default=[2], help="sizes evaluated whole, as the truth"
+    )
     parser.add_argument("--datasets", nargs="+", default=[], help="by default all of the run")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/bake_off"))
     options = parser.parse_args()

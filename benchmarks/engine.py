@@ -12,9 +12,16 @@ from pathlib import Path
 
 import torch
 from common import demo_model, demo_samples
-from timing import PLAIN_LOOP, compare, report, share_right, tokens_in_way
+from timing import (
+    PLAIN_LOOP,
+    compare,
+    one_block_candidates,
+    report,
+    share_right,
+    tokens_in_way,
+)
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE
 from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import make_batch, make_probe
 from blocksieve.engine.ways import REFERENCE, VIEW
@@ -47,7 +54,7 @@ def measure(
     probe = make_probe(loaded, rows, definition.prompt)
     engine = start_engine("shared", loaded, probe, definition.max_new_tokens)
     batch = make_batch(loaded, rows, definition.prompt)
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
     best = engine.way
     drafts = tokens_in_way(engine, VIEW, batch, [NONE], None)[NONE]
     work = engine.work

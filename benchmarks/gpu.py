@@ -26,18 +26,9 @@ from unittest.mock import patch
 import torch
 import transformers
 import zoo
-from large_llava import (
-    SIZES,
-    NumberTokenizer,
-    Size,
-    build_model,
-    corrupt_some,
-    make_batch,
-    measure,
-    one_block_candidates,
-)
+from large_llava import SIZES, NumberTokenizer, Size, build_model, corrupt_some, make_batch, measure
 from large_llava import start as start_on
-from timing import clock, peak_gb, tokens_in_way
+from timing import clock, one_block_candidates, peak_gb, tokens_in_way
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 

@@ -18,10 +18,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from timing import PLAIN_LOOP, Drafts, compare, report, share_right, tokens_in_way
+from timing import (
+    PLAIN_LOOP,
+    Drafts,
+    compare,
+    one_block_candidates,
+    report,
+    share_right,
+    tokens_in_way,
+)
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE
 from blocksieve.engine.engines import Engine, start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.prefixes import Inputs, find_prefix
@@ -188,11 +196,6 @@ def measure(
         "right": share_right(answers, drafts),
     }
     return [setting | asdict(each) for each in measured]
-
-
-def one_block_candidates(loaded: LoadedModel) -> list[Combination]:
-    """Return a combination for every block, without which the model is to answer."""
-    return [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
 
 
 def corrupt_some(answers: Drafts) -> Drafts:

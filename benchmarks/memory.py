@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 from common import demo_model, demo_samples
-from timing import report
+from timing import one_block_candidates, report
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE
 from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import make_batch, make_probe
 
@@ -43,7 +43,7 @@ def peak(engine_name: str, dataset: str, num_samples: int) -> dict[str, float]:
     before = resident_size()
     _, answers = next(engine.answer_batch(batch, [NONE], None))
     drafts = [answer.tokens for answer in answers]
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
     for _ in engine.answer_batch(batch, combinations, drafts):
         pass
     if loaded.device.type == "cuda":

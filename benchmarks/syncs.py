@@ -45,9 +45,9 @@ def main() -> None:
     """Run from the command line."""
     # Here, so that the counter can be used where the demo's packages are not installed.
     from common import demo_model, demo_samples
-    from timing import clock, report, tokens_in_way
+    from timing import clock, one_block_candidates, report, tokens_in_way
 
-    from blocksieve.combination import NONE, Combination
+    from blocksieve.combination import NONE
     from blocksieve.engine.engines import start_engine
     from blocksieve.engine.inputs import make_batch, make_probe
 
@@ -58,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     loaded = demo_model()
-    combinations = [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+    combinations = one_block_candidates(loaded)
     table: list[dict[str, object]] = []
     for name in options.datasets:
         with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,11 @@ PLAIN_LOOP = "reference (plain loop)"
 PASSES = 3
 
 
+def one_block_candidates(loaded: LoadedModel) -> list[Combination]:
+    """Return a combination for every block, without which the model is to answer."""
+    return [Combination.of((block,)) for block in range(len(loaded.blocks.blocks))]
+
+
 @dataclass(frozen=True)
 class Measured:
     """A way beside the plain loop.

@@ -55,6 +55,10 @@ def test_parts_cover_everything_once_in_order(count: int, parts: int) -> None:
     plan = Plan("remove2", candidates)
     shares = [plan.part(part, parts) for part in range(parts)]
     assert [combination for share in shares for combination in share] == combinations
+    costs = dict(zip(combinations, _costs(combinations), strict=True))
+    for share in shares:
+        excess = sum(costs[combination] for combination in share) - sum(costs.values()) / parts
+        assert abs(excess) <= max(costs.values(), default=0)
 
 
 def states(combination: Combination, depth: int) -> set[tuple[int, tuple[Site, ...]]]:

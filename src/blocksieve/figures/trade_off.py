@@ -378,7 +378,7 @@ def _rings(
 ) -> list[ChartType]:
     """Draw rings around the recommended lists, among the generic ones, and name each above it."""
     layers: list[ChartType] = []
-    last_size = points["size"].max()
+    middle = (points["size"].max() + 1) / 2  # type: ignore[operator]
     for place, each in enumerate(recommended):
         strategies = ", ".join(each["strategies"])
         blocks = "block" if each["size"] == 1 else "blocks"
@@ -391,7 +391,7 @@ def _rings(
         base = alt.Chart(pl.DataFrame([row]))
         top = y.copy()
         top.shorthand = "top:Q"
-        names = _name(base, place, each["size"] == last_size)
+        names = _name(base, place, is_at_right=bool(each["size"] > middle))
         names = names.encode(x=x, y=top, text="text:N")
         # Curves that pass behind a name must not cut its letters.
         halos = names.copy()
@@ -402,14 +402,14 @@ def _rings(
     return layers
 
 
-def _name(base: alt.Chart, place: int, is_last: bool) -> alt.Chart:
-    """Return the name above a ring; it extends to the left at the last size."""
+def _name(base: alt.Chart, place: int, is_at_right: bool) -> alt.Chart:
+    """Return the name above a ring; in the right half it extends to the left."""
     chart: alt.Chart = base.mark_text(
-        align="right" if is_last else "left",
+        align="right" if is_at_right else "left",
         baseline="bottom",
         # Names of neighbours as high as each other stand one above the other.
         dy=-8 - LINE * place,
-        dx=54 if is_last else -14,
+        dx=54 if is_at_right else -14,
         fontSize=11,
         fontWeight="bold",
         color=INK,
