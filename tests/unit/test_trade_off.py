@@ -50,6 +50,24 @@ def test_a_list_for_each_dataset_loses_less_than_one_for_all() -> None:
     assert {point["samples"] for point in own + generic} == {300}
 
 
+@pytest.mark.parametrize(
+    ("datasets", "task_types", "curves"),
+    [
+        (["a", "b", "c"], ["VQA", "VQA", "VQA"], ["own", "pooled", "generic"]),
+        (["a", "b", "c"], ["VQA", "VQA", "Captioning"], list(trade_off.CURVES)),
+        (["a"], ["VQA"], ["generic"]),
+    ],
+)
+def test_ways_that_choose_on_the_same_samples_are_drawn_once(
+    datasets: list[str], task_types: list[str], curves: list[str]
+) -> None:
+    """With one task type, or one dataset, its list is the list for all."""
+    task_type = pl.col("dataset").replace_strict(datasets, task_types)
+    table = evaluations().filter(pl.col("dataset").is_in(datasets))
+    document = trade_off.analyse(planted_evidence(table.with_columns(task_type=task_type)))
+    assert list(dict.fromkeys(point["curve"] for point in document["points"])) == curves
+
+
 def test_the_strictest_limit_that_the_upper_end_keeps_is_named() -> None:
     # 0.8, 5.5 %; 2.7, 5.5 %: limits at 1.5, 3 and 10.
     assert [point["keeps"] for point in points("own")] == ["conservative", "aggressive"]

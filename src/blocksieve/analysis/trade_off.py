@@ -71,7 +71,8 @@ def analyse(
     `points`: own, each dataset's list by its drops alone; pooled, each dataset's list, whose drops
     borrow from other datasets (what is recommended); task_type and generic, the same for all of a
     type or for all; whole_blocks, in a run of halves, the best list of whole blocks for all, which
-    can be compared with halves by what they save. Only sizes at which every dataset has its list
+    can be compared with halves by what they save. What chooses on the same samples as generic, with
+    one dataset or one task type, is left out, and so are sizes at which a dataset's list was not
     measured on holdout samples.
     `recommended`: the combinations of the strategies of `recommendations`, the document of
     pruning_recommendations.
@@ -98,9 +99,14 @@ def analyse(
 
 def _lists(evidence: Evidence) -> dict[str, dict[int, Lists]]:
     """Return by curve and size which combination each dataset uses."""
-    lists: dict[str, dict[int, Lists]] = {curve: {} for curve in CURVES}
+    num_groups = {
+        Scope.DATASET: len(evidence.datasets),
+        Scope.TASK_TYPE: len(set(evidence.task_types.values())),
+    }
+    curves = {curve: way for curve, way in CURVES.items() if num_groups.get(way[1]) != 1}
+    lists: dict[str, dict[int, Lists]] = {curve: {} for curve in curves}
     for choices in choices_by_dataset(evidence):
-        for curve, (method, scope) in CURVES.items():
+        for curve, (method, scope) in curves.items():
             combination = choices.combinations.get(scope)
             if choices.method == method and combination is not None:
                 lists[curve].setdefault(choices.size, {})[choices.dataset] = combination
