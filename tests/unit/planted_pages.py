@@ -33,6 +33,7 @@ HOSTILE = (
     "</script><script>window.hacked = 1</script><img src=x onerror='hacked=1'>"
     ' "quoted" &amp; \u2028 {{ 7*7 }}'
 )
+SECONDS_TO_OPEN = 60
 DRAWN = ("importance_heatmap", "rankings_by_num_removed")
 DESCRIPTION: Any = {
     "architecture": "LlavaForConditionalGeneration",
@@ -212,7 +213,21 @@ def set_width(driver: Any, width: int) -> None:
 def show(driver: Any, content: Content, path: Path) -> None:
     """Write a page and open it; its figures may take a moment."""
     path.write_text(write_html(content, library()))
+    open_page(driver, path)
+
+
+def open_page(driver: Any, path: Path) -> None:
+    """Open a page and wait until its scripts have run.
+
+    On a busy machine the driver may come back while the page before is still there.
+    """
+    wait = importlib.import_module("selenium.webdriver.support.wait")
+    driver.execute_script("window.isPageBefore = true")
     driver.get(path.as_uri())
+    is_ready = "return !window.isPageBefore && document.readyState === 'complete'"
+    wait.WebDriverWait(driver, SECONDS_TO_OPEN, 0.05).until(
+        lambda browser: browser.execute_script(is_ready)
+    )
 
 
 def console(driver: Any) -> list[str]:

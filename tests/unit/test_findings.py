@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
-from blocksieve.report.findings import findings, lists, winners_curse
+from blocksieve.report.findings import findings, lists, winners_curse, within_limit
 from blocksieve.report.pruning_recommendations import what_samples_can_tell
 
 DATASETS = ("a", "b", "c", "d")
@@ -185,3 +185,26 @@ def test_lists_of_their_own_that_lose_more_are_said_to():
 @pytest.mark.parametrize("verdict", ["same list", "not shown to differ", "costs more"])
 def test_one_dataset_says_nothing_of_one_list_for_all(verdict):
     assert list(lists(generic_list(1, 1.0, verdict), "%")) == []
+
+
+@pytest.mark.parametrize(
+    ("combination", "removed"),
+    [
+        ("4", "1 block"),
+        ("4-5", "2 blocks"),
+        ("4m", "1 half of a block"),
+        ("4m-5m-9m", "3 halves of blocks"),
+        ("4-5m", "1 block and 1 half of a block"),
+    ],
+)
+def test_what_may_be_removed_counts_halves_apart(combination: str, removed: str) -> None:
+    """Three halves are not three blocks."""
+    strategy = {
+        "max_drop": 3.0,
+        "size": len(combination.split("-")),
+        "combination": combination,
+        "holdout": {"drop": 0.5, "low": 0.0, "high": 1.0},
+        "end": "limit",
+    }
+    sentence = within_limit("Balanced", strategy, "%")
+    assert sentence.startswith(f"Balanced: remove {combination} ({removed}).")

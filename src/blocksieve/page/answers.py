@@ -13,7 +13,7 @@ from blocksieve.analysis.pruning_recommendations import (
 )
 from blocksieve.combination import NONE, Combination
 from blocksieve.report.findings import verified, within_limit
-from blocksieve.report.numbers import bracket, count_blocks, number
+from blocksieve.report.numbers import bracket, count_removed, number
 from blocksieve.report.pruning_recommendations import supports_findings
 from blocksieve.verdicts import End
 
@@ -140,8 +140,9 @@ def _why_no_more(sizes: Sequence[BestOfSize], strategy: Strategy, unit: str) -> 
         return ""
     following = larger[0]
     holdout = larger[0]["holdout"]
+    removed = count_removed(Combination.parse(following["combination"]))
     return (
-        f"The best list of {count_blocks(following['size'])}, {following['combination']}, is not"
+        f"The best list of {removed}, {following['combination']}, is not"
         f" shown to keep it: {number(holdout['drop'])} {unit}"
         f" {bracket(holdout['low'], holdout['high'])}."
     )

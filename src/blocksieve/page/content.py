@@ -18,7 +18,7 @@ from blocksieve.page.search import Search, searches
 from blocksieve.page.trade_off import CurvePoint, curve_points, draw
 from blocksieve.report.findings import FINDINGS, verified, within_limits
 from blocksieve.report.pruning_recommendations import supports_findings, what_samples_can_tell
-from blocksieve.specs import RunSpec
+from blocksieve.specs import RunSpec, SearchUnit
 from blocksieve.units import SHORT_DROP_TITLES
 
 DEFAULT_STRATEGY = "balanced"
@@ -115,7 +115,7 @@ def compose(
     return {
         "run": run.run,
         "model": run.model_name,
-        "facts": _facts(evidence, description),
+        "facts": _facts(evidence, description, run.search.unit),
         "unit": unit,
         "drop_title": SHORT_DROP_TITLES[evidence.scale],
         "supported": supports_findings(document),
@@ -147,12 +147,14 @@ def _further_findings(results: Mapping[str, Any], unit: str) -> list[str]:
     return sentences
 
 
-def _facts(evidence: Evidence, description: ModelDescription | None) -> list[str]:
+def _facts(evidence: Evidence, description: ModelDescription | None, unit: SearchUnit) -> list[str]:
     facts = []
     if description is not None:
         facts.append(description["architecture"])
         facts.append(f"{description['parameters']:,} parameters")
     facts.append(f"{evidence.depth} blocks")
+    if unit == "half":
+        facts.append("each half of a block (4a, 4m) counts as a block")
     num_datasets = len(evidence.datasets)
     facts.append("1 dataset" if num_datasets == 1 else f"{num_datasets} datasets")
     facts.append(f"{len(evidence.coverage):,} lists measured")

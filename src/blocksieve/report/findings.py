@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from blocksieve.choices import RECOMMENDED, Scope
+from blocksieve.combination import Combination
 from blocksieve.report.columns import Record
 from blocksieve.report.held_out import HeldOut
-from blocksieve.report.numbers import bracket, count_blocks, number, percent
+from blocksieve.report.numbers import bracket, count_blocks, count_removed, number, percent
 from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
@@ -55,9 +56,10 @@ def verified(document: Recommendations, unit: str) -> Iterator[str]:
     drops = document["verified"] or {}
     for name, drop in drops.items():
         strategy = document["strategies"][name]
+        removed = count_removed(Combination.parse(strategy["combination"]))
         yield (
-            f"Verified: removing {strategy['combination']} ({name},"
-            f" {count_blocks(strategy['size'])}) costs {drop['drop']:+.2f} {unit}"
+            f"Verified: removing {strategy['combination']} ({name}, {removed}) costs"
+            f" {drop['drop']:+.2f} {unit}"
             f" {bracket(drop['low'], drop['high'])} on samples that neither search nor choice has"
             " seen."
         )
@@ -74,8 +76,9 @@ def within_limit(title: str, strategy: Record, unit: str) -> str:
     limit = f"the limit of {strategy['max_drop']:g} {unit}"
     if strategy["size"]:
         holdout = strategy["holdout"]
+        removed = count_removed(Combination.parse(strategy["combination"]))
         return (
-            f"{title}: remove {strategy['combination']} ({count_blocks(strategy['size'])})."
+            f"{title}: remove {strategy['combination']} ({removed})."
             f" The mean drop is {holdout['drop']:+.2f} {unit}"
             f" {bracket(holdout['low'], holdout['high'])} on samples never used to choose:"
             f" its 95 % interval keeps {limit}.{MORE[strategy['end']]}"

@@ -1,5 +1,6 @@
 """How numbers and intervals are written in a report; - stands for what is not known."""
 
+from blocksieve.combination import Combination
 from blocksieve.units import PERCENT
 
 UNKNOWN = "-"
@@ -37,3 +38,14 @@ def percent_bracket(low: float | None, high: float | None) -> str:
 def count_blocks(size: int) -> str:
     """Return a number of blocks in words: `1 block`, `2 blocks`."""
     return "1 block" if size == 1 else f"{size} blocks"
+
+
+def count_removed(combination: Combination) -> str:
+    """Return in words how much a list removes: `1 block and 2 halves of blocks`."""
+    removed = []
+    if combination.whole_blocks:
+        removed.append(count_blocks(len(combination.whole_blocks)))
+    num_halves = len(combination.halves)
+    if num_halves:
+        removed.append("1 half of a block" if num_halves == 1 else f"{num_halves} halves of blocks")
+    return " and ".join(removed)
