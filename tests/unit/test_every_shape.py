@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from planted import all_analyses, planted_evaluations, planted_evidence
 
-from blocksieve.analysis import FIGURES
+from blocksieve.analysis import ANALYSES, FIGURES
 from blocksieve.figures.export import save_chart
 from blocksieve.figures.parts import named
 from blocksieve.report.comprehensive_report import TITLE, compose
@@ -82,9 +82,14 @@ def test_every_figure_and_the_report_can_be_made(shape, scale):
     tables = all_analyses(evidence)
     for name in FIGURES:
         figure = importlib.import_module(f"blocksieve.figures.{name}")
-        chart = named(figure.draw(tables[name], scale), "some-vlm", "trial", "block")
+        on_search_samples = ANALYSES[name].on_search_samples
+        chart = figure.draw(tables[name], scale)
+        chart = named(chart, "some-vlm", "trial", "block", on_search_samples)
         spec = chart.to_dict()
-        assert spec["title"]["subtitle"][0] == "some-vlm, run trial"
+        whose = "some-vlm, run trial"
+        if on_search_samples:
+            whose += ", on search samples"
+        assert spec["title"]["subtitle"][0] == whose
         assert spec["config"]["mark"]["tooltip"] == {"content": "data"}
         text = json.dumps(spec)
         assert "mark" in text
@@ -108,6 +113,19 @@ WITHOUT_INTERVALS.add("split_agreement")
 WITHOUT_INTERVALS.add("proxies")
 # Not of these evaluations, in which whole blocks are removed.
 WITHOUT_INTERVALS.add("halves")
+
+
+# Of these evaluations they say only why they show nothing.
+EMPTY = {"halves", "proxies", "routing", "search_tree", "stability"}
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - EMPTY))
+def test_every_figure_says_on_which_samples(name, tables):
+    """Those that chose, or those that did not: drops on the former look too small."""
+    chart = importlib.import_module(f"blocksieve.figures.{name}").draw(tables[name], "relative")
+    chart = named(chart, "some-vlm", "trial", "block", ANALYSES[name].on_search_samples)
+    subtitle = " ".join(chart.to_dict()["title"]["subtitle"])
+    assert re.search("(search|holdout) samples|samples that did not choose", subtitle)
 
 
 @pytest.mark.parametrize("name", sorted(set(FIGURES) - WITHOUT_INTERVALS))

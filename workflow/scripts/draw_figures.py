@@ -19,9 +19,10 @@ with job(snakemake) as logger:
     drawings = zip(params.figures, files.analyses, strict=True)
     for number, (figure, analysis) in enumerate(drawings):
         module = importlib.import_module(f"blocksieve.figures.{figure}")
-        beside = measured if ANALYSES[figure].measured else []
+        shown = ANALYSES[figure]
+        beside = measured if shown.measured else []
         chart = module.draw(read_result(Path(analysis)), params.across_datasets, *beside)
-        chart = named(chart, params.model, params.run, params.unit)
+        chart = named(chart, params.model, params.run, params.unit, shown.on_search_samples)
         paths = [Path(output[kind][number]) for kind in ("png", "svg", "json")]
         save_chart(chart, *paths)
         logger.info("drew %s", figure)

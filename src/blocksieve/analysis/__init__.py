@@ -19,6 +19,7 @@ class Analysis:
     `needs`: what `analyse` takes beside the evidence, by keyword.
     `measured`: whether the figure also shows deployment.json and healing.json, if there are any.
     `of_halves`: whether only a run that removes halves of blocks has it.
+    `on_search_samples`: whether all that it shows was measured on them; its figure then says so.
     """
 
     output: Literal["parquet", "json"] = "parquet"
@@ -28,33 +29,34 @@ class Analysis:
     needs: tuple[str, ...] = ()
     measured: bool = False
     of_halves: bool = False
+    on_search_samples: bool = False
 
 
 ANALYSES: dict[str, Analysis] = {
     "trade_off": Analysis(output="json", needs=("recommendations",), measured=True),
     "pruning_recommendations": Analysis(output="json", figure=False, needs=("routing",)),
     "held_out": Analysis(output="json"),
-    "block_position_analysis": Analysis(),
+    "block_position_analysis": Analysis(on_search_samples=True),
     "importance_heatmap": Analysis(section=False),
     "task_specific_vs_generic": Analysis(output="json", needs=("stability",)),
-    "task_type_comparison": Analysis(),
+    "task_type_comparison": Analysis(on_search_samples=True),
     "combination_vs_individual": Analysis(),
     "halves": Analysis(of_halves=True),
-    "power": Analysis(),
+    "power": Analysis(on_search_samples=True),
     "rankings_by_num_removed": Analysis(appendix=True),
     "search_tree": Analysis(section=False, appendix=True),
     "transfer_matrix": Analysis(appendix=True),
     "stability": Analysis(output="json", appendix=True),
-    "task_type_detailed_comparison": Analysis(appendix=True),
-    "consistency_analysis": Analysis(appendix=True),
-    "dataset_responses": Analysis(appendix=True),
-    "dataset_pairwise_comparison": Analysis(appendix=True),
-    "split_agreement": Analysis(appendix=True),
+    "task_type_detailed_comparison": Analysis(appendix=True, on_search_samples=True),
+    "consistency_analysis": Analysis(appendix=True, on_search_samples=True),
+    "dataset_responses": Analysis(appendix=True, on_search_samples=True),
+    "dataset_pairwise_comparison": Analysis(appendix=True, on_search_samples=True),
+    "split_agreement": Analysis(appendix=True, on_search_samples=True),
     "routing": Analysis(
         output="json", appendix=True, needs=("router", "detections", "finalist_samples")
     ),
     "proxies": Analysis(appendix=True, needs=("proxies",)),
-    "drop_distributions": Analysis(appendix=True),
+    "drop_distributions": Analysis(appendix=True, on_search_samples=True),
     "pairwise_dataset_stats": Analysis(output="json", figure=False, section=False),
 }
 

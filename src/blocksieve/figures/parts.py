@@ -493,9 +493,13 @@ def stacked(panels: Sequence[ChartType], title: str, subtitle: Sequence[str]) ->
     return figure(panels, title, subtitle, columns=1)
 
 
-def named(chart: ChartType, model: str, run: str, unit: SearchUnit) -> ChartType:
-    """Say under a figure's title whose blocks it is about, and whether their halves count."""
+def named(
+    chart: ChartType, model: str, run: str, unit: SearchUnit, on_search_samples: bool
+) -> ChartType:
+    """Say under a figure's title whose blocks it shows, on which samples, and if halves count."""
     whose = f"{model}, run {run}"
+    if on_search_samples:
+        whose += ", on search samples"
     if unit == "half":
         whose += ", in which each half of a block (4a, 4m) counts as a block"
     title = chart.title
