@@ -50,19 +50,31 @@ Lists = dict[tuple[str, int], Combination]
 class Store:
     """Everything measured of a run's samples, and what measures the rest."""
 
-    def __init__(self, results: Path, folder: Path, datasets: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        results: Path,
+        folder: Path,
+        datasets: Sequence[str] = (),
+        num_samples: Mapping[Role, int] | None = None,
+        sites: Sequence[str] = (),
+    ) -> None:
         content = yaml.safe_load((results / "config.yaml").read_text())
         self.run_spec = RunSpec.of(content)
         self.folder = folder
         description = read_description(results / "model.json")
-        self.sites = sites_to_search(description, self.run_spec.search.exportable)
+        all_sites = sites_to_search(description, self.run_spec.search.exportable)
+        self.sites = [site for site in all_sites if not sites or str(site) in sites]
         model = as_described(self.run_spec.model, description)
         self.load = functools.cache(lambda: load_model(model))
         self.tables: dict[str, pl.DataFrame] = {}
         self.tasks: dict[str, Task] = {}
         for dataset in datasets or self.run_spec.datasets:
             definition = self.run_spec.datasets[dataset]
-            self.tables[dataset] = pl.read_parquet(results / f"datasets/{dataset}.parquet")
+            table = pl.read_parquet(results / f"datasets/{dataset}.parquet")
+            for role, count in (num_samples or {}).items():
+                drawn = Plan("first", (), roles=(role,), num_samples=count).samples(table)
+                table = pl.concat([table.filter(pl.col("role") != role), drawn])
+            self.tables[dataset] = table
             self.tasks[dataset] = Task(
                 dataset,
                 definition,
@@ -481,11 +493,21 @@ def main() -> None:
         "--exhaustive", type=int, nargs="*", default=[2], help="sizes evaluated whole, as the truth"
     )
     parser.add_argument("--datasets", nargs="+", default=[], help="by default all of the run")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        nargs=2,
+        metavar=("SEARCH", "HOLDOUT"),
+        help="the first samples of each role, by default all of the run",
+    )
+    parser.add_argument("--sites", nargs="+", default=[], help="by default all that can be removed")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/bake_off"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(options.folder / "shards", ignore_errors=True)  # the cache holds all of it
-    store = Store(options.results, options.folder, options.datasets)
+    roles: tuple[Role, ...] = ("search", "holdout")
+    num_samples = dict(zip(roles, options.samples, strict=True)) if options.samples else None
+    store = Store(options.results, options.folder, options.datasets, num_samples, options.sites)
     truths = {size: exhaustive(store, size) for size in options.exhaustive}
     for width in options.widths:
         spec = SearchSpec(options.max_removed, width, [1], 1, budget=2)

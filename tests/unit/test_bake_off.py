@@ -66,7 +66,7 @@ def bake_off():
 
 
 @pytest.fixture(scope="module")
-def store(bake_off, tmp_path_factory: pytest.TempPathFactory):
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("run")
     run_spec = resolve(with_defaults({"datasets": DATASETS}, ROOT), ROOT)
     (results / "config.yaml").write_text(yaml.safe_dump(run_spec.content()))
@@ -81,6 +81,11 @@ def store(bake_off, tmp_path_factory: pytest.TempPathFactory):
             columns = {"sample_id": names, "cluster": names, "role": role, "split": "validation"}
             tables.append(pl.DataFrame(columns))
         pl.concat(tables).write_parquet(results / f"datasets/{dataset}.parquet")
+    return results
+
+
+@pytest.fixture(scope="module")
+def store(bake_off, results: Path, tmp_path_factory: pytest.TempPathFactory):
     return bake_off.Store(results, tmp_path_factory.mktemp("bake_off"))
 
 
@@ -124,3 +129,12 @@ def test_pairs_are_counted_once(bake_off, store) -> None:
     assert search.pairs == 2 * 10 + 30
     search._count("demo_vqa", {Combination.parse("0-1")}, 1.0)
     assert search.pairs == 2 * 10 + 30
+
+
+def test_a_part_of_samples_and_sites(bake_off, results: Path, tmp_path: Path) -> None:
+    """The first samples of each role, and the sites that are named."""
+    num_samples = {"search": NUM_SAMPLES, "holdout": 10}
+    store = bake_off.Store(results, tmp_path, DATASETS, num_samples, ["3", "5"])
+    assert list(map(str, store.sites)) == ["3", "5"]
+    for table in store.tables.values():
+        assert table.group_by("role").len().sort("role")["len"].to_list() == [10, NUM_SAMPLES]
