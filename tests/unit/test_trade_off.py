@@ -159,7 +159,7 @@ def test_healed_lists_are_a_curve_of_their_own() -> None:
 def test_curves_differ_in_colour_and_shape_and_limits_and_lists_are_named() -> None:
     spec = draw(document(), "relative").to_dict()
     text = json.dumps(spec)
-    for words in ("balanced limit, 3 %", "conservative limit, 1.5 %", "blocks 0-1", "block 1"):
+    for words in ("balanced limit, 3 %", "conservative limit, 1.5 %", "remove 0-1", "remove 1"):
         assert words in text
     assert "limits beyond the axis: aggressive 10 %" in spec["vconcat"][0]["title"]["text"]
     (encoding,) = [

@@ -381,12 +381,11 @@ def _rings(
     middle = (points["size"].max() + 1) / 2  # type: ignore[operator]
     for place, each in enumerate(recommended):
         strategies = ", ".join(each["strategies"])
-        blocks = "block" if each["size"] == 1 else "blocks"
         row = {
             "x": each["size"] + _offsets()["generic"],
             "drop": each["drop"],
             "top": _greatest(points.filter(size=each["size"])),
-            "text": f"{strategies}: {blocks} {each['combination']}",
+            "text": f"{strategies}: remove {each['combination']}",
         }
         base = alt.Chart(pl.DataFrame([row]))
         top = y.copy()
