@@ -39,6 +39,11 @@ def statements(task: str) -> dict[str, Sample]:
         ("arithmetic", "7 times 12 is", "84"),
         ("arithmetic", "7 times 12 is", "7 times 12 is 84."),
         ("arithmetic", "7 times 12 is", "12 times 7 is 84"),
+        ("arithmetic", "7 times 12 is", "12 * 7 = 84"),
+        ("arithmetic", "The sum of 7 and 12 is", "7 + 12 = 19"),
+        ("arithmetic", "The sum of 7 and 12 is", "12 plus 7 is 19."),
+        ("capitals", "The capital city of France is", "The capital of France is Paris."),
+        ("languages", "In Peru, the official language is", "Spanish"),
     ],
 )
 def test_a_true_end_and_the_whole_statement_score(task: str, question: str, answer: str) -> None:
@@ -53,6 +58,9 @@ def test_a_true_end_and_the_whole_statement_score(task: str, question: str, answ
         ("capitals", "The capital of France is", "London"),
         ("languages", "The official language of Peru is", "French"),
         ("arithmetic", "7 times 12 is", "7 times 11 is 84"),
+        ("arithmetic", "7 times 12 is", "7 + 12 = 84"),
+        ("arithmetic", "The sum of 7 and 12 is", "84"),
+        ("arithmetic", "The sum of 7 and 12 is", "7 * 12 = 19"),
     ],
 )
 def test_a_false_end_does_not_score(task: str, question: str, answer: str) -> None:
@@ -83,29 +91,46 @@ def test_countries_leave_out_former_states_and_capitals_of_the_same_name() -> No
     assert "Singapore" not in questions
 
 
-def test_both_orders_of_two_factors_are_one_cluster() -> None:
-    """So that one of them never serves to choose while the other measures."""
-    samples = statements("arithmetic")
-    assert samples["7 times 12 is"].cluster == samples["12 times 7 is"].cluster
-    assert len({sample.cluster for sample in samples.values()}) == 11 * 12 // 2
+@pytest.mark.parametrize(
+    ("task", "questions", "number_of_facts"),
+    [
+        ("arithmetic", ["7 times 12 is", "12 times 7 is", "12 multiplied by 7 is"], 132),
+        ("arithmetic", ["The sum of 7 and 12 is", "The sum of 12 and 7 equals"], 132),
+        ("capitals", ["The capital of France is", "The name of the capital of France is"], 158),
+        (
+            "languages",
+            ["The official language of Peru is", "In Peru, the official language is"],
+            160,
+        ),
+    ],
+)
+def test_all_questions_about_a_fact_are_a_cluster(
+    task: str, questions: list[str], number_of_facts: int
+) -> None:
+    """So that none of them serves to choose while another measures."""
+    samples = statements(task)
+    assert len({samples[question].cluster for question in questions}) == 1
+    assert len({samples[question].references for question in questions}) == 1
+    assert len({sample.cluster for sample in samples.values()}) == number_of_facts
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_there_are_enough_samples_in_both_roles(task: str) -> None:
-    """There are 40 samples per role in each of these datasets."""
+    """There are 200 samples per role in each of these datasets."""
     drawn = draw_samples(
-        statements(task).values(), {"search": 40, "holdout": 40}, ["validation"], seed=0
+        statements(task).values(), {"search": 200, "holdout": 200}, ["validation"], seed=0
     )
-    assert len(drawn) == 80
+    assert len(drawn) == 400
 
 
 @pytest.mark.parametrize(
-    ("task", "fewest"), [("capitals", 70), ("languages", 70), ("arithmetic", 280)]
+    ("task", "fewest"), [("capitals", 230), ("languages", 240), ("arithmetic", 1100)]
 )
 def test_the_training_split_has_other_facts(task: str, fewest: int) -> None:
+    """No sample, cluster or question of it is measured on."""
     training = list(read({"kind": "facts", "task": task}, "train"))
     validation = statements(task).values()
-    for name in ("sample_id", "cluster"):
+    for name in ("sample_id", "cluster", "question"):
         values = {getattr(sample, name) for sample in training}
         assert not values & {getattr(sample, name) for sample in validation}
     assert len({sample.sample_id for sample in training}) == len(training) >= fewest

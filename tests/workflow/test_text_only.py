@@ -28,8 +28,8 @@ def save_tiny_model(folder: Path) -> None:
     """A random Llama of four blocks that knows every word of the datasets."""
     phrases = ["Complete the sentence with one number :"]
     for task in ("arithmetic", "capitals"):
-        for statement in TASKS[task](VALIDATION):
-            phrases += [*statement.beginnings, *statement.ends]
+        for fact in TASKS[task](VALIDATION):
+            phrases += [*fact.questions, *fact.ends]
     words = set(" ".join(phrases).split())
     vocabulary = ["[PAD]", "[UNK]", "[EOS]", *sorted(words)]
     numbers = {word: number for number, word in enumerate(vocabulary)}

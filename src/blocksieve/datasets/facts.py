@@ -1,7 +1,8 @@
 """The source `facts`: statement-completion questions ("The capital of France is"), text only."""
 
 import itertools
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from blocksieve.datasets.sample import Sample
@@ -9,25 +10,67 @@ from blocksieve.errors import BlocksieveError, ConfigError, DataError
 from blocksieve.specs import Source
 
 TRAIN, VALIDATION = "train", "validation"
-"""The validation split has large countries and small products, the training split all others."""
+"""The validation split has large countries and small numbers, the training split all others."""
 SMALLEST_POPULATION = 1_000_000
-FACTORS = range(2, 13)
-MORE_FACTORS = range(13, 26)
+NUMBERS = range(2, 13)
+MORE_NUMBERS = range(13, 26)
+CAPITAL_WORDINGS = (
+    "The capital of {} is",
+    "The capital city of {} is",
+    "The name of the capital of {} is",
+)
+LANGUAGE_WORDINGS = (
+    "The official language of {} is",
+    "In {}, the official language is",
+    "The language that is official in {} is",
+)
 WITH_ARTICLE = frozenset({"AE", "CD", "CF", "CG", "DO", "GB", "GM", "NL", "PH", "US"})
 """The ISO codes of countries whose name takes an article within a sentence."""
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A true statement, cut into its beginning and its end.
+class Fact:
+    """A fact, told by statements that are cut into their beginnings and their ends.
 
-    Every beginning goes with every end. The first beginning is the question. `cluster` names the
-    fact that the statement is about.
+    Every beginning goes with every end. The questions are beginnings; there may be others.
     """
 
-    cluster: str
-    beginnings: tuple[str, ...]
+    name: str
+    questions: tuple[str, ...]
     ends: tuple[str, ...]
+    other_beginnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation whose result does not depend on the order of its two numbers."""
+
+    name: str
+    result: Callable[[int, int], int]
+    questions: tuple[str, ...]
+    other_beginnings: tuple[str, ...]
+
+
+OPERATIONS = (
+    Operation(
+        "x",
+        operator.mul,
+        questions=("{} times {} is", "{} multiplied by {} is"),
+        other_beginnings=(
+            "{} times {} equals",
+            "{} multiplied by {} equals",
+            "{} * {} =",
+            "{} x {} =",
+            "{} × {} =",
+        ),
+    ),
+    Operation(
+        "+",
+        operator.add,
+        questions=("The sum of {} and {} is", "The sum of {} and {} equals"),
+        other_beginnings=("{} plus {} is", "{} plus {} equals", "{} + {} ="),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -40,11 +83,11 @@ class Country:
 
 
 def read(source: Source, split: str) -> Iterator[Sample]:
-    """Yield all statements of `source["task"]`, one of TASKS, in a fixed order.
+    """Yield all facts of `source["task"]`, one of TASKS, in a fixed order: a sample per question.
 
-    The question is a statement's beginning. The references are each true end, alone and as the
-    whole statement. Raises DataError for any split but `train` and `validation`, ConfigError for an
-    unknown task.
+    The references are each true end, alone and as a whole statement, whichever way it begins. The
+    questions about a fact are one cluster. Raises DataError for any split but `train` and
+    `validation`, ConfigError for an unknown task.
     """
     if split not in (TRAIN, VALIDATION):
         raise DataError(
@@ -53,30 +96,25 @@ def read(source: Source, split: str) -> Iterator[Sample]:
     task = source["task"]
     if task not in TASKS:
         raise ConfigError(f"source facts: unknown task {task!r}; use one of {', '.join(TASKS)}")
-    for statement in TASKS[task](split):
-        references = list(statement.ends)
-        for beginning, end in itertools.product(statement.beginnings, statement.ends):
-            references.append(f"{beginning} {end}")
-        yield Sample(
-            question=statement.beginnings[0],
-            references=tuple(references),
-            cluster=statement.cluster,
-            split=split,
-        )
+    for fact in TASKS[task](split):
+        beginnings = fact.questions + fact.other_beginnings
+        statements = itertools.product(beginnings, fact.ends)
+        references = (*fact.ends, *(f"{beginning} {end}" for beginning, end in statements))
+        for question in fact.questions:
+            yield Sample(question=question, references=references, cluster=fact.name, split=split)
 
 
-def capitals(split: str) -> Iterator[Statement]:
+def capitals(split: str) -> Iterator[Fact]:
     """Yield capitals by GeoNames.
 
     A capital that bears the country's name is left out: it can be told without knowing it.
     """
     for country in countries(split):
         if country.capital != country.name:
-            beginning = f"The capital of {country.name} is"
-            yield Statement(country.code, (beginning,), (country.capital,))
+            yield Fact(country.code, _questions(CAPITAL_WORDINGS, country), (country.capital,))
 
 
-def languages(split: str) -> Iterator[Statement]:
+def languages(split: str) -> Iterator[Fact]:
     """Yield official languages by Unicode's CLDR, also those that are official only in fact.
 
     Where a country has more than one, each is a true end.
@@ -93,28 +131,34 @@ def languages(split: str) -> Iterator[Statement]:
             # Some small languages have no name in English there.
             if name is not None and name not in ends:
                 ends.append(name)
-        beginning = f"The official language of {country.name} is"
         if ends:
-            yield Statement(country.code, (beginning,), tuple(ends))
+            yield Fact(country.code, _questions(LANGUAGE_WORDINGS, country), tuple(ends))
 
 
-def arithmetic(split: str) -> Iterator[Statement]:
-    """Yield products of two factors from 2 to 12; to train, of such a one and one from 13 to 25.
+def _questions(wordings: Iterable[str], country: Country) -> tuple[str, ...]:
+    return tuple(wording.format(country.name) for wording in wordings)
 
-    Both orders of the factors are true answers and one cluster.
+
+def arithmetic(split: str) -> Iterator[Fact]:
+    """Yield products and sums of two numbers from 2 to 12.
+
+    To train, of such a number and one from 13 to 25. The numbers come in both orders.
     """
-    pairs = list(itertools.product(FACTORS, repeat=2))
+    pairs: Iterable[tuple[int, int]] = itertools.combinations_with_replacement(NUMBERS, 2)
     if split == TRAIN:
-        pairs = [*itertools.product(FACTORS, MORE_FACTORS)]
-        pairs += itertools.product(MORE_FACTORS, FACTORS)
-    for first, second in pairs:
-        beginnings = [f"{first} times {second} is"]
-        if first != second:
-            beginnings.append(f"{second} times {first} is")
-        smaller, larger = sorted((first, second))
-        cluster = f"{smaller}x{larger}"
-        product = str(first * second)
-        yield Statement(cluster, tuple(beginnings), (product,))
+        pairs = itertools.product(NUMBERS, MORE_NUMBERS)
+    for (first, second), operation in itertools.product(pairs, OPERATIONS):
+        yield Fact(
+            f"{first}{operation.name}{second}",
+            _in_both_orders(operation.questions, first, second),
+            (str(operation.result(first, second)),),
+            _in_both_orders(operation.other_beginnings, first, second),
+        )
+
+
+def _in_both_orders(wordings: Iterable[str], first: int, second: int) -> tuple[str, ...]:
+    orders = dict.fromkeys([(first, second), (second, first)])
+    return tuple(wording.format(*order) for wording in wordings for order in orders)
 
 
 def countries(split: str) -> list[Country]:
@@ -147,7 +191,7 @@ def countries(split: str) -> list[Country]:
     return chosen
 
 
-TASKS: dict[str, Callable[[str], Iterator[Statement]]] = {
+TASKS: dict[str, Callable[[str], Iterator[Fact]]] = {
     "capitals": capitals,
     "languages": languages,
     "arithmetic": arithmetic,
