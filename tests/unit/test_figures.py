@@ -27,7 +27,7 @@ from blocksieve.figures import combination_vs_individual as interactions
 from blocksieve.figures import drop_distributions as drop_figure
 from blocksieve.figures import task_specific_vs_generic as lists_figure
 from blocksieve.figures.export import save_chart
-from blocksieve.figures.parts import symlog_bin_edges
+from blocksieve.figures.parts import histogram, symlog_bin_edges
 from blocksieve.figures.rankings_by_num_removed import PARTIAL_HEADING, TOP, draw
 from blocksieve.figures.regrets import VERDICT_MARKS
 from blocksieve.source_closure import PACKAGE, source_closure
@@ -127,6 +127,13 @@ def test_drops_that_are_all_0_have_an_axis_and_a_true_sentence():
     no_synergy = "No tested combination that every dataset has is shown to cost"
     assert no_synergy in drawn["combination_vs_individual"]
     assert "drops differ; there are" in drawn["dataset_pairwise_comparison"]
+
+
+@pytest.mark.parametrize(("values", "ticks"), [([-19.3, 1.9, 2.4], [0, 1, 2]), ([5.0], [0, 1])])
+def test_counts_of_a_histogram_have_whole_ticks(values, ticks):
+    chart = histogram(pl.Series(values), "relative", "interaction,", "combinations", "title")
+    axes = [layer["encoding"]["y"]["axis"] for layer in chart.to_dict()["layer"][:1]]
+    assert [axis["values"] for axis in axes] == [ticks]
 
 
 def test_cumulative_curve_is_a_step_at_every_drop():

@@ -52,6 +52,8 @@ SHOWN = alt.DomainUnionWith(unionWith=[0, 1])
 UNKNOWN = "not known"
 # Beside what is shown to differ, all else is as faint as this.
 FAINT = 0.25
+# Up to so many each count has a tick of its own.
+FEW = 8
 # Where one vital block would flatten all others, an axis is linear up to here and logarithmic
 # beyond.
 LINEAR = 2
@@ -393,7 +395,10 @@ def histogram(
         }
     )
     x = symlog_drop_axis(scale, prefix)
-    y = alt.Y("count:Q", title=count_title).axis(tickMinStep=1)
+    y = alt.Y("count:Q", title=count_title)
+    if counts.max() <= FEW:
+        # Vega marks halves where there are so few.
+        y = y.axis(values=list(range(int(counts.max()) + 1)), format="d")
     columns = alt.Chart(bins).mark_rect(color=BAR_INK, stroke="white", strokeWidth=0.5)
     zero = alt.Chart(pl.DataFrame({"value": [0.0]})).mark_rule(color=INK, strokeDash=DASHED)
     said = {"value": "from", "end": "to", "count": count_title}
