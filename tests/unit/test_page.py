@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -281,3 +282,11 @@ def test_text_stands_out_from_its_ground(text, ground):
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", (ASSETS / STYLE).read_text()))
     low, high = sorted([luminance(colours[text]), luminance(colours[ground])])
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_a_page_of_halves_says_how_it_counts(planted):
+    search = replace(planted.run.search, unit="half")
+    of_halves = replace(planted, run=replace(planted.run, search=search))
+    sentence = "each half of a block (4a, 4m) counts as a block"
+    assert sentence in of_halves.content()["facts"]
+    assert sentence not in planted.content()["facts"]
