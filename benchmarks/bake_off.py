@@ -19,7 +19,8 @@ import polars as pl
 import yaml
 
 from blocksieve.choices import GENERIC
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import NONE, Combination, Site
+from blocksieve.errors import ConfigError
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.model_description import as_described, read_description, sites_to_search
@@ -63,7 +64,11 @@ class Store:
         self.folder = folder
         description = read_description(results / "model.json")
         all_sites = sites_to_search(description, self.run_spec.search.exportable)
-        self.sites = [site for site in all_sites if not sites or str(site) in sites]
+        chosen = [Site.parse(name) for name in sites]
+        if not set(chosen) <= set(all_sites):
+            named = " ".join(sites)
+            raise ConfigError(f"--sites {named}: use some of {', '.join(map(str, all_sites))}")
+        self.sites = sorted(set(chosen)) or all_sites
         model = as_described(self.run_spec.model, description)
         self.load = functools.cache(lambda: load_model(model))
         self.tables: dict[str, pl.DataFrame] = {}

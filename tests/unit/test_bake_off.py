@@ -12,6 +12,7 @@ import yaml
 
 from blocksieve.combination import Combination
 from blocksieve.config import resolve, with_defaults
+from blocksieve.errors import ConfigError
 from blocksieve.proxies import SCHEMA
 from blocksieve.search.evaluate import Evaluation
 from blocksieve.specs import SearchSpec
@@ -138,3 +139,9 @@ def test_a_part_of_samples_and_sites(bake_off, results: Path, tmp_path: Path) ->
     assert list(map(str, store.sites)) == ["3", "5"]
     for table in store.tables.values():
         assert table.group_by("role").len().sort("role")["len"].to_list() == [10, NUM_SAMPLES]
+
+
+def test_a_site_that_is_not_there_is_named(bake_off, results: Path, tmp_path: Path) -> None:
+    """It would be left out in silence."""
+    with pytest.raises(ConfigError, match="--sites 3 8: use some of 0, 1"):
+        bake_off.Store(results, tmp_path, DATASETS, sites=["3", "8"])
