@@ -12,6 +12,8 @@ from typing import Literal
 Part = Literal["", "a", "m"]
 HALF_NAMES: dict[Part, str] = {"a": "token mixer", "m": "channel mixer"}
 """What the halves of a block are called; the token mixer is attention in most models."""
+HALVES_COUNT = "each half of a block (4a, 4m) counts as a block"
+"""What sizes and numbers of blocks mean in a run of halves."""
 SITE_PATTERN = re.compile(r"(\d+)([am]?)")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from planted import planted_evaluations, planted_evidence
+from planted import planted_evaluations, planted_evidence, planted_halves
 from planted_pages import DESCRIPTION, HOSTILE, PlantedPage, picture, planted_page, planted_spec
 
 from blocksieve.analysis import FIGURES
@@ -25,6 +25,7 @@ from blocksieve.page.samples import PICTURE_BUDGET, TEXT_BUDGET
 from blocksieve.page.thumbnails import MAX_SIDE, Pictures, data_uri
 from blocksieve.page.trade_off import MORE_LISTS, curve_points, draw
 from blocksieve.report.findings import verified, within_limits
+from blocksieve.report.numbers import count_removed
 
 LIBRARY = 'const end = "</script>";'
 
@@ -290,3 +291,13 @@ def test_a_page_of_halves_says_how_it_counts(planted):
     sentence = "each half of a block (4a, 4m) counts as a block"
     assert sentence in of_halves.content()["facts"]
     assert sentence not in planted.content()["facts"]
+
+
+def test_page_and_report_count_blocks_and_halves_alike():
+    names = ["4", "4-5", "4a", "4a-5m", "4-5m", "4-5-6a-7a-8m"]
+    table = planted_halves({"a": dict.fromkeys(names, 0.1), "b": dict.fromkeys(names, 0.1)})
+    evidence = planted_evidence(table, num_blocks=9)
+    measured = measurements(evidence, rank_all(evidence), {})
+    removed = {row["name"]: row["removed"] for row in measured["combinations"]}
+    assert removed == {name: count_removed(Combination.parse(name)) for name in names}
+    assert removed["4-5-6a-7a-8m"] == "2 blocks and 3 halves of blocks"

@@ -23,7 +23,7 @@ from planted_pages import (
 from blocksieve.combination import Combination
 from blocksieve.page.content import Content
 from blocksieve.report.findings import within_limit
-from blocksieve.report.numbers import bracket, count_removed, number
+from blocksieve.report.numbers import bracket, number
 
 WAIT_MS = 10_000
 DOCUMENTS = "documents"
@@ -133,12 +133,6 @@ def test_what_if_70_percent_of_my_traffic_is_documents(page, planted):
     (mean,) = weighted.holdout.average([{Combination.parse("1-4"): 1.0}])
     assert f"Mean drop {number(mean.mean)} % {bracket(mean.low, mean.high)} on holdout" in answer
     assert text(page, "#weights-sliders .type output") == "30 %"
-
-
-@pytest.mark.parametrize("name", ["4", "4-5", "4a", "4a-5m", "4-5m", "4-5-6a-7a-8m"])
-def test_page_and_report_count_blocks_and_halves_alike(page, name):
-    in_page = page.execute_script("return countRemoved(arguments[0])", name)
-    assert in_page == count_removed(Combination.parse(name))
 
 
 def test_which_block_must_stay(page):

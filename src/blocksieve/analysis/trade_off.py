@@ -103,7 +103,11 @@ def _lists(evidence: Evidence) -> dict[str, dict[int, Lists]]:
         Scope.DATASET: len(evidence.datasets),
         Scope.TASK_TYPE: len(set(evidence.task_types.values())),
     }
-    curves = {curve: way for curve, way in CURVES.items() if num_groups.get(way[1]) != 1}
+    curves = {
+        curve: (method, scope)
+        for curve, (method, scope) in CURVES.items()
+        if num_groups.get(scope) != 1
+    }
     lists: dict[str, dict[int, Lists]] = {curve: {} for curve in curves}
     for choices in choices_by_dataset(evidence):
         for curve, (method, scope) in curves.items():

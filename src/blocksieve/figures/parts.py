@@ -10,6 +10,7 @@ import polars as pl
 from altair.typing import ChartType, Optional
 from numpy.typing import NDArray
 
+from blocksieve.combination import HALVES_COUNT
 from blocksieve.figures.theme import (
     BAR_INK,
     CATEGORIES,
@@ -336,10 +337,9 @@ def bars(
     axis_title: str,
     y: alt.Y,
     title: str,
-    number_format: str = ".2f",
     text: str | None = None,
 ) -> ChartType:
-    """Draw a panel of bars with their numbers: the column `value`, counts if the format ends in d.
+    """Draw a panel of bars with their numbers: the column `value`.
 
     The column named by `text` is written at the right.
     """
@@ -349,18 +349,12 @@ def bars(
     _, greatest = extent(drawn[value])
     # Room for the number of the longest bar.
     end = 1.15 * (greatest or 1)
-    tick_step: Optional[int] = 1 if number_format.endswith("d") else alt.Undefined
-    x = (
-        alt.X(f"{value}:Q")
-        .title(axis_title)
-        .scale(domain=[0, end])
-        .axis(tickCount=5, tickMinStep=tick_step)
-    )
+    x = alt.X(f"{value}:Q").title(axis_title).scale(domain=[0, end]).axis(tickCount=5)
     said = {_column_of(y): "", value: axis_title}
     if text is not None:
         said[text] = "of"
     base = alt.Chart(drawn).encode(x=x, y=y, tooltip=tooltip(drawn, said))
-    number = alt.Text(f"{value}:Q", format=number_format)
+    number = alt.Text(f"{value}:Q", format=".2f")
     layers = [
         base.mark_bar(color=BAR_INK, height=BAR_HEIGHT),
         base.mark_text(align="left", dx=4, fontSize=9).encode(text=number),
@@ -506,7 +500,7 @@ def named(
     if on_search_samples:
         whose += ", on search samples"
     if unit == "half":
-        whose += ", in which each half of a block (4a, 4m) counts as a block"
+        whose += f", in which {HALVES_COUNT}"
     title = chart.title
     return chart.properties(title=figure_title(title.text, [whose, *title.subtitle]))
 

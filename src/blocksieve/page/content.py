@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
-from blocksieve.combination import NONE, Combination
+from blocksieve.combination import HALVES_COUNT, NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.model_description import ModelDescription
 from blocksieve.page.answers import Answer, answers
@@ -154,7 +154,7 @@ def _facts(evidence: Evidence, description: ModelDescription | None, unit: Searc
         facts.append(f"{description['parameters']:,} parameters")
     facts.append(f"{evidence.depth} blocks")
     if unit == "half":
-        facts.append("each half of a block (4a, 4m) counts as a block")
+        facts.append(HALVES_COUNT)
     num_datasets = len(evidence.datasets)
     facts.append("1 dataset" if num_datasets == 1 else f"{num_datasets} datasets")
     facts.append(f"{len(evidence.coverage):,} lists measured")

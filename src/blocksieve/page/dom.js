@@ -46,18 +46,6 @@ function countBlocks(size) {
   return size === 1 ? "1 block" : `${size} blocks`;
 }
 
-// What a list removes, such as "1 block and 2 halves of blocks".
-function countRemoved(name) {
-  const sites = name.split("-");
-  const numHalves = sites.filter((site) => /[am]$/.test(site)).length;
-  const numBlocks = sites.length - numHalves;
-  const removed = [];
-  if (numBlocks) removed.push(countBlocks(numBlocks));
-  if (numHalves === 1) removed.push("1 half of a block");
-  if (numHalves > 1) removed.push(`${numHalves} halves of blocks`);
-  return removed.join(" and ");
-}
-
 function plural(number, thing) {
   return `${COUNT.format(number)} ${thing}${number === 1 ? "" : "s"}`;
 }

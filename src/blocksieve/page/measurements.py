@@ -7,6 +7,7 @@ import polars as pl
 
 from blocksieve.combination import Combination, Site, block_sites
 from blocksieve.evidence import Evidence
+from blocksieve.report.numbers import count_removed
 
 MAX_DROPS = 40_000
 """Combinations times datasets that have a place on the page; the first ranks stay."""
@@ -32,15 +33,16 @@ class Dataset(TypedDict):
 class Measured(TypedDict):
     """A combination's drops in % or pp, None where it was not measured.
 
-    `search` and `holdout`: the mean over the datasets that count, if measured on all datasets;
-    `by_search` and `by_holdout`: one for each dataset, in their order. `worse` and `better`: the
-    holdout samples that score lower or higher without these blocks. `raced_out`: only of those that
-    were, one for each dataset, None where it was not.
+    `removed`: how much it removes, in words. `search` and `holdout`: the mean over the datasets
+    that count, if measured on all datasets; `by_search` and `by_holdout`: one for each dataset, in
+    their order. `worse` and `better`: the holdout samples that score lower or higher without these
+    blocks. `raced_out`: only of those that were, one for each dataset, None where it was not.
     """
 
     name: str
     size: int
     sites: list[str]
+    removed: str
     rank: int | None
     tied: bool
     search: Interval | None
@@ -94,6 +96,7 @@ def measurements(
                 "name": row["combination"],
                 "size": row["size"],
                 "sites": [str(site) for site in combination.sites],
+                "removed": count_removed(combination),
                 "rank": row["rank"],
                 "tied": bool(row["tied"]),
                 "search": search.get(combination),

@@ -158,7 +158,7 @@ function weightsSentence(best, chosen) {
   if (!chosen) return `For this traffic no list is shown to keep ${limit}.`;
   const end = chosen === best[best.length - 1] ? " Every size measured keeps it." : "";
   return (
-    `For this traffic: remove ${chosen.row.name} (${countRemoved(chosen.row.name)}). Mean drop` +
+    `For this traffic: remove ${chosen.row.name} (${chosen.row.removed}). Mean drop` +
     ` ${signed(chosen.holdout[0])} ${page.unit} ${bracket(chosen.holdout)} on holdout samples:` +
     ` the interval keeps ${limit}.${end}`
   );
