@@ -1,6 +1,6 @@
 """Simulated searches whose truth is planted: worlds, their samples, and what a search leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,6 +20,8 @@ from blocksieve.statistics import Drops, paired_drops, student_interval
 
 LARGEST_SIZE = 4
 BEAM_WIDTH = 4
+ROUNDS = (0.25, 0.5)
+"""After which shares of the samples a race drops the worse half of the candidates."""
 LIMITS = MaxDrop(conservative=1.5, balanced=3, aggressive=10)
 THREE_TYPES = ("VQA",) * 3 + ("Captioning",) * 3 + ("Document QA",) * 2
 
@@ -128,6 +130,11 @@ class Samples:
         """Which blocks spoil a sample, (samples,), a bit per block: quick to compare with many."""
         bits = np.uint64(1) << np.arange(self.spoiled.shape[1], dtype=np.uint64)
         return self.spoiled.astype(np.uint64) @ bits
+
+    def first(self, share: float) -> "Samples":
+        """Return the first samples, as many as this share of all."""
+        count = round(share * len(self.right))
+        return Samples(self.right[:count], self.spoiled[:count])
 
     def drops(self, combinations: Sequence[Combination], relative: bool = True) -> Drops:
         """Return the drops in % of the baseline, or in score units."""
@@ -270,8 +277,14 @@ class Search:
         return float(drops.mean())
 
 
-def beam_search(samples: Mapping[str, Samples]) -> dict[str, set[Combination]]:
-    """Return what own beams and the generic one evaluate on each dataset up to the largest size."""
+def beam_search(
+    samples: Mapping[str, Samples], rounds: Sequence[float] = ()
+) -> dict[str, set[Combination]]:
+    """Return what own beams and the generic one evaluate on each dataset up to the largest size.
+
+    `rounds`: after which shares of the samples the worse half of the candidates is dropped, but for
+    single blocks. What was dropped is left out.
+    """
     sites = block_sites(next(iter(samples.values())).spoiled.shape[1])
     singles = [Combination.of([site]) for site in sites]
     own = {dataset: singles for dataset in samples}
@@ -281,23 +294,50 @@ def beam_search(samples: Mapping[str, Samples]) -> dict[str, set[Combination]]:
         if size > 1:
             own = {dataset: children_of(beam, sites) for dataset, beam in own.items()}
             generic = children_of(generic, sites)
+            for share in rounds:
+                part = {dataset: each.first(share) for dataset, each in samples.items()}
+                own, generic = _best(part, own, generic, _better_half)
         for dataset in samples:
             measured[dataset].update(own[dataset], generic)
-        drops = [samples[dataset].drops(generic).means for dataset in samples]
-        for dataset, candidates in own.items():
-            own[dataset] = _first(candidates, samples[dataset].drops(candidates).means)
-        generic = _first(generic, np.mean(drops, axis=0))
+        own, generic = _best(samples, own, generic, _beam_width)
     return measured
 
 
-def _first(candidates: Sequence[Combination], drops: Floats) -> list[Combination]:
-    order = np.argsort(drops, kind="stable")[:BEAM_WIDTH]
+def _best(
+    samples: Mapping[str, Samples],
+    own: Mapping[str, list[Combination]],
+    generic: Sequence[Combination],
+    num_kept: Callable[[int], int],
+) -> tuple[dict[str, list[Combination]], list[Combination]]:
+    """Return what costs least on each dataset and on average: of n candidates `num_kept(n)`."""
+    best = {}
+    generic_drops = []
+    for dataset, candidates in own.items():
+        drops = samples[dataset].drops(candidates).means
+        best[dataset] = _first(candidates, drops, num_kept(len(candidates)))
+        generic_drops.append(samples[dataset].drops(generic).means)
+    mean_drops = np.mean(generic_drops, axis=0)
+    return best, _first(generic, mean_drops, num_kept(len(generic)))
+
+
+def _beam_width(_: int) -> int:
+    return BEAM_WIDTH
+
+
+def _better_half(count: int) -> int:
+    return max(BEAM_WIDTH, (count + 1) // 2)
+
+
+def _first(candidates: Sequence[Combination], drops: Floats, count: int) -> list[Combination]:
+    order = np.argsort(drops, kind="stable")[:count]
     return [candidates[place] for place in order]
 
 
-def largest_drops(task_types: dict[str, str], samples: Mapping[str, Samples]) -> DropsOfSize:
-    """Return what a search measured of combinations of the largest size."""
-    searched = beam_search(samples)
+def largest_drops(
+    task_types: dict[str, str], samples: Mapping[str, Samples], rounds: Sequence[float] = ()
+) -> DropsOfSize:
+    """Return what a search, racing in these rounds, measured of the largest combinations."""
+    searched = beam_search(samples, rounds)
     every_combination = sorted(set().union(*searched.values()))
     combinations = [each for each in every_combination if each.size == LARGEST_SIZE]
     num_blocks = next(iter(samples.values())).spoiled.shape[1]

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 from planted_searches import (
     LARGEST_SIZE,
+    ROUNDS,
     THREE_TYPES,
     Floats,
     Samples,
@@ -145,21 +146,28 @@ def pooled_choices_held_back(draws: int) -> Iterator[Row]:
         yield pooled_regret(world, 200, 4 * draws)
 
 
-def pooled_regret(world: World, n: int, draws: int) -> Row:
+def pooled_choices_after_races(draws: int) -> Iterator[Row]:
+    """Yield the same of searches that drop the worse half of the candidates in each round."""
+    for world in (*WORLDS, *HELD_BACK):
+        yield pooled_regret(world, 200, 4 * draws, ROUNDS)
+
+
+def pooled_regret(world: World, n: int, draws: int, rounds: Sequence[float] = ()) -> Row:
     """Say what lists of the largest size truly cost above the best possible, by who chose them.
 
+    `rounds`: after which shares of the samples the search drops the worse half of its candidates.
     Seen: own, task type, generic, pooled (pooled by task type), in % of the baseline, and how much
     pooled lies above the better of own and generic, with its standard error.
     """
     rng = np.random.default_rng(n)
     # Without holdout samples and analyses a draw is cheap.
-    regrets = np.array([regrets_of(world, n, rng) for _ in range(draws)])  # (draws, 5)
+    regrets = np.array([regrets_of(world, n, rng, rounds) for _ in range(draws)])  # (draws, 5)
     own, task_type, generic, pooled, pooled_type = regrets.mean(axis=0)
     above = regrets[:, 3] - regrets[:, 0 if own < generic else 2]
     se = above.std(ddof=1) / np.sqrt(draws)
     lists = f"{own:.2f} {task_type:.2f} {generic:.2f} {pooled:.2f} ({pooled_type:.2f})"
     return Row(
-        claim=f"pooled lists, {world.name}, n = {n}",
+        claim=f"pooled lists{', after races' if rounds else ''}, {world.name}, n = {n}",
         goal="at most 0.05 above own, generic",
         seen=f"{lists}: {above.mean():+.2f} ± {se:.2f}",
         draws=draws,
@@ -167,12 +175,14 @@ def pooled_regret(world: World, n: int, draws: int) -> Row:
     )
 
 
-def regrets_of(world: World, n: int, rng: np.random.Generator) -> list[float]:
+def regrets_of(
+    world: World, n: int, rng: np.random.Generator, rounds: Sequence[float]
+) -> list[float]:
     """Search a world once; return the mean regrets of the five ways of choosing."""
     losses = world.losses(rng)
     samples = world.draw(losses, n, rng)
     task_types = world.datasets
-    drops = largest_drops(task_types, samples)
+    drops = largest_drops(task_types, samples, rounds)
     measured = drops.drops
     generic = drops.combinations[int(np.nanargmin(measured.mean(axis=0)))]
     datasets = list(task_types)
@@ -676,6 +686,7 @@ CLAIMS: dict[str, Claim] = {
         splits,
         pooled_choices,
         pooled_choices_held_back,
+        pooled_choices_after_races,
         statements_on_blocks,
         statements,
     )

@@ -210,6 +210,18 @@ def by_cluster(paths: Sequence[Path]) -> pl.DataFrame:
     return table
 
 
+def by_dataset_and_cluster(
+    paths: Iterable[Path], datasets: Iterable[str]
+) -> dict[str, pl.DataFrame]:
+    """Return `by_cluster` of each dataset, whose shards lie in a folder of its name."""
+    shards = list(paths)
+    sums = {}
+    for dataset in datasets:
+        of_dataset = [path for path in shards if path.parent.name == dataset]
+        sums[dataset] = by_cluster(of_dataset)
+    return sums
+
+
 def _tiers(paths: Sequence[Path]) -> pl.DataFrame:
     """Number each role's samples by how many combinations answered them, the most first.
 

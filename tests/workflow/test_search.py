@@ -7,12 +7,20 @@ from collections.abc import Callable
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from copies import Workflow
 
 from blocksieve.analysis import analyses_of, figures_of
+from blocksieve.choices import read_choices
 from blocksieve.combination import block_sites
+from blocksieve.evaluations import merge_shards
+from blocksieve.evidence import Evidence, read_beams
 from blocksieve.search.beams import read_beam
+from blocksieve.search.finalists import choose
 from blocksieve.search.plan import Proposer, children_of, read_plan
+from blocksieve.search.steps import FINALISTS
+from blocksieve.shards import by_dataset_and_cluster
+from blocksieve.specs import read_definitions
 
 WIDER = ("--config", "search={beam_width: 2, max_removed: 3}")
 THIRD_DATASET = ("--config", "datasets=[demo_vqa, demo_caption, demo_tally_qa]")
@@ -109,6 +117,23 @@ def test_finalists_are_measured_on_every_dataset_in_both_roles(finished: Workflo
     assert beam[0]["combination"] in finalists
     chosen = json.loads(finished.results("analysis/pruning_recommendations.json").read_text())
     assert chosen["sizes"][0]["holdout"] is not None
+
+
+def test_choices_are_made_on_paired_samples(finished: Workflow) -> None:
+    search_shards = []
+    for path in finished.results("shards").glob("*/*.parquet"):
+        if not path.name.startswith(FINALISTS):
+            search_shards.append(path)
+    config = yaml.safe_load(finished.results("config.yaml").read_text())
+    definitions = read_definitions(json.dumps(config["datasets"]))
+    sums = by_dataset_and_cluster(search_shards, definitions)
+    evidence = Evidence(
+        evaluations=merge_shards(definitions, search_shards, config["seed"]),
+        scale=config["analysis"]["across_datasets"],
+        sums={dataset: of_dataset.lazy() for dataset, of_dataset in sums.items()},
+        beams=read_beams(finished.results("beams").rglob("remove*.json")),
+    )
+    assert read_choices(finished.results("finalists.json")) == choose(evidence)
 
 
 def test_beams_hold_the_least_drops_of_their_step(finished: Workflow) -> None:

@@ -10,6 +10,7 @@ from blocksieve.evidence import Evidence, read_beams
 from blocksieve.files import write_json
 from blocksieve.jobs import job
 from blocksieve.search.finalists import finalists
+from blocksieve.shards import by_dataset_and_cluster
 from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 with job(snakemake) as logger:
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
-    evaluations = merge_shards(read_definitions(params.definitions), shards, params.seed)
-    beams = read_beams(Path(path) for path in snakemake.input.beams)
-    weights = json.loads(params.weights)
-    evidence = Evidence(evaluations, params.across_datasets, beams=beams, weights=weights)
+    definitions = read_definitions(params.definitions)
+    sums = by_dataset_and_cluster(shards, definitions)
+    evidence = Evidence(
+        evaluations=merge_shards(definitions, shards, params.seed),
+        scale=params.across_datasets,
+        sums={dataset: of_dataset.lazy() for dataset, of_dataset in sums.items()},
+        beams=read_beams(Path(path) for path in snakemake.input.beams),
+        weights=json.loads(params.weights),
+    )
     selected = finalists(evidence, [Combination.parse(text) for text in params.named])
     logger.info(
         "%d finalists for %d choices", len(selected["combinations"]), len(selected["choices"])
