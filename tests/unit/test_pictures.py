@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from blocksieve.datasets.pictures import (
+    FIRST,
     ON_WHITE,
     SCALED,
     TURNED,
@@ -99,6 +100,23 @@ def test_values_that_are_no_numbers_are_refused() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK"])
 def test_ordinary_pictures_keep_their_bytes(mode: str) -> None:
     assert check_picture(encode(two_colours().convert(mode), "TIFF")) == ()
+
+
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_of_several_pages_the_first_is_taken_and_said(form: str) -> None:
+    second_page = Image.new("RGB", (64, 32), "green")
+    options = {"lossless": True} if form == "WEBP" else {}
+    data = encode(two_colours(), form, save_all=True, append_images=[second_page], **options)
+    assert check_picture(data) == (FIRST,)
+    stored = upright_png(data)
+    assert check_picture(stored) == ()
+    assert np.array_equal(open_picture(stored), two_colours())
+
+
+def test_a_cameras_preview_is_no_page() -> None:
+    preview = two_colours().resize((8, 4))
+    data = encode(two_colours(), "MPO", save_all=True, append_images=[preview])
+    assert check_picture(data) == ()
 
 
 def test_changed_pictures_are_counted_in_the_report(tmp_path: Path) -> None:

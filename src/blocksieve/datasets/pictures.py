@@ -28,6 +28,10 @@ UPRIGHT = 1
 TURNED = "turned upright, as the picture's EXIF orientation says"
 ON_WHITE = "transparent parts put on white"
 SCALED = "16-bit, 32-bit or float values scaled to 8 bit"
+FIRST = "only the first of several pages or frames taken"
+
+# What a camera puts behind the picture in such a file is a preview of it.
+WITH_PREVIEW = "MPO"
 
 # A picture of 32-bit or float values does not say what white is: the first that holds all values.
 USUAL_WHITES = (1, 255, 65535)
@@ -149,10 +153,12 @@ def check_picture(data: bytes) -> tuple[str, ...]:
     Pillow's own limit is refused as well.
     """
     with _decoding(data) as image:
+        changes = []
+        if getattr(image, "n_frames", 1) > 1 and image.format != WITH_PREVIEW:
+            changes.append(FIRST)
         # Decodes a JPEG at an eighth of its size: faster, but still read to its end.
         image.draft("L", (1, 1))
         image.load()
-        changes = []
         if image.getexif().get(ORIENTATION, UPRIGHT) in range(2, 9):
             changes.append(TURNED)
         if _has_deep_values(image):
@@ -166,7 +172,8 @@ def check_picture(data: bytes) -> tuple[str, ...]:
 def upright_png(data: bytes) -> bytes:
     """Return a picture as a person sees it, as an RGB PNG.
 
-    Turned as its EXIF orientation says, transparent parts on white, values scaled to 8 bit.
+    The first page or frame, turned as its EXIF orientation says, transparent parts on white, values
+    scaled to 8 bit.
     """
     buffer = io.BytesIO()
     open_picture(data).save(buffer, format="PNG")
