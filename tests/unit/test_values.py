@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from blocksieve.datasets.prompts import LETTERS, render_prompt
 from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.datasets.sources import read_samples
-from blocksieve.errors import ConfigError
+from blocksieve.errors import ConfigError, DataError
 from blocksieve.metrics import Target, load_metric
 
 Row = dict[str, Any]
@@ -139,6 +140,54 @@ def test_a_list_of_objects_and_csv(tmp_path: Path) -> None:
     text = "q,a\nwho?,007\nwhat?,NA\nwhen?,2020-01-01\nhow?,1.50\nnone?,\n"
     expected = [("007",), ("NA",), ("2020-01-01",), ("1.50",), "no answer"]
     assert answers(read(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("q,a,a\nwho?,x,y\n", "two columns are named 'a'"),
+        ("q,a\nwho?,x\nwhat is it, a cat?,cat\n", "line 3 has 3 cells, the header 2"),
+        ('q,a\n"who?,x\nwhat?,y\n', "line 3: unexpected end of data"),
+        ('q,a\n"who" is it?,x\n', "line 2: ',' expected after '\"'"),
+    ],
+)
+def test_csv_that_would_be_read_as_something_else_is_refused(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    with pytest.raises(DataError, match=re.escape(fault)) as error:
+        read(tmp_path, text)
+    assert f"source columns: split 'train': {tmp_path}/t.csv: " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "q,a,\nwho?,x,\n",  # a separator after the last cell
+        "q,a,,\nwho?,x,,\n",
+        "q,a\nwho?,x,\n",
+        "\n\nq,a\n\nwho?,x\n",
+        '"q","a"\n"who?","x"\n',
+        "q,a\r\nwho?,x\r\n",
+    ],
+)
+def test_csv_as_programs_write_it(tmp_path: Path, text: str) -> None:
+    (sample,) = read(tmp_path, text)
+    assert (sample.question, sample.references) == ("who?", ("x",))
+
+
+def test_a_line_end_in_quotes_ends_no_row(tmp_path: Path) -> None:
+    (sample,) = read(tmp_path, 'q,a\n"who,\nor ""what""?",x\n')
+    assert sample.question == 'who,\nor "what"?'
+
+
+@pytest.mark.parametrize("line", ['{"q": "who?", "a": "x", "a": "y"}', '{"q": {"b": 1, "b": 2}}'])
+@pytest.mark.parametrize("form", ["t.jsonl", "t.json"])
+def test_two_values_of_one_name_are_refused(tmp_path: Path, line: str, form: str) -> None:
+    (tmp_path / form).write_text(f"[{line}]" if form == "t.json" else line)
+    source: Any = {"kind": "columns", "path": str(tmp_path), "files": {"train": form}}
+    source |= {"question": "{q}", "references": "a"}
+    with pytest.raises(DataError, match=f"{form}: .*an object has two values for"):
+        list(read_samples(source, ["train"]))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ def read_rows(source: Source, split: str) -> Iterator[Row]:
         )
     try:
         yield from _rows(source, split)
+    except DataError as error:
+        raise DataError(f"source columns: split {split!r}: {error}") from error
     except Exception as error:  # of the library, the hub's client, pyarrow and the network
         reason = " ".join(str(error).split())
         if len(reason) > LONGEST_REASON:
@@ -84,7 +87,10 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
 def _files_of(builder: "DatasetBuilder", split: str) -> list[str]:
     files = builder.config.data_files
     if split not in files:
-        raise DataError(f"there is no such split, only {', '.join(map(str, files))}")
+        raise DataError(
+            f"the files have no such split, only {', '.join(map(str, files))};"
+            " correct files or splits"
+        )
     return list(files[split])
 
 
@@ -96,10 +102,15 @@ def _text_rows(files: Iterable[str], separator: str | None) -> Iterator[Row]:
         with fsspec.open(
             file, "rt", encoding="utf-8-sig", newline="", compression="infer"
         ) as lines:
-            rows = _json_rows(lines, file) if separator is None else _csv_rows(lines, separator)
+            if separator is None:
+                rows = _json_rows(lines, file)
+            else:
+                rows = _csv_rows(lines, file, separator)
             for number, row in enumerate(rows, 1):
                 if not isinstance(row, dict):
-                    raise DataError(f"{file}: row {number} is no object with columns as keys")
+                    raise DataError(
+                        f"{file}: row {number} is no object with columns as keys; correct the file"
+                    )
                 yield row
 
 
@@ -107,20 +118,64 @@ def _json_rows(lines: Iterable[str], file: str) -> Iterator[Row]:
     """Yield the objects of JSON Lines, or of one list of objects."""
     numbered = enumerate(lines, 1)
     for number, line in numbered:
-        if line.lstrip().startswith("["):
-            remainder = (text for _, text in numbered)
-            yield from json.loads("".join([line, *remainder]))
-        elif line.strip():
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{file}: line {number} is not JSON ({error})") from error
+        if not line.strip():
+            continue
+        is_list = line.lstrip().startswith("[")
+        following = [text for _, text in numbered] if is_list else []
+        try:
+            content = _from_json("".join([line, *following]))
+        except ValueError as error:
+            raise DataError(
+                f"{file}: no plain JSON from line {number} on: {error}; correct the file"
+            ) from error
+        yield from content if is_list else [content]
 
 
-def _csv_rows(lines: Iterable[str], separator: str) -> Iterator[Row]:
-    """Yield the rows of a CSV file, every cell as its text."""
+def _from_json(text: str) -> Any:
+    """Parse JSON; ValueError if an object names a value twice, of which one would be lost."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON from its names and values."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        repeated = _first_repeated(name for name, _ in pairs)
+        raise ValueError(f"an object has two values for {repeated!r}")
+    return fields
+
+
+def _csv_rows(lines: Iterable[str], file: str, separator: str) -> Iterator[Row]:
+    """Yield the rows of a CSV file, every cell as its text; None for cells that a row lacks.
+
+    DataError for what would put a text into another column or row in silence: names that are there
+    twice, rows with more cells than the header, quotes that do not end where their cell ends.
+    """
     csv.field_size_limit(sys.maxsize)  # a cell may hold a picture
-    yield from csv.DictReader(lines, delimiter=separator)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    rows = filter(None, reader)  # empty lines are no rows
+    try:
+        header = next(rows, [])
+        repeated = _first_repeated(filter(None, header))
+        if repeated is not None:
+            raise DataError(f"{file}: two columns are named {repeated!r}; rename one")
+        for cells in rows:
+            if any(cells[len(header) :]):
+                raise DataError(
+                    f"{file}: the row that ends in line {reader.line_num} has {len(cells)} cells,"
+                    f" the header {len(header)}; put a cell that holds {separator!r} in quotes"
+                )
+            yield dict(itertools.zip_longest(header, cells[: len(header)]))
+    except csv.Error as error:
+        raise DataError(f"{file}: line {reader.line_num}: {error}; correct its quotes") from error
+
+
+def _first_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that is there twice; None if each is there once."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            return name
+    return None
 
 
 def _with_all_columns(rows: Iterator[Row]) -> Iterator[Row]:
