@@ -20,6 +20,7 @@ from blocksieve.analysis import analyses_of, figures_of, sections_of
 from blocksieve.config import (
     check_before_jobs,
     check_device,
+    read_file,
     resolve,
     with_defaults,
 )
@@ -47,6 +48,9 @@ from blocksieve.source_closure import PACKAGE, checksum_of_code, source_closure
 STARTED = time.time()
 
 try:
+    for config_file in workflow.configfiles:
+        if Path(config_file).suffix != ".json":
+            read_file(Path(config_file))  # refuses a key that is there twice
     RUN = resolve(with_defaults(config, ROOT), ROOT)
     CHECKPOINT = []
     if RUN.evaluations is None:  # otherwise no model is used

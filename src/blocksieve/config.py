@@ -399,10 +399,27 @@ def _path_of_non_finite(content: Any, path: str = "") -> str | None:
     return None
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A loader that refuses a key that is there twice, of which PyYAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the keys with their values."""
+        seen = set()
+        names = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if name.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {name.value!r} is there twice", problem_mark=name.start_mark
+                )
+            seen.add(name.value)
+        content: dict[Any, Any] = super().construct_mapping(node, deep)
+        return content
+
+
 def _read_yaml(text: str, where: str) -> Any:
     """Parse YAML; ConfigError says in one line where it is none."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _UniqueKeyLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""

@@ -272,6 +272,8 @@ def test_a_number_of_samples_is_a_number_or_all(value: Any) -> None:
         ("run: x\n\tseed: 1\n", "line 2: not YAML (found character '\\t' that cannot start any"),
         ("run: [x\nseed: 1\n", "line 2: not YAML (expected ',' or ']'"),
         ("run: x\nseed: 'a\n", "line 3: not YAML (found unexpected end of stream)"),
+        ("run: x\nsearch: {}\nsearch: {}\n", "line 3: not YAML (key 'search' is there twice)"),
+        ("search: {unit: half, unit: block}\n", "line 1: not YAML (key 'unit' is there twice)"),
         ("run: \0\n", "not YAML (unacceptable character #x0000: special characters"),
         ("- run\n", "must hold keys with values"),
         ("", "must hold keys with values"),

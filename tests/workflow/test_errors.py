@@ -1,6 +1,7 @@
 """Faults of the config stop the run before any job, in one line."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def test_a_wrong_config_stops_before_any_job(workflow: Workflow, config: str, me
     assert printed.splitlines()[-1].startswith(message)
     assert "Traceback" not in printed
     assert set(workflow.folder.iterdir()) <= before
+
+
+def test_a_key_that_is_there_twice_stops_before_any_job(workflow: Workflow, tmp_path: Path) -> None:
+    """Snakemake itself takes the last of them."""
+    config = tmp_path / "twice.yaml"
+    config.write_text("run: x\nsearch: {beam_width: 1}\nsearch: {max_removed: 2}\n")
+    done = workflow.call("-n", "--configfile", os.path.relpath(config, workflow.folder))
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert printed.splitlines()[-1].startswith("error: ")
+    assert "twice.yaml: line 3: not YAML (key 'search' is there twice)" in printed
 
 
 def test_the_workflow_runs_from_any_directory(workflow: Workflow, tmp_path: Path) -> None:
