@@ -180,6 +180,25 @@ def test_a_line_end_in_quotes_ends_no_row(tmp_path: Path) -> None:
     assert sample.question == 'who,\nor "what"?'
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_bytes("q,a\nwhere is Köln?,x\n".encode(encoding))
+    source: Any = {"kind": "columns", "path": str(tmp_path), "files": {"train": "t.csv"}}
+    source |= {"question": "{q}", "references": "a"}
+    with pytest.raises(DataError, match=r"t\.csv: not UTF-8 text \(.*\); save it as that"):
+        list(read_samples(source, ["train"]))
+
+
+@pytest.mark.parametrize("key", ["q", "a", "c", "k"])
+def test_half_a_character_makes_a_sample_unusable(tmp_path: Path, key: str) -> None:
+    row: Row = {"q": "who?", "a": "x", "c": ["x", "y"], "k": "1"}
+    half = "a\ud83d"
+    broken = row | {key: ["x", half] if key == "c" else half}
+    unusable, sample = read(tmp_path, [broken, row], choices="c", cluster="k")
+    assert unusable.reason == f"column {key!r} holds half a character, '\\ud83d', at place 1"
+    assert sample.question == "who?"
+
+
 @pytest.mark.parametrize("line", ['{"q": "who?", "a": "x", "a": "y"}', '{"q": {"b": 1, "b": 2}}'])
 @pytest.mark.parametrize("form", ["t.jsonl", "t.json"])
 def test_two_values_of_one_name_are_refused(tmp_path: Path, line: str, form: str) -> None:

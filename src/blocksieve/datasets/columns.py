@@ -358,7 +358,8 @@ def cell_at(row: Row, path: str) -> Cell:
 def as_text(cell: Cell, path: str) -> str:
     """Return a cell as text: nothing is empty, and a whole number has no decimals.
 
-    DataError that names the column for a list, a struct and bytes, which have no text.
+    DataError that names the column for a list, a struct and bytes, which have no text, and for half
+    a character (a surrogate without its other half), which neither files nor tokenizers hold.
     """
     if isinstance(cell, list | dict | bytes):
         kind = {list: "a list", dict: "a struct", bytes: "bytes"}[type(cell)]
@@ -370,7 +371,14 @@ def as_text(cell: Cell, path: str) -> str:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell)
+    text = str(cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"column {path!r} holds half a character, {text[error.start]!a}, at place {error.start}"
+        ) from None
+    return text
 
 
 def as_list(cell: Cell) -> list[Cell]:

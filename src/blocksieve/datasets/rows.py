@@ -106,12 +106,19 @@ def _text_rows(files: Iterable[str], separator: str | None) -> Iterator[Row]:
                 rows = _json_rows(lines, file)
             else:
                 rows = _csv_rows(lines, file, separator)
-            for number, row in enumerate(rows, 1):
-                if not isinstance(row, dict):
-                    raise DataError(
-                        f"{file}: row {number} is no object with columns as keys; correct the file"
-                    )
-                yield row
+            try:
+                yield from _checked(rows, file)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{file}: not UTF-8 text ({error}); save it as that") from error
+
+
+def _checked(rows: Iterable[Row], file: str) -> Iterator[Row]:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise DataError(
+                f"{file}: row {number} is no object with columns as keys; correct the file"
+            )
+        yield row
 
 
 def _json_rows(lines: Iterable[str], file: str) -> Iterator[Row]:
