@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
@@ -18,6 +20,7 @@ from blocksieve.__main__ import main
 from blocksieve.commands import COMMANDS
 from blocksieve.commands.status import duration, time_left
 from blocksieve.config import read_run
+from blocksieve.datasets.sources import read_samples
 from blocksieve.workflow_files import workflow_folder
 from snakemake_logger_plugin_blocksieve import Frame, LogHandler
 
@@ -58,7 +61,29 @@ def test_init_writes_a_run_that_is_valid(elsewhere: Path, capsys) -> None:
     signs = run_spec.datasets["signs"]
     assert (signs.metric, signs.splits) == ("anls", ["validation"])
     assert signs.source["images"] == "photo"
+    assert signs.source["image_folder"] == "signs"
+    assert signs.source["files"] == {"validation": ["validation.jsonl"]}
     assert "blocksieve smoke config/mine.yaml" in capsys.readouterr().out
+
+
+def test_init_takes_no_picture_for_a_table(elsewhere: Path) -> None:
+    for name in ("train_7.jpg", "photos/COCO_val2014_7.jpg", "test/validation.jpg", "latest.csv"):
+        picture = elsewhere / "signs" / name
+        picture.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(picture, "JPEG")
+    line = {"text": "?", "photo": "photos/COCO_val2014_7.jpg", "answers": ["x"]}
+    (elsewhere / "signs/validation.jsonl").write_text(json.dumps(line))
+    init(*OWN_DATA, "--question", "{text}")
+    signs = read_run([Path("config/mine.yaml")], ROOT).datasets["signs"]
+    assert signs.splits == ["validation"]
+    (sample,) = read_samples(signs.source, signs.splits)
+    assert len(sample.images) == 1
+
+
+def test_init_leaves_files_to_a_datasets_card(elsewhere: Path) -> None:
+    (elsewhere / "signs/README.md").write_text("---\nconfigs:\n- data_files: validation.jsonl\n---")
+    init(*OWN_DATA)
+    assert "files" not in read_run([Path("config/mine.yaml")], ROOT).datasets["signs"].source
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ With `--data FOLDER` also the definition of a dataset of one's own.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,9 @@ EXAMPLES = {
 }
 """For each task type the ready dataset whose prompt, metric and longest answer a new one takes."""
 SPLITS = ("train", "validation", "test")
+TABLES = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".arrow")
+# What stands between the words of a path, as `datasets` takes it.
+BETWEEN_WORDS = re.compile(r"[-._ 0-9/]+")
 RACING = 0.01
 """Saves half of the pairs of two blocks and more, and hardly changes a beam (config/README.md)."""
 
@@ -101,14 +105,22 @@ def definition(options: argparse.Namespace) -> Content:
         raise ConfigError(f"--data: name its --task-type: {', '.join(sorted(EXAMPLES))}")
     if not options.data.is_dir():
         raise ConfigError(f"--data: there is no folder {options.data}")
-    source = {
+    files = files_by_split(options.data)
+    splits = options.splits or list(files)
+    if not splits:
+        raise ConfigError(f"--data: no file of {options.data} is named by a split; name --splits")
+    source: Content = {
         "kind": "columns",
         "path": str(options.data),
         "question": options.question,
         "references": options.references,
     }
+    # Else the library looks for them, and takes pictures such as train_7.jpg for them as well.
+    if set(splits) <= files.keys() and not card_names_files(options.data):
+        source["files"] = {split: files[split] for split in splits}
     if options.images:
         source["images"] = options.images
+        source["image_folder"] = str(options.data)
     if options.choices:
         source["choices"] = options.choices
     example_file = workflow_folder() / DEFINITIONS / f"{EXAMPLES[options.task_type]}.yaml"
@@ -116,16 +128,26 @@ def definition(options: argparse.Namespace) -> Content:
     return {
         "task_type": options.task_type,
         "source": source,
-        "splits": options.splits or _splits_in(options.data),
+        "splits": splits,
         "prompt": example["prompt"],
         "metric": example["metric"],
         "max_new_tokens": example["max_new_tokens"],
     }
 
 
-def _splits_in(folder: Path) -> list[str]:
-    names = [file.name for file in folder.rglob("*") if file.is_file()]
-    splits = [split for split in SPLITS if any(split in name for name in names)]
-    if not splits:
-        raise ConfigError(f"--data: no file of {folder} is named by a split; name --splits")
-    return splits
+def files_by_split(folder: Path) -> dict[str, list[str]]:
+    """Return the tables of a folder by the split that their path names, such as train/0.parquet."""
+    files: dict[str, list[str]] = {}
+    tables = [file for file in sorted(folder.rglob("*")) if file.suffix in TABLES]
+    for split in SPLITS:
+        for table in tables:
+            path = table.relative_to(folder).as_posix()
+            if split in BETWEEN_WORDS.split(path.lower()):
+                files.setdefault(split, []).append(path)
+    return files
+
+
+def card_names_files(folder: Path) -> bool:
+    """Tell whether a dataset's card says which files are which split."""
+    card = folder / "README.md"
+    return card.exists() and "data_files:" in card.read_text(encoding="utf-8", errors="replace")
