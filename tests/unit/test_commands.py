@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -104,6 +105,22 @@ def test_init_refuses_in_one_line_and_leaves_nothing(
     assert fault in str(end.value)
     assert "\n" not in str(end.value)
     assert not list(elsewhere.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (None, "mine.yaml: cannot be read (No such file or directory); check the path"),
+        ("run: [x", "mine.yaml: line 1: not YAML (expected ',' or ']'"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_named(
+    elsewhere: Path, text: str | None, fault: str
+) -> None:
+    if text is not None:
+        (elsewhere / "mine.yaml").write_text(text)
+    with pytest.raises(SystemExit, match=re.escape(f"error: {fault}")):
+        main(["run", "mine.yaml", "-n"])
 
 
 def test_init_overwrites_nothing(elsewhere: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from blocksieve.config import read_file
 from blocksieve.workflow_files import workflow_folder
 
 PLACES = {"--cores", "-c", "--jobs", "-j", "--profile"}
@@ -32,8 +33,11 @@ def main(arguments: Sequence[str]) -> None:
 def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
     """Run Snakemake here with configs, each put over those before it; return its exit status.
 
+    ConfigError for a config that cannot be read, of which Snakemake says neither file nor line.
     ModuleNotFoundError where it is not installed.
     """
+    for config in configs:
+        read_file(config)
     if importlib.util.find_spec("snakemake") is None:
         raise ModuleNotFoundError(name="snakemake")
     snakefile = workflow_folder() / "Snakefile"
