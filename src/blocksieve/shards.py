@@ -4,7 +4,7 @@ No other module knows the shards' columns, joins pairs with their baseline, or s
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Required, TypedDict
 
@@ -210,16 +210,28 @@ def by_cluster(paths: Sequence[Path]) -> pl.DataFrame:
     return table
 
 
-def by_dataset_and_cluster(
-    paths: Iterable[Path], datasets: Iterable[str]
-) -> dict[str, pl.DataFrame]:
-    """Return `by_cluster` of each dataset, whose shards lie in a folder of its name."""
-    shards = list(paths)
-    sums = {}
-    for dataset in datasets:
-        of_dataset = [path for path in shards if path.parent.name == dataset]
-        sums[dataset] = by_cluster(of_dataset)
-    return sums
+class SumsByCluster(Mapping[str, pl.LazyFrame]):
+    """`by_cluster` of each dataset, summed when it is asked for: all at once may fill the memory.
+
+    A dataset's shards lie in a folder of its name.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.paths: dict[str, list[Path]] = {}
+        for path in paths:
+            self.paths.setdefault(path.parent.name, []).append(path)
+
+    def __getitem__(self, dataset: str) -> pl.LazyFrame:
+        return by_cluster(self.paths[dataset]).lazy()
+
+    def __contains__(self, dataset: object) -> bool:
+        return dataset in self.paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
 
 def _tiers(paths: Sequence[Path]) -> pl.DataFrame:

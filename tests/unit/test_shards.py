@@ -12,7 +12,7 @@ from blocksieve.errors import DataError
 from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence
 from blocksieve.search.finalists import choose
-from blocksieve.shards import by_cluster, chunks, paired
+from blocksieve.shards import SumsByCluster, by_cluster, chunks, paired
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 
 NUM_SAMPLES = 40
@@ -54,6 +54,18 @@ def test_every_pair_stands_beside_its_baseline_once(tmp_path: Path) -> None:
     expected = (SCORES["none"] - SCORES["0"])[zero["number"].to_numpy()]
     assert zero["drop"].to_list() == expected.tolist()
     assert pairs.filter(combination="none")["drop"].abs().max() == 0
+
+
+def test_sums_of_datasets_are_those_of_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / "a/single.0.parquet", tmp_path / "b/single.0.parquet"]
+    for path in paths:
+        path.parent.mkdir()
+        planted_shard(SCORES, CLUSTERS).write_parquet(path)
+    sums = SumsByCluster(paths)
+    assert list(sums) == ["a", "b"]
+    assert "c" not in sums
+    paths[1].unlink()  # read when it is asked for
+    assert sums["a"].collect().equals(by_cluster(paths[:1]))
 
 
 def test_two_scores_of_a_pair_and_a_lacking_baseline_are_refused(tmp_path: Path) -> None:

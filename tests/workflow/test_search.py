@@ -19,7 +19,7 @@ from blocksieve.search.beams import read_beam
 from blocksieve.search.finalists import choose
 from blocksieve.search.plan import Proposer, children_of, read_plan
 from blocksieve.search.steps import FINALISTS
-from blocksieve.shards import by_dataset_and_cluster
+from blocksieve.shards import SumsByCluster
 from blocksieve.specs import read_definitions
 
 WIDER = ("--config", "search={beam_width: 2, max_removed: 3}")
@@ -126,11 +126,10 @@ def test_choices_are_made_on_paired_samples(finished: Workflow) -> None:
             search_shards.append(path)
     config = yaml.safe_load(finished.results("config.yaml").read_text())
     definitions = read_definitions(json.dumps(config["datasets"]))
-    sums = by_dataset_and_cluster(search_shards, definitions)
     evidence = Evidence(
         evaluations=merge_shards(definitions, search_shards, config["seed"]),
         scale=config["analysis"]["across_datasets"],
-        sums={dataset: of_dataset.lazy() for dataset, of_dataset in sums.items()},
+        sums=SumsByCluster(search_shards),
         beams=read_beams(finished.results("beams").rglob("remove*.json")),
     )
     assert read_choices(finished.results("finalists.json")) == choose(evidence)

@@ -12,7 +12,7 @@ from blocksieve.files import write_json
 from blocksieve.jobs import job
 from blocksieve.search.plan import Proposer, read_plan
 from blocksieve.search.racing import race
-from blocksieve.shards import by_dataset_and_cluster
+from blocksieve.shards import by_cluster
 from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ with job(snakemake) as logger:
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     shards = [Path(path) for path in files.shards]
     evaluations = merge_shards(read_definitions(params.definitions), shards, params.seed)
+    sums = {}
+    for dataset in params.datasets:
+        sums[dataset] = by_cluster([path for path in shards if path.parent.name == dataset])
     select = partial(
         race,
-        sums=by_dataset_and_cluster(shards, params.datasets),
+        sums=sums,
         beam_width=params.beam_width,
         racing=params.racing,
         weights=json.loads(params.weights),

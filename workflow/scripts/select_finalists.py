@@ -10,7 +10,7 @@ from blocksieve.evidence import Evidence, read_beams
 from blocksieve.files import write_json
 from blocksieve.jobs import job
 from blocksieve.search.finalists import finalists
-from blocksieve.shards import by_dataset_and_cluster
+from blocksieve.shards import SumsByCluster
 from blocksieve.specs import read_definitions
 
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ with job(snakemake) as logger:
     params = snakemake.params
     shards = [Path(path) for path in snakemake.input.shards]
     definitions = read_definitions(params.definitions)
-    sums = by_dataset_and_cluster(shards, definitions)
     evidence = Evidence(
         evaluations=merge_shards(definitions, shards, params.seed),
         scale=params.across_datasets,
-        sums={dataset: of_dataset.lazy() for dataset, of_dataset in sums.items()},
+        sums=SumsByCluster(shards),
         beams=read_beams(Path(path) for path in snakemake.input.beams),
         weights=json.loads(params.weights),
     )
