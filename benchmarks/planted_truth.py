@@ -176,7 +176,7 @@ def pooled_regret(world: World, n: int, draws: int, rounds: Sequence[float] = ()
 
 
 def regrets_of(
-    world: World, n: int, rng: np.random.Generator, rounds: Sequence[float]
+    world: World, n: int, rng: np.random.Generator, rounds: Sequence[float] = ()
 ) -> list[float]:
     """Search a world once; return the mean regrets of the five ways of choosing."""
     losses = world.losses(rng)

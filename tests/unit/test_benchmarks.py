@@ -96,8 +96,9 @@ def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
     assert {row["questions"] for row in results["llava"]} == {1, 5}
 
 
+@pytest.mark.parametrize("rounds", [(), (0.25, 0.5)], ids=["no races", "races"])
 def test_pooled_lists_are_near_the_better_of_own_and_generic_in_either_world(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, rounds: tuple[float, ...]
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARK.parent))
     planted_truth = importlib.import_module("planted_truth")
@@ -105,7 +106,7 @@ def test_pooled_lists_are_near_the_better_of_own_and_generic_in_either_world(
     regrets = {}
     for name in ("all alike", "datasets differ"):
         rng = np.random.default_rng(0)
-        draws = [planted_truth.regrets_of(worlds[name], 200, rng) for _ in range(5)]
+        draws = [planted_truth.regrets_of(worlds[name], 200, rng, rounds) for _ in range(5)]
         own, _, generic, pooled, _ = np.mean(draws, axis=0)
         regrets[name] = {"own": own, "generic": generic, "pooled": pooled}
     assert regrets["all alike"]["pooled"] < regrets["all alike"]["own"] / 2
