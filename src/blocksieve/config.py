@@ -402,8 +402,10 @@ def _path_of_non_finite(content: Any, path: str = "") -> str | None:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A loader that refuses a key that is there twice, of which PyYAML would take the last."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the keys with their values."""
+    # Where a mapping is composed it has its own keys alone, not yet those merged by `<<`.
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Return the mapping as it is written."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen = set()
         names = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for name in names:
@@ -412,8 +414,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                     problem=f"key {name.value!r} is there twice", problem_mark=name.start_mark
                 )
             seen.add(name.value)
-        content: dict[Any, Any] = super().construct_mapping(node, deep)
-        return content
+        return node
 
 
 def _read_yaml(text: str, where: str) -> Any:

@@ -11,6 +11,7 @@ from blocksieve.config import (
     check_against_model,
     check_before_jobs,
     check_device,
+    read_file,
     read_run,
     resolve,
     with_defaults,
@@ -290,6 +291,12 @@ def test_a_file_that_is_no_config_is_named_with_the_line(
         read_run([file], ROOT)
     assert str(raised.value).startswith(f"{file}: {message}")
     assert "\n" not in str(raised.value)
+
+
+def test_a_key_that_stands_over_a_merged_one_is_there_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("c: {d: &b {<<: &a {x: 1}, x: 2}}\ne: {<<: *b, x: 3}\n")
+    assert read_file(file) == {"c": {"d": {"x": 2}}, "e": {"x": 3}}
 
 
 def test_a_dataset_that_is_no_yaml_is_named_with_the_line(tmp_path: Path) -> None:
