@@ -121,7 +121,7 @@ class Store:
         evaluation = evaluate(task, table, samples, lacking, self.cache, self.load)
         path = self.folder / f"shards/{role}/{dataset}/{len(known):06}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, dataset, evaluation.rows, metadata_of(task, evaluation.computed))
+        write(path, dataset, evaluation.rows, metadata_of(task, evaluation.times.engine))
         paths = [path] if not known else [self.shards(dataset, role)[0], path]
         merged = merge_shards({dataset: task.definition}, paths, self.run_spec.seed)
         names = list(map(str, lacking))

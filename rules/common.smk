@@ -157,9 +157,7 @@ CHECKED_BASELINES = results("answers/{dataset}.json", dataset=DATASETS)
 
 def job_times():
     """What each evaluation job took."""
-    return results(
-        "times/{dataset}/{step}.{part}.json", dataset=DATASETS, step=STEPS, part=PARTS
-    )
+    return results("times/{step}.{part}.json", step=STEPS, part=PARTS)
 
 
 def beams(sizes=SIZES):

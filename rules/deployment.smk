@@ -40,7 +40,8 @@ rule export_lists:
         evaluations=in_run("evaluations.parquet"),
         gain=in_run("deployment/deployment.json"),
         samples=results("datasets/{dataset}.parquet", dataset=sorted(DATASETS)),
-        shards=shards(),
+        # Every list that is exported is among the finalists.
+        shards=shards(steps=[BASELINE, FINALISTS]),
     output:
         exports=in_run("deployment/exports.json"),
         proof=in_run("deployment/proof.json"),

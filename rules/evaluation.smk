@@ -1,6 +1,6 @@
 # Evaluate combinations on samples: the jobs that use the model, and what they are asked.
 # in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
-#   shards/{dataset}/{step}.{part}.parquet, times/{dataset}/{step}.{part}.json, prompts/{dataset}.txt,
+#   shards/{dataset}/{step}.{part}.parquet, times/{step}.{part}.json, prompts/{dataset}.txt,
 #   answers/{dataset}.md, answers/{dataset}.json, proxies/{dataset}.parquet
 # A job serves all datasets: starting a process and loading the model cost more than most of its work.
 
@@ -84,7 +84,7 @@ rule evaluate:
         plans=of_all_datasets("plans/{dataset}/{step}.json"),
     output:
         shards=of_all_datasets("shards/{dataset}/{step}.{part}.parquet"),
-        times=of_all_datasets("times/{dataset}/{step}.{part}.json"),
+        times=in_run("times/{step}.{part}.json"),
     log:
         in_run("logs/evaluate/{step}.{part}.log"),
     benchmark:

@@ -13,7 +13,8 @@ rule page:
         analyses=ANALYSIS_FILES,
         figures=results("figures/{figure}.json", figure=FIGURES),
         samples=searched(SAMPLES),
-        shards=searched(shards()),
+        # Lists are shown by their answers to holdout samples.
+        shards=searched(shards(steps=[BASELINE, FINALISTS])),
         times=searched(job_times()),
         deployment=GAIN,
     output:
@@ -60,7 +61,6 @@ rule write_report:
 rule report_times:
     input:
         times=searched(job_times()),
-        shards=searched(shards()),
     output:
         in_run("report/times.md"),
     log:

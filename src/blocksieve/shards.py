@@ -93,12 +93,6 @@ def metadata(path: Path) -> Metadata:
     return content
 
 
-def num_pairs(path: Path) -> int:
-    """Return how many pairs a shard holds."""
-    count: int = pq.read_metadata(path).num_rows
-    return count
-
-
 def paired(
     paths: Iterable[Path],
     dataset: str | None = None,

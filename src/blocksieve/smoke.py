@@ -3,12 +3,12 @@
 The commands `smoke` and `estimate` use it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
+from blocksieve.job_times import read_job_times
 from blocksieve.search.steps import SINGLE, all_steps
 from blocksieve.search.strategies import most_combinations
 from blocksieve.specs import Content, RunSpec
@@ -130,16 +130,19 @@ def _nearest(length: int, lengths: dict[str, int]) -> str:
 
 def read_speeds(results: Path, datasets: Sequence[str]) -> dict[str, Speed]:
     """Read what the jobs of a small run took; BlocksieveError if it is not finished."""
+    path = results / "times" / f"{SINGLE}.0.json"
+    shares = read_job_times(path) if path.exists() else {}
     speeds = {}
     for name in datasets:
-        path = results / "times" / name / f"{SINGLE}.0.json"
-        if not path.exists():
-            raise BlocksieveError(f"smoke: {path} is missing; run `blocksieve smoke` first")
-        times = json.loads(path.read_text(encoding="utf-8"))
-        if not times["pairs"]:
+        if name not in shares:
             raise BlocksieveError(
-                f"smoke: {path} says nothing, since all pairs were cached;"
+                f"smoke: {path} is missing or lacks {name}; run `blocksieve smoke` first"
+            )
+        share = shares[name]
+        if not share.computed:
+            raise BlocksieveError(
+                f"smoke: {path} says nothing of {name}, since all its pairs were cached;"
                 f" delete {results} and run `blocksieve smoke` again"
             )
-        speeds[name] = Speed(times["start_seconds"], times["answer_seconds"] / times["pairs"])
+        speeds[name] = Speed(share.start_seconds, share.answer_seconds / share.computed)
     return speeds

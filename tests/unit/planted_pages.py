@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -21,11 +19,12 @@ from planted import planted_definition, planted_run
 from blocksieve.combination import Combination
 from blocksieve.datasets.table import SCHEMA as SAMPLE_SCHEMA
 from blocksieve.evidence import Evidence
+from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.page.content import Content, PageFiles, compose
 from blocksieve.page.html import libraries, write_html
 from blocksieve.report.findings import FINDINGS
 from blocksieve.search.finalists import choose
-from blocksieve.shards import METADATA_KEY
+from blocksieve.shards import Computed
 from blocksieve.specs import RunSpec
 
 ROOT = Path(__file__).parents[2]
@@ -113,14 +112,14 @@ def planted_page(folder: Path) -> PlantedPage:
     """Return a run of three datasets with samples, whose blocks cost COSTS."""
     evidence = planted_run(folder, COSTS, TASK_TYPES, n=400)
     evidence = replace(evidence, choices=choose(evidence), num_blocks=6, beams=BEAMS)
-    samples, shards, times = [], [], []
+    samples, shards, shares = [], [], {}
     for dataset in sorted(COSTS):
         shards.append(_with_answers(folder, dataset))
         samples.append(_samples(folder, dataset))
-        times.append(folder / f"times/{dataset}/single.0.json")
-        times[-1].parent.mkdir(parents=True)
-        times[-1].write_text('{"start_seconds": 1.5, "answer_seconds": 20.25, "pairs": 100}')
-    files = PageFiles({}, samples=samples, shards=shards, times=times)
+        shares[dataset] = _times(shards[-1])
+    times = folder / "times/single.0.json"
+    write_job_times(times, shares)
+    files = PageFiles({}, samples=samples, shards=shards, times=[times])
     return PlantedPage(
         evidence, planted_spec(TASK_TYPES), folder, files, DESCRIPTION, planted_deployment()
     )
@@ -145,12 +144,25 @@ def _with_answers(folder: Path, dataset: str) -> Path:
     answer = pl.when(pl.col("score") > 0.5).then(pl.lit("yes")).otherwise(pl.lit("no"))
     path = folder / f"shards/{dataset}/single.0.parquet"
     path.parent.mkdir(parents=True)
-    table = planted.with_columns(prediction=answer).to_arrow()
-    flops = {"done": 1, "plain": 2, "bound": 1}
-    computed = {"rung": "prefixes", "reason": "it is exact", "ran_on": "cpu", "flops": flops}
-    metadata = {METADATA_KEY: json.dumps(computed)}
-    pq.write_table(table.replace_schema_metadata(metadata), path)
+    planted.with_columns(prediction=answer).write_parquet(path)
     return path
+
+
+def _times(shard: Path) -> ShareTimes:
+    """Return what a job took that computed 100 pairs of a shard."""
+    computed: Computed = {
+        "rung": "prefixes",
+        "reason": "it is exact",
+        "ran_on": "cpu",
+        "flops": {"done": 1, "plain": 2, "bound": 1},
+    }
+    return ShareTimes(
+        pairs=len(pl.read_parquet(shard)),
+        computed=100,
+        start_seconds=1.5,
+        answer_seconds=20.25,
+        engine=computed,
+    )
 
 
 def _samples(folder: Path, dataset: str) -> Path:

@@ -1,6 +1,5 @@
 """A job's loop: batches, memory that runs out, drafts, refusals, broken weights."""
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +19,12 @@ from blocksieve.engine.verdict import read_verdict
 from blocksieve.engine.ways import DRAFTS, PREFIXES, Way
 from blocksieve.errors import ModelError
 from blocksieve.evaluations import merge_shards
+from blocksieve.job_times import read_job_times, write_job_times
 from blocksieve.models.loading import load_model
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts
 from blocksieve.report.section import as_text
-from blocksieve.report.times import JobTimes, engine_costs, times_document
+from blocksieve.report.times import times_document
 from blocksieve.search.answering import automatic_batch_size, cached_answers
 from blocksieve.search.cache import Cache, CacheRow
 from blocksieve.search.evaluate import Evaluation, evaluate, metadata_of
@@ -52,7 +52,7 @@ def make_task(
 
 
 def write_shard(path: Path, task: Task, evaluation: Evaluation) -> None:
-    metadata = metadata_of(task, evaluation.computed)
+    metadata = metadata_of(task, evaluation.times.engine)
     shards.write(path, task.dataset, evaluation.rows, metadata)
 
 
@@ -299,7 +299,7 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     evaluation = evaluate(task, samples, samples, combinations, tmp_path / "cache")
     again = evaluate(task, samples, samples, combinations, tmp_path / "cache")
     assert again.rows.equals(evaluation.rows)
-    assert again.computed == {}
+    assert again.times.engine == {}
     write_shard(tmp_path / "shard.parquet", task, evaluation)
     table = merge_shards({"demo_vqa": definition}, [tmp_path / "shard.parquet"], 0)
     refused = table.row(by_predicate=pl.col("combination") == "16", named=True)
@@ -310,9 +310,7 @@ def test_a_combination_that_cannot_run_is_recorded_with_its_reason(
     ].to_list() == ["2"]
     report = written(table)
     assert "Combination 16 cannot be evaluated: the model has blocks 0 to 15 only." in report
-    assert engine_costs(again.computed) is None
-    costs = engine_costs(json.loads(json.dumps(evaluation.computed)))
-    job = JobTimes("demo_vqa", "single", 0, start_seconds=1.0, answer_seconds=1.0, pairs=18)
-    times = times_document([job], [costs])
+    write_job_times(tmp_path / "times/single.0.json", {"demo_vqa": evaluation.times})
+    times = times_document([read_job_times(tmp_path / "times/single.0.json")])
     assert "1 of 1 had anything to compute" in times
     assert "% of the plain loop's work" in times

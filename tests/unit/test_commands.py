@@ -10,7 +10,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import polars as pl
 import pytest
 import yaml
 from PIL import Image
@@ -22,6 +21,7 @@ from blocksieve.commands import COMMANDS
 from blocksieve.commands.status import duration, time_left
 from blocksieve.config import read_run
 from blocksieve.datasets.sources import read_samples
+from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.workflow_files import workflow_folder
 from snakemake_logger_plugin_blocksieve import Frame, LogHandler
 
@@ -141,10 +141,8 @@ def begun_run(elsewhere: Path) -> Path:
     """The results of a run some of whose evaluation jobs are done, or running."""
     results = elsewhere / "results/demo"
     run_spec = read_run([], ROOT)
-    for dataset in run_spec.datasets:
-        shard = results / f"shards/{dataset}/baseline.0.parquet"
-        shard.parent.mkdir(parents=True)
-        pl.DataFrame({"sample_id": ["a"] * 96}).write_parquet(shard)
+    shares = {dataset: ShareTimes(pairs=96) for dataset in run_spec.datasets}
+    write_job_times(results / "times/baseline.0.json", shares)
     for name, lines in {
         "model.json": '{"num_blocks": 16}',
         "logs/evaluate/baseline.0.log": "03:28:56 INFO 9 of 9 pairs, 1.0/s, 0 s remaining",

@@ -68,8 +68,8 @@ def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(
     samples, _ = demo_samples("demo_vqa", 6)
     evaluation = evaluate(task, samples, samples, COMBINATIONS[:3], tmp_path)
     first = evaluation.rows
-    assert evaluation.computed["rung"] == "reference"
-    assert evaluation.times.pairs == 3 * 6
+    assert evaluation.times.engine["rung"] == "reference"
+    assert evaluation.times.computed == 3 * 6
     assert len(first) == len(cached(tmp_path)) == 3 * 6
     wider = evaluate(task, samples, samples, COMBINATIONS, tmp_path).rows
     assert len(cached(tmp_path)) == 5 * 6
@@ -77,8 +77,8 @@ def test_pairs_are_computed_once_and_a_full_cache_needs_no_model(
     without_model = replace(task, model=replace(task.model, path="nowhere"))
     again = evaluate(without_model, samples, samples, COMBINATIONS, tmp_path)
     assert again.rows.equals(wider)
-    assert again.computed == {}
-    assert again.times.pairs == 0
+    assert again.times.engine == {}
+    assert again.times.computed == 0
 
 
 def test_more_samples_and_lost_batches_cost_only_what_is_missing(
@@ -106,7 +106,7 @@ def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_pa
     samples, _ = demo_samples("demo_vqa", 4)
     combinations = [NONE, Combination.of((2, 10))]
     evaluation = evaluate(task, samples, samples, combinations, tmp_path / "cache")
-    metadata = metadata_of(task, evaluation.computed)
+    metadata = metadata_of(task, evaluation.times.engine)
     shards.write(tmp_path / "shard.parquet", task.dataset, evaluation.rows, metadata)
     table = pq.read_table(tmp_path / "shard.parquet")
     assert table.column_names == [
@@ -124,7 +124,7 @@ def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_pa
 def test_an_empty_part_makes_an_empty_shard(task: Task, demo_samples, tmp_path: Path) -> None:
     samples, _ = demo_samples("demo_vqa", 4)
     evaluation = evaluate(task, samples, samples, [], tmp_path / "cache")
-    metadata = metadata_of(task, evaluation.computed)
+    metadata = metadata_of(task, evaluation.times.engine)
     shards.write(tmp_path / "shard.parquet", task.dataset, evaluation.rows, metadata)
     assert pq.read_table(tmp_path / "shard.parquet").num_rows == 0
     assert not (tmp_path / "cache").exists()

@@ -283,7 +283,7 @@ def test_figures_open_with_tooltips(page):
 
 
 def test_the_run_log_counts_the_cache(page):
-    assert "3 evaluation jobs answered 52,800 pairs" in text(page, "#jobs .lead")
+    assert "The evaluation jobs answered 52,800 pairs" in text(page, "#jobs .lead")
     assert "52,500 of them came from the cache" in text(page, "#jobs .lead")
 
 

@@ -42,7 +42,9 @@ def run_files(demo_samples, demo_model_config: ModelSpec, tmp_path_factory: Any)
         task = Task(dataset, definition, demo_model_config, "fingerprint", evaluation_spec)
         evaluation = evaluate(task, table, table, [NONE, LIST], folder / "cache")
         paths.append(folder / f"{dataset}.shard.parquet")
-        shards.write(paths[-1], dataset, evaluation.rows, metadata_of(task, evaluation.computed))
+        shards.write(
+            paths[-1], dataset, evaluation.rows, metadata_of(task, evaluation.times.engine)
+        )
         definitions[dataset] = definition
     gain = folder / "deployment.json"
     gain.write_text('{"models": [], "unit": "%"}')

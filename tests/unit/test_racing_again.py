@@ -69,7 +69,7 @@ class Search:
         done = evaluate(self.task, self.table, samples, plan.part(0, 1), self.folder / "cache")
         self.pairs.update(done.rows.select("combination", "sample_id").iter_rows())
         path = self.folder / f"{plan.step}.{len(self.table)}.parquet"
-        shards.write(path, "a", done.rows, metadata_of(self.task, done.computed))
+        shards.write(path, "a", done.rows, metadata_of(self.task, done.times.engine))
         return path
 
     def beam(self, racing: Racing) -> list[str]:

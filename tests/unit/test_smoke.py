@@ -9,6 +9,7 @@ import yaml
 
 from blocksieve.config import merged, resolve
 from blocksieve.errors import BlocksieveError
+from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.smoke import (
     Speed,
     estimate,
@@ -56,13 +57,16 @@ def test_the_estimate_takes_a_dataset_of_like_length() -> None:
 
 def test_speeds_are_those_of_the_small_run(tmp_path: Path) -> None:
     with pytest.raises(
-        BlocksieveError, match=r"single.0.json is missing; run `blocksieve smoke` first"
+        BlocksieveError,
+        match=r"single\.0\.json is missing or lacks demo_vqa; run `blocksieve smoke` first",
     ):
         read_speeds(tmp_path, ["demo_vqa"])
-    path = tmp_path / "times/demo_vqa/single.0.json"
-    path.parent.mkdir(parents=True)
-    path.write_text('{"start_seconds": 10.0, "answer_seconds": 68.0, "pairs": 136}')
+    path = tmp_path / "times/single.0.json"
+    answered = ShareTimes(pairs=140, computed=136, start_seconds=10.0, answer_seconds=68.0)
+    write_job_times(path, {"demo_vqa": answered})
     assert read_speeds(tmp_path, ["demo_vqa"]) == {"demo_vqa": Speed(start=10.0, pair=0.5)}
-    path.write_text('{"start_seconds": 0.0, "answer_seconds": 0.0, "pairs": 0}')
-    with pytest.raises(BlocksieveError, match="all pairs were cached"):
+    with pytest.raises(BlocksieveError, match="lacks demo_caption"):
+        read_speeds(tmp_path, ["demo_vqa", "demo_caption"])
+    write_job_times(path, {"demo_vqa": ShareTimes(pairs=140)})
+    with pytest.raises(BlocksieveError, match="demo_vqa, since all its pairs were cached"):
         read_speeds(tmp_path, ["demo_vqa"])

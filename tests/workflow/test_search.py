@@ -39,7 +39,7 @@ PROMISED = (
     "shards/demo_vqa/single.0.parquet",
     "shards/demo_vqa/remove2.0.parquet",
     "shards/demo_vqa/finalists.0.parquet",
-    "times/demo_vqa/single.0.json",
+    "times/single.0.json",
     "beams/own/demo_vqa/remove2.json",
     "beams/generic/remove2.json",
     "finalists.json",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve import shards
+from blocksieve.job_times import write_job_times
 from blocksieve.jobs import job
 from blocksieve.model_description import as_described, read_description
 from blocksieve.search.evaluate import metadata_of
@@ -35,8 +36,9 @@ with job(snakemake):
         combinations = plan.part(int(wildcards.part), params.parts)
         shares.append(Share(task, Path(table), plan, combinations))
     evaluations = evaluate_shares(shares, cache_folder=Path(params.cache))
-    outputs = zip(snakemake.output.shards, snakemake.output.times, strict=True)
-    for (task, evaluation), (shard, times) in zip(evaluations, outputs, strict=True):
-        metadata = metadata_of(task, evaluation.computed)
+    times = {}
+    for (task, evaluation), shard in zip(evaluations, snakemake.output.shards, strict=True):
+        metadata = metadata_of(task, evaluation.times.engine)
         shards.write(Path(shard), task.dataset, evaluation.rows, metadata)
-        evaluation.times.write(Path(times))
+        times[task.dataset] = evaluation.times
+    write_job_times(Path(snakemake.output.times), times)

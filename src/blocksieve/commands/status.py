@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from blocksieve import shards
 from blocksieve.errors import ConfigError
+from blocksieve.job_times import read_job_times
 from blocksieve.model_description import read_description
 from blocksieve.search.steps import all_steps
 from blocksieve.smoke import pairs_by_dataset
@@ -59,7 +59,7 @@ def describe(results: Path) -> Iterator[str]:
         num_jobs = run_spec.search.jobs_per_step
         for step in all_steps(run_spec.search):
             yield f"{step}: {len(_jobs_done(results, run_spec, step))} of {num_jobs} jobs done"
-        running = list(running_jobs(results, run_spec))
+        running = list(running_jobs(results))
         for running_job in running:
             yield f"  running: {running_job}"
         remaining = _time_left(results, run_spec, running)
@@ -77,7 +77,7 @@ def time_left(results: Path) -> str | None:
     if not _config(results).is_file():
         return None
     run_spec = _run_spec(results)
-    return _time_left(results, run_spec, list(running_jobs(results, run_spec)))
+    return _time_left(results, run_spec, list(running_jobs(results)))
 
 
 def _time_left(results: Path, run_spec: RunSpec, running: Sequence[RunningJob]) -> str | None:
@@ -108,37 +108,41 @@ def _run_spec(results: Path) -> RunSpec:
 
 def _jobs_done(results: Path, run_spec: RunSpec, step: str) -> list[str]:
     jobs = [f"{step}.{part}" for part in range(run_spec.search.jobs_per_step)]
-    return [job for job in jobs if _last_written(results, run_spec, job) is not None]
+    return [job for job in jobs if _ended_at(results, job) is not None]
 
 
-def running_jobs(results: Path, run_spec: RunSpec) -> Iterator[RunningJob]:
+def running_jobs(results: Path) -> Iterator[RunningJob]:
     """Yield the evaluation jobs whose log is younger than the last that they are to write."""
     for log in sorted(results.glob("logs/evaluate/*.log")):
-        written = _last_written(results, run_spec, log.stem)
+        ended_at = _ended_at(results, log.stem)
         try:
             last_line_at = log.stat().st_mtime
             text = log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # deleted since it was listed
             continue
-        is_over = written is not None and written >= last_line_at - 1
+        is_over = ended_at is not None and ended_at >= last_line_at - 1
         if not is_over and " ERROR " not in text:
             yield _job(log.stem, text)
 
 
-def _last_written(results: Path, run_spec: RunSpec, job: str) -> float | None:
-    """Return when a job had written every dataset's shard, in seconds; None if it has not."""
-    paths = [results / f"shards/{dataset}/{job}.parquet" for dataset in run_spec.datasets]
+def _times_path(results: Path, job: str) -> Path:
+    return results / f"times/{job}.json"
+
+
+def _ended_at(results: Path, job: str) -> float | None:
+    """Return when a job had written its last file, in seconds; None if it has not."""
     try:
-        return max(path.stat().st_mtime for path in paths)
-    except FileNotFoundError:  # not yet, or no longer: a job that begins anew deletes its shards
+        return _times_path(results, job).stat().st_mtime
+    except FileNotFoundError:  # not yet, or no longer: a job that begins anew deletes its files
         return None
 
 
 def _num_pairs(results: Path, job: str) -> int:
     try:
-        return sum(map(shards.num_pairs, results.glob(f"shards/*/{job}.parquet")))
+        shares = read_job_times(_times_path(results, job))
     except FileNotFoundError:  # deleted between these two looks
         return 0
+    return sum(share.pairs for share in shares.values())
 
 
 def _job(name: str, text: str) -> RunningJob:

@@ -37,7 +37,7 @@ class Inputs(Protocol):
 class PageFiles:
     """Where the parts of a run lie that are read for the page alone, figures by their names.
 
-    `times` and `shards` come in the same order; samples and shards are named by their datasets.
+    Samples and shards are named by their datasets.
     """
 
     figures: Mapping[str, Path]
@@ -132,7 +132,7 @@ def compose(
         "searches": searches(results["search_tree"]),
         "samples": samples,
         "figures": figures,
-        "jobs": run_log(files.times, files.shards),
+        "jobs": run_log(files.times),
         "left_out": _left_out(measured, samples, figures),
     }
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from blocksieve import shards
-from blocksieve.report.times import engine_costs, read_job_times
+from blocksieve.job_times import read_job_times
+from blocksieve.report.times import engine_costs
 
 
 class JobRow(TypedDict):
-    """A job: the pairs of its shard, those of them that it computed, and seconds.
+    """What a job did on one dataset: its pairs, those of them that it computed, and seconds.
 
     `way`: the engine's rung and why it took it; empty where the cache held all pairs.
     """
@@ -24,22 +24,23 @@ class JobRow(TypedDict):
     way: str
 
 
-def run_log(times: Iterable[Path], shard_files: Iterable[Path]) -> list[JobRow]:
-    """Return one row per evaluation job; times and shards come in the same order."""
+def run_log(paths: Iterable[Path]) -> list[JobRow]:
+    """Return one row per evaluation job and dataset, from the jobs' times."""
     rows: list[JobRow] = []
-    for times_path, shard in zip(times, shard_files, strict=True):
-        job = read_job_times(times_path)
-        costs = engine_costs(shards.metadata(shard))
-        rows.append(
-            {
-                "dataset": job.dataset,
-                "step": job.step,
-                "part": job.part,
-                "pairs": shards.num_pairs(shard),
-                "computed": job.pairs,
-                "start_seconds": job.start_seconds,
-                "answer_seconds": job.answer_seconds,
-                "way": "" if costs is None else f"{costs.rung} ({costs.reason})",
-            }
-        )
+    for path in paths:
+        step, part = path.stem.rsplit(".", 1)
+        for dataset, share in read_job_times(path).items():
+            costs = engine_costs(share.engine)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "step": step,
+                    "part": int(part),
+                    "pairs": share.pairs,
+                    "computed": share.computed,
+                    "start_seconds": share.start_seconds,
+                    "answer_seconds": share.answer_seconds,
+                    "way": "" if costs is None else f"{costs.rung} ({costs.reason})",
+                }
+            )
     return rows

@@ -4,15 +4,16 @@ A job computes what the cache lacks, so that the same run may take hours or seco
 stands in the comprehensive report, whose bytes are the same for the same results.
 """
 
-import json
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from blocksieve.job_times import ShareTimes
 from blocksieve.report.columns import Column, Record, count, table_section, text
 from blocksieve.report.numbers import UNKNOWN
 from blocksieve.report.section import Section, as_markdown
+from blocksieve.shards import Computed
 from blocksieve.units import PERCENT
 
 TITLE = "blocksieve: times and costs"
@@ -20,23 +21,8 @@ ALL_DATASETS = "all"
 
 
 @dataclass(frozen=True)
-class JobTimes:
-    """What one evaluation job took for one dataset: a share.
-
-    `pairs` (a combination and a sample) were not in the cache.
-    """
-
-    dataset: str
-    step: str
-    part: int
-    start_seconds: float
-    answer_seconds: float
-    pairs: int
-
-
-@dataclass(frozen=True)
 class EngineCosts:
-    """How the engine of one job answered, and the FLOPs it took.
+    """How the engine answered in a share, and the FLOPs it took.
 
     `done`: computed. `plain`: a loop over the combinations, one by one. `bound`: the least that
     gives the same answers. All 0 where the engine does not count.
@@ -50,50 +36,41 @@ class EngineCosts:
     bound: int
 
 
-def read_job_times(path: Path) -> JobTimes:
-    """Read `times/{dataset}/{step}.{part}.json`."""
-    step, part = path.stem.rsplit(".", 1)
-    times = json.loads(path.read_text())
-    return JobTimes(
-        dataset=path.parent.name,
-        step=step,
-        part=int(part),
-        start_seconds=times["start_seconds"],
-        answer_seconds=times["answer_seconds"],
-        pairs=times["pairs"],
-    )
-
-
-def engine_costs(metadata: Record) -> EngineCosts | None:
-    """Return what a shard's metadata say of its engine; None if all pairs were in the cache."""
-    if "flops" not in metadata:
+def engine_costs(computed: Computed) -> EngineCosts | None:
+    """Return what the pairs cost that were computed; None if the cache had them all."""
+    if "flops" not in computed:
         return None
-    flops = metadata["flops"]
+    flops = computed["flops"]
     return EngineCosts(
-        rung=metadata["rung"],
-        reason=metadata["reason"],
-        device=metadata["ran_on"],
+        rung=computed["rung"],
+        reason=computed["reason"],
+        device=computed["ran_on"],
         done=flops["done"],
         plain=flops["plain"],
         bound=flops["bound"],
     )
 
 
-def times_document(jobs: Sequence[JobTimes], costs: Sequence[EngineCosts] = ()) -> str:
+def times_document(jobs: Iterable[Mapping[str, ShareTimes]]) -> str:
     """Return a Markdown document of times per dataset, and of what the engine saved in all.
 
-    `costs`: one per share that had anything to compute.
+    `jobs`: the shares of each evaluation job, by dataset.
     """
-    return as_markdown(TITLE, [_times(jobs), _engine(costs, num_shares=len(jobs))])
+    by_dataset: dict[str, list[ShareTimes]] = {}
+    for shares in jobs:
+        for dataset, share in shares.items():
+            by_dataset.setdefault(dataset, []).append(share)
+    return as_markdown(TITLE, [_times(by_dataset), _engine(_all_shares(by_dataset))])
 
 
-def _times(jobs: Sequence[JobTimes]) -> Section:
-    by_dataset: dict[str, list[JobTimes]] = {}
-    for job in jobs:
-        by_dataset.setdefault(job.dataset, []).append(job)
+def _all_shares(by_dataset: Mapping[str, Sequence[ShareTimes]]) -> list[ShareTimes]:
+    return list(itertools.chain(*by_dataset.values()))
+
+
+def _times(by_dataset: Mapping[str, Sequence[ShareTimes]]) -> Section:
     records = [_total(dataset, by_dataset[dataset]) for dataset in sorted(by_dataset)]
     if records:
-        records.append(_total(ALL_DATASETS, jobs))
+        records.append(_total(ALL_DATASETS, _all_shares(by_dataset)))
     columns = [
         text("dataset"),
         count("shares"),
@@ -114,13 +91,13 @@ def _times(jobs: Sequence[JobTimes]) -> Section:
     )
 
 
-def _total(name: str, jobs: Sequence[JobTimes]) -> Record:
+def _total(name: str, shares: Sequence[ShareTimes]) -> Record:
     return {
         "dataset": name,
-        "shares": len(jobs),
-        "pairs": sum(job.pairs for job in jobs),
-        "start_seconds": sum(job.start_seconds for job in jobs),
-        "answer_seconds": sum(job.answer_seconds for job in jobs),
+        "shares": len(shares),
+        "pairs": sum(share.computed for share in shares),
+        "start_seconds": sum(share.start_seconds for share in shares),
+        "answer_seconds": sum(share.answer_seconds for share in shares),
     }
 
 
@@ -130,11 +107,13 @@ def _pairs_per_second(record: Record) -> str:
     return f"{record['pairs'] / record['answer_seconds']:,.1f}"
 
 
-def _engine(costs: Sequence[EngineCosts], num_shares: int) -> Section:
+def _engine(shares: Sequence[ShareTimes]) -> Section:
+    costs_of_shares = [engine_costs(share.engine) for share in shares]
+    costs = [share_costs for share_costs in costs_of_shares if share_costs is not None]
     rows = [
         (
             "shares",
-            f"{len(costs)} of {num_shares} had anything to compute that was not in the cache",
+            f"{len(costs)} of {len(shares)} had anything to compute that was not in the cache",
         )
     ]
     if costs:
@@ -148,9 +127,9 @@ def _engine(costs: Sequence[EngineCosts], num_shares: int) -> Section:
 
 
 def _flops_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
-    done = sum(job.done for job in costs)
-    plain = sum(job.plain for job in costs)
-    bound = sum(job.bound for job in costs)
+    done = sum(share.done for share in costs)
+    plain = sum(share.plain for share in costs)
+    bound = sum(share.bound for share in costs)
     if not done:
         return []
     saved = PERCENT * (1 - done / plain)
@@ -164,8 +143,8 @@ def _flops_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
 
 def _way_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
     """Count the shares by the rung of the engine and why it took it, then by device."""
-    rungs = Counter((job.rung, job.reason) for job in costs)
-    devices = Counter(job.device for job in costs)
+    rungs = Counter((share.rung, share.reason) for share in costs)
+    devices = Counter(share.device for share in costs)
     rows = [
         ("rung", f"{rung}: {num_shares} shares ({reason})")
         for (rung, reason), num_shares in sorted(rungs.items())

@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from blocksieve.combination import Combination
-from blocksieve.files import write_json
+from blocksieve.job_times import ShareTimes
 from blocksieve.metrics import Target, above_chance, load_metric
 from blocksieve.progress import Progress
 from blocksieve.search.cache import PAIR, Cache
@@ -24,32 +24,11 @@ logger = logging.getLogger("blocksieve")
 
 
 @dataclass(frozen=True)
-class Times:
-    """What a job's evaluation took, in seconds; 0 where all pairs were in the cache.
-
-    `start_seconds`: until the engine had loaded and checked the model. `pairs`: those computed.
-    """
-
-    start_seconds: float = 0.0
-    answer_seconds: float = 0.0
-    pairs: int = 0
-
-    def write(self, path: Path) -> None:
-        """Write the times as JSON."""
-        write_json(path, asdict(self))
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """What a job evaluated.
-
-    `rows`: one per combination and sample, in the order of the arguments.
-    `computed`: how those not in the cache came about; empty if all were.
-    """
+    """What a job evaluated: one row per combination and sample, in the order of the arguments."""
 
     rows: pl.DataFrame
-    computed: Computed = field(default_factory=lambda: Computed())
-    times: Times = Times()
+    times: ShareTimes = field(default_factory=ShareTimes)
 
 
 def evaluate(
@@ -81,20 +60,25 @@ def evaluate(
         len(predictions),
         len(missing),
     )
-    computed, times = Computed(), Times()
+    times = ShareTimes(pairs=len(pairs))
     if len(missing):
         from blocksieve.search.answering import answer  # torch: only if something is to compute
 
         answered = answer(task, samples, missing, cache, load, progress)
         predictions = pl.concat([predictions, answered.rows])
-        computed = answered.computed
         start_seconds = time.monotonic() - start - answered.seconds
-        times = Times(round(start_seconds, 3), round(answered.seconds, 3), len(missing))
+        times = ShareTimes(
+            pairs=len(pairs),
+            computed=len(missing),
+            start_seconds=round(start_seconds, 3),
+            answer_seconds=round(answered.seconds, 3),
+            engine=answered.computed,
+        )
     rows = pairs.join(predictions, on=PAIR, how="left", maintain_order="left")
     about_samples = samples.select("sample_id", "cluster", "split", "role")
     rows = rows.join(about_samples, on="sample_id", maintain_order="left")
     log_faults(task.dataset, rows)
-    return Evaluation(with_scores(task, table, rows), computed, times)
+    return Evaluation(with_scores(task, table, rows), times)
 
 
 def count_missing(
