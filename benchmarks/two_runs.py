@@ -85,14 +85,18 @@ def lists(evidence: Evidence, scope: Scope, size: int) -> Lists:
 
 
 def joined(first: Evidence, second: Evidence) -> Evidence:
-    """Return the evidence of both runs, each combination once."""
+    """Return the evidence of both runs on holdout samples, each combination once."""
+    is_holdout = pl.col("role") == "holdout"
     evaluations = pl.concat([first.evaluations, second.evaluations], how="diagonal")
+    evaluations = evaluations.filter(is_holdout)
+    # Only the table of a run with races has this column, and finalists are never raced.
+    evaluations = evaluations.with_columns(pl.col("raced_out").fill_null(value=False))
     sums = {}
     for dataset in first.sums:
-        both = pl.concat([first.sums[dataset], second.sums[dataset]], how="diagonal")
-        sums[dataset] = both.unique(["combination", "role", "split", "cluster"])
+        both = pl.concat([first.sums[dataset], second.sums[dataset]]).filter(is_holdout)
+        sums[dataset] = both.unique(["combination", "split", "cluster", "tier"])
     return Evidence(
-        evaluations=evaluations.unique(["dataset", "combination", "role"]),
+        evaluations=evaluations.unique(["dataset", "combination"]),
         scale=first.scale,
         max_drop=first.max_drop,
         sums=sums,
