@@ -202,6 +202,9 @@ def _read_blocks(text: str) -> list[int] | None:
 def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
     column = pl.col
     measured = column("not_evaluable").is_null()
+    is_baseline = column("size") == 0
+    num_of_baseline = column("n").filter(is_baseline).first().over("dataset", "role")
+    baseline_score = column("score").filter(is_baseline).first().over("dataset", "role", "n")
     changes = column("wins") + column("losses")
     drop = column("baseline") - column("score")
     relative = column("drop") / column("baseline")
@@ -212,6 +215,7 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
         measured & ~column("n_clusters").is_between(1, column("n")),
     )
     yield "wins and losses are more than n", measured & (changes > column("n"))
+    yield "n is more than the samples of the baseline", measured & (column("n") > num_of_baseline)
     yield (
         "a number is NaN or infinite",
         pl.any_horizontal(column(NUMBERS).is_finite().not_()),
@@ -227,6 +231,10 @@ def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
     yield (
         "drop is not baseline - score (score units, not points)",
         _differs(column("drop"), drop),
+    )
+    yield (
+        "baseline is not the score of combination none on as many samples",
+        _differs(column("baseline"), baseline_score),
     )
     yield (
         "relative is not drop / baseline (a share, not %)",

@@ -203,6 +203,10 @@ ROWS: list[tuple[dict[str, Any], str]] = [
         {"drop": 25.0, "ci_low": 20.0, "ci_high": 30.0},
         "drop is not baseline - score (score units, not points)",
     ),
+    (
+        {"baseline": 0.8, "drop": 0.3, "ci_high": 0.4, "relative": 0.375},
+        "baseline is not the score of combination none on as many samples",
+    ),
     ({"relative": 33.3}, "relative is not drop / baseline (a share, not %)"),
     ({"drop": float("nan")}, "a number is NaN or infinite"),
     ({"ci_high": float("inf")}, "a number is NaN or infinite"),
@@ -219,6 +223,7 @@ ROWS: list[tuple[dict[str, Any], str]] = [
     (BASELINE, "a second row of the same dataset, combination and role"),
     ({"n": 0, "n_clusters": 0}, "n must be at least 1"),
     ({"n_clusters": 200}, "n_clusters must be from 1 to n"),
+    ({"n": 101}, "n is more than the samples of the baseline"),
     ({"wins": 90}, "wins and losses are more than n"),
     ({"dataset": None}, "one of dataset, task_type"),
     ({"dataset": "../../x"}, "a dataset's name must be letters, digits"),

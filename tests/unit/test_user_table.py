@@ -55,6 +55,10 @@ def test_a_table_may_verify_what_it_recommends(tmp_path):
             TABLE.with_columns(size=pl.lit(1, pl.UInt8)),
             "row 1 .*: size is not the number of removed blocks",
         ),
+        (
+            TABLE.with_columns(score=pl.lit(0.4), drop=pl.col("baseline") - 0.4),
+            "row 1 .*'none'.*: baseline is not the score of combination none on as many samples",
+        ),
     ],
 )
 def test_a_faulty_table_is_refused(fault, message, tmp_path):
