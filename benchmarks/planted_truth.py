@@ -542,10 +542,12 @@ PLANTED |= {"0-2": -0.2, "1-3": -0.2, "8-9": -0.2, "10-11": -0.2}
 
 Costs are 20 %; a saved share of 0.2 of the 36 % that two spoil is 7 % of all answers.
 """
+ANTAGONISMS = {f"{first}-{second}": 0.05 for first, second in itertools.combinations(range(11), 2)}
+"""As in trained models: many pairs spoil more, none less."""
 
 
 def synergy(draws: int) -> Iterator[Row]:
-    """Test all pairs of blocks: most are independent, eight interact."""
+    """Test all pairs of blocks: most are independent, eight interact, or many all one way."""
     rng = np.random.default_rng(1)
     z: list[float] = []
     false_reports: list[bool] = []
@@ -571,6 +573,11 @@ def synergy(draws: int) -> Iterator[Row]:
     seen = f"{sum(are_shown)} of {len(are_shown)} ({share:.1f} %)"
     claim = f"planted interactions, {at}: shown"
     yield Row(claim, "at least 70 %", seen, len(are_shown), share >= 70)
+    false_synergies: list[bool] = []
+    for _ in range(draws):
+        table = _interactions_of_pairs(rng, ANTAGONISMS)
+        false_synergies.append(bool((table["label"] == "synergy").any()))
+    yield rarely_false(f"{len(ANTAGONISMS)} antagonisms, {at}: any synergy", false_synergies)
 
 
 def _interactions_of_pairs(rng: np.random.Generator, planted: Mapping[str, float]) -> pl.DataFrame:

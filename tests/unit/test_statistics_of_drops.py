@@ -11,6 +11,7 @@ from blocksieve.statistics import (
     correlation,
     detectable,
     false_discovery,
+    false_discovery_of_signs,
     macro_contrasts,
     mcnemar,
     p_values,
@@ -216,6 +217,32 @@ def test_false_discovery_is_scipys_and_passes_over_unknown_values():
     adjusted = false_discovery(p)
     assert adjusted[[0, 2, 3]] == pytest.approx(stats.false_discovery_control(p[[0, 2, 3]]))
     assert np.isnan(adjusted[1])
+
+
+def test_findings_of_one_sign_do_not_vouch_for_those_of_the_other():
+    """Half of the effects are above 0, none is below it."""
+    rng = np.random.default_rng(5)
+    truth = np.repeat([4.0, 0.0], 60)
+    false_signs, together, missed = [], [], []
+    for _ in range(400):
+        z = rng.normal(truth)
+        p = p_values(z, np.ones(120), np.full(120, np.inf))
+        q = false_discovery_of_signs(p, z)
+        false_signs.append(((q <= 0.05) & (z < 0)).any())
+        together.append(((false_discovery(p) <= 0.05) & (z < 0)).any())
+        missed.append((q[:60] > 0.05).mean())
+    assert np.mean(false_signs) <= 0.05
+    assert np.mean(together) > 0.3
+    assert np.mean(missed) < 0.1
+
+
+def test_effects_of_one_sign_are_adjusted_as_always():
+    p, effects = np.array([0.001, np.nan, 0.02, 0.4]), np.array([3.0, np.nan, 2.0, 1.0])
+    for sign in (-1, 1):
+        adjusted = false_discovery_of_signs(p, sign * effects)
+        assert adjusted == pytest.approx(false_discovery(p), nan_ok=True)
+    without_sign = false_discovery_of_signs([0.001, 1.0], [1.0, 0.0])
+    assert without_sign == pytest.approx([0.002, 1.0])
 
 
 def test_mcnemar_is_the_exact_binomial_test():

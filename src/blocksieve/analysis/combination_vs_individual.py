@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from blocksieve.combination import Combination
 from blocksieve.evaluations import with_derived
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery_of_signs
 from blocksieve.units import PERCENT
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -53,9 +53,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     that look good alone, so that they make combinations look bad; so they test only the sizes of
     which they have every combination. Other combinations are measured on holdout samples where
     these have all parts.
-    `q`: p adjusted over the run (Benjamini and Hochberg). `label`: synergy (it costs less than
-    expected) or antagonism (it costs more) where q is at most 5 %, else none. Combinations without
-    a dataset have no row.
+    `q`: p adjusted over the run (Benjamini and Hochberg), synergies and antagonisms apart. `label`:
+    synergy (it costs less than expected) or antagonism (it costs more) where q is at most 5 %, else
+    none. Combinations without a dataset have no row.
     """
     by_size: dict[int, list[Combination]] = {}
     for combination in evidence.coverage:
@@ -68,7 +68,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
             rows += _rows(evidence, unbiased, combination)
     table = pl.DataFrame(rows, schema=SCHEMA)
     p = table["p"].fill_null(np.nan).to_numpy()
-    q = pl.Series(false_discovery(p), dtype=pl.Float64)
+    q = pl.Series(false_discovery_of_signs(p, table["interaction"]), dtype=pl.Float64)
     return _labelled(table.with_columns(q=q.fill_nan(None)))
 
 

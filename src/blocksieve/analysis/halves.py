@@ -9,7 +9,7 @@ from blocksieve.analysis.block_position_analysis import POSITIONS, position_of
 from blocksieve.combination import HALF_NAMES, Combination, Part, Site
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE, EVERYWHERE
 from blocksieve.evidence import Evidence, MeanDrop
-from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery_of_signs
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "level": pl.String,
@@ -41,8 +41,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     `level` group: what all token mixers, all channel mixers, and their difference come to on
     average over the `blocks` of a `position`, alone, over the datasets of a task type (`group`) or
     of all; of all alone where there is one task type. `role`: which samples say so. `q`: p of the
-    differences, and of what is beyond the sum, adjusted over each level (Benjamini and Hochberg);
-    `shown` where that is at most 5 %. Halves that some dataset lacks do not count.
+    differences, and of what is beyond the sum, adjusted over each level (Benjamini and Hochberg),
+    what is above 0 and what is below it apart; `shown` where that is at most 5 %. Halves that some
+    dataset lacks do not count.
     """
     token_mixers, channel_mixers = _singles(evidence, "a"), _singles(evidence, "m")
     rows = _block_rows(evidence, token_mixers, channel_mixers)
@@ -51,8 +52,10 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     parts = []
     for level in ("block", "group"):
         of_level = table.filter(level=level)
-        p = pl.when(pl.col("what").is_in([DIFFERENCE, BEYOND_SUM])).then("p")
-        adjusted = false_discovery(of_level.select(p)["p"].fill_null(np.nan).to_numpy())
+        is_tested = pl.col("what").is_in([DIFFERENCE, BEYOND_SUM])
+        p = of_level.select(pl.when(is_tested).then("p"))["p"].fill_null(np.nan)
+        means = of_level["mean"].fill_null(np.nan)
+        adjusted = false_discovery_of_signs(p, means)
         q = pl.Series(adjusted, dtype=pl.Float64).fill_nan(None)
         parts.append(of_level.with_columns(q=q, shown=q <= FALSE_DISCOVERY_RATE))
     return pl.concat(parts)

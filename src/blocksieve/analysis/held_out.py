@@ -11,7 +11,7 @@ from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.search.finalists import choices_of
 from blocksieve.statistics import (
     Estimate,
-    false_discovery,
+    false_discovery_of_signs,
     independent_difference,
     none_if_nan,
     p_values,
@@ -192,9 +192,10 @@ def _by_size(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) -
     rows = []
     for group in groups.values():
         rows.append(_mean_gap(evidence, holdout, group))
-    # An unknown p is nan here.
+    # What is unknown is nan here.
     p = np.array([row["p"] for row in rows], dtype=np.float64)
-    adjusted = false_discovery(p).tolist()
+    optimism = np.array([row["optimism"] for row in rows], dtype=np.float64)
+    adjusted = false_discovery_of_signs(p, optimism).tolist()
     for row, q in zip(rows, adjusted, strict=True):
         row["q"] = none_if_nan(q)
     return rows

@@ -11,7 +11,7 @@ from blocksieve.evidence import Evidence, clustered_drops
 from blocksieve.routing.router import BlocksBySize, Router
 from blocksieve.statistics import (
     clustered_mean,
-    false_discovery,
+    false_discovery_of_signs,
     macro_contrasts,
     none_if_nan,
     p_values,
@@ -331,7 +331,8 @@ def _gains(
         mean, p_of_size = _mean(holdout, sums, gain, size)
         means.append(mean)
         p.append(p_of_size)
-    adjusted = false_discovery(p).tolist()
+    gains = [mean["drop"] for mean in means]
+    adjusted = false_discovery_of_signs(p, gains).tolist()
     return [{**mean, "q": none_if_nan(q)} for mean, q in zip(means, adjusted, strict=True)]
 
 

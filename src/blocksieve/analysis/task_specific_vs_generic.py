@@ -10,7 +10,7 @@ from blocksieve.choices import Scope, match
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, averages_if_measured, contrast
 from blocksieve.search.finalists import DatasetChoices, choices_by_dataset
-from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery_of_signs
 from blocksieve.units import Scale
 from blocksieve.verdicts import Verdict
 
@@ -141,10 +141,14 @@ def analyse(evidence: Evidence, *, stability: StabilityDocument | None = None) -
 
 
 def add_verdicts(rows: Sequence[Judged]) -> None:
-    """Adjust p over the rows whose two lists differ, and add what each regret shows."""
+    """Adjust p over the rows whose two lists differ, and add what each regret shows.
+
+    What costs more and what costs less is adjusted apart.
+    """
     tested = [row for row in rows if row["verdict"] != Verdict.SAME and row["p"] is not None]
     p = np.array([row["p"] for row in tested], dtype=np.float64)
-    adjusted = false_discovery(p).tolist()
+    regrets = np.array([row["regret"] for row in tested], dtype=np.float64)
+    adjusted = false_discovery_of_signs(p, regrets).tolist()
     for row, q in zip(tested, adjusted, strict=True):
         row["q"] = q
         row["verdict"] = _verdict(row["regret"], q)

@@ -9,7 +9,7 @@ from blocksieve.report.section import Section
 MEANING = (
     "Every half removed alone, mean over the blocks of a position. token mixer: attention, or what"
     " stands for it; channel mixer: MLP or experts. shown: the difference is shown at a 5 % false"
-    " discovery rate. q: adjusted over the rows of a table."
+    " discovery rate. q: adjusted over the rows of a table, differences of either sign apart."
 )
 
 
