@@ -1,6 +1,6 @@
 """What evaluation jobs took, and how their engines answered: one file per job.
 
-All that differs between identical runs lies in these files: a job computes what the cache lacks.
+These files differ between identical runs: a job computes what the cache lacks.
 """
 
 import json
@@ -18,7 +18,7 @@ class ShareTimes:
 
     `pairs`: combinations x samples. `computed`: those of them that the cache lacked. Seconds are 0
     where it lacked none; `start_seconds`: until the engine had loaded and checked the model.
-    `engine`: how the computed pairs came about.
+    `engine`: how the computed pairs came about, and the FLOPs; empty where there are none.
     """
 
     pairs: int = 0

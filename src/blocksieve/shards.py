@@ -46,7 +46,10 @@ METADATA_KEY = "blocksieve"
 
 
 class Flops(TypedDict):
-    """What a job computed, what a plain loop would have, and the distinct work in it."""
+    """What a job computed, what a plain loop over its combinations would, and the distinct work.
+
+    All 0 where the engine does not count.
+    """
 
     done: int
     plain: int

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from blocksieve.job_times import ShareTimes, read_job_times, write_job_times
 from blocksieve.page.run_log import run_log
-from blocksieve.report.times import EngineCosts, engine_costs, times_document
+from blocksieve.report.times import times_document
 from blocksieve.shards import Computed
 
 PREFIXES: Computed = {
@@ -89,9 +89,3 @@ def test_uncounted_work_is_left_out():
     document = times_document([{"vqa": ShareTimes(300, 300, engine=uncounted)}])
     assert "FLOPs" not in document
     assert "reference: 1 shares (asked for)" in document
-
-
-def test_costs_come_from_how_pairs_were_computed():
-    assert engine_costs({}) is None
-    costs = EngineCosts("view", "needs a draft", "cuda", done=100, plain=600, bound=100)
-    assert engine_costs(VIEW) == costs

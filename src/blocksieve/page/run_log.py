@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TypedDict
 
 from blocksieve.job_times import read_job_times
-from blocksieve.report.times import engine_costs
 
 
 class JobRow(TypedDict):
@@ -30,7 +29,9 @@ def run_log(paths: Iterable[Path]) -> list[JobRow]:
     for path in paths:
         step, part = path.stem.rsplit(".", 1)
         for dataset, share in read_job_times(path).items():
-            costs = engine_costs(share.engine)
+            way = ""
+            if share.computed:
+                way = f"{share.engine['rung']} ({share.engine['reason']})"
             rows.append(
                 {
                     "dataset": dataset,
@@ -40,7 +41,7 @@ def run_log(paths: Iterable[Path]) -> list[JobRow]:
                     "computed": share.computed,
                     "start_seconds": share.start_seconds,
                     "answer_seconds": share.answer_seconds,
-                    "way": "" if costs is None else f"{costs.rung} ({costs.reason})",
+                    "way": way,
                 }
             )
     return rows

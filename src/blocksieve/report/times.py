@@ -7,7 +7,6 @@ stands in the comprehensive report, whose bytes are the same for the same result
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from blocksieve.job_times import ShareTimes
 from blocksieve.report.columns import Column, Record, count, table_section, text
@@ -18,37 +17,6 @@ from blocksieve.units import PERCENT
 
 TITLE = "blocksieve: times and costs"
 ALL_DATASETS = "all"
-
-
-@dataclass(frozen=True)
-class EngineCosts:
-    """How the engine answered in a share, and the FLOPs it took.
-
-    `done`: computed. `plain`: a loop over the combinations, one by one. `bound`: the least that
-    gives the same answers. All 0 where the engine does not count.
-    """
-
-    rung: str
-    reason: str
-    device: str
-    done: int
-    plain: int
-    bound: int
-
-
-def engine_costs(computed: Computed) -> EngineCosts | None:
-    """Return what the pairs cost that were computed; None if the cache had them all."""
-    if "flops" not in computed:
-        return None
-    flops = computed["flops"]
-    return EngineCosts(
-        rung=computed["rung"],
-        reason=computed["reason"],
-        device=computed["ran_on"],
-        done=flops["done"],
-        plain=flops["plain"],
-        bound=flops["bound"],
-    )
 
 
 def times_document(jobs: Iterable[Mapping[str, ShareTimes]]) -> str:
@@ -108,16 +76,15 @@ def _pairs_per_second(record: Record) -> str:
 
 
 def _engine(shares: Sequence[ShareTimes]) -> Section:
-    costs_of_shares = [engine_costs(share.engine) for share in shares]
-    costs = [share_costs for share_costs in costs_of_shares if share_costs is not None]
+    engines = [share.engine for share in shares if share.computed]
     rows = [
         (
             "shares",
-            f"{len(costs)} of {len(shares)} had anything to compute that was not in the cache",
+            f"{len(engines)} of {len(shares)} had anything to compute that was not in the cache",
         )
     ]
-    if costs:
-        rows += [*_flops_rows(costs), *_way_rows(costs)]
+    if engines:
+        rows += [*_flops_rows(engines), *_way_rows(engines)]
     return Section(
         title="What the engine saved",
         header=("what", "how much"),
@@ -126,10 +93,10 @@ def _engine(shares: Sequence[ShareTimes]) -> Section:
     )
 
 
-def _flops_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
-    done = sum(share.done for share in costs)
-    plain = sum(share.plain for share in costs)
-    bound = sum(share.bound for share in costs)
+def _flops_rows(engines: Sequence[Computed]) -> list[tuple[str, str]]:
+    done = sum(engine["flops"]["done"] for engine in engines)
+    plain = sum(engine["flops"]["plain"] for engine in engines)
+    bound = sum(engine["flops"]["bound"] for engine in engines)
     if not done:
         return []
     saved = PERCENT * (1 - done / plain)
@@ -141,10 +108,10 @@ def _flops_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
     ]
 
 
-def _way_rows(costs: Sequence[EngineCosts]) -> list[tuple[str, str]]:
+def _way_rows(engines: Sequence[Computed]) -> list[tuple[str, str]]:
     """Count the shares by the rung of the engine and why it took it, then by device."""
-    rungs = Counter((share.rung, share.reason) for share in costs)
-    devices = Counter(share.device for share in costs)
+    rungs = Counter((engine["rung"], engine["reason"]) for engine in engines)
+    devices = Counter(engine["ran_on"] for engine in engines)
     rows = [
         ("rung", f"{rung}: {num_shares} shares ({reason})")
         for (rung, reason), num_shares in sorted(rungs.items())
