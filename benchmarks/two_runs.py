@@ -90,7 +90,7 @@ def joined(first: Evidence, second: Evidence) -> Evidence:
     evaluations = pl.concat([first.evaluations, second.evaluations], how="diagonal")
     evaluations = evaluations.filter(is_holdout)
     # Only the table of a run with races has this column, and finalists are never raced.
-    evaluations = evaluations.with_columns(pl.col("raced_out").fill_null(value=False))
+    evaluations = evaluations.with_columns(raced_out=pl.lit(value=False))
     sums = {}
     for dataset in first.sums:
         both = pl.concat([first.sums[dataset], second.sums[dataset]]).filter(is_holdout)
