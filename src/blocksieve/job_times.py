@@ -28,8 +28,13 @@ class ShareTimes:
     engine: Computed = field(default_factory=lambda: Computed())
 
 
+def times_path(results: Path, job: str) -> Path:
+    """Return where a run has the times of a job, which is called `{step}.{part}`."""
+    return results / f"times/{job}.json"
+
+
 def write_job_times(path: Path, shares: Mapping[str, ShareTimes]) -> None:
-    """Write a job's shares, by dataset, as `times/{step}.{part}.json`."""
+    """Write a job's shares, by dataset."""
     write_json(path, {dataset: asdict(share) for dataset, share in shares.items()})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blocksieve.errors import BlocksieveError
-from blocksieve.job_times import read_job_times
+from blocksieve.job_times import read_job_times, times_path
 from blocksieve.search.steps import SINGLE, all_steps
 from blocksieve.search.strategies import most_combinations
 from blocksieve.specs import Content, RunSpec
@@ -130,7 +130,7 @@ def _nearest(length: int, lengths: dict[str, int]) -> str:
 
 def read_speeds(results: Path, datasets: Sequence[str]) -> dict[str, Speed]:
     """Read what the jobs of a small run took; BlocksieveError if it is not finished."""
-    path = results / "times" / f"{SINGLE}.0.json"
+    path = times_path(results, f"{SINGLE}.0")
     shares = read_job_times(path) if path.exists() else {}
     speeds = {}
     for name in datasets:

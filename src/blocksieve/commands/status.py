@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from blocksieve.errors import ConfigError
-from blocksieve.job_times import read_job_times
+from blocksieve.job_times import read_job_times, times_path
 from blocksieve.model_description import read_description
 from blocksieve.search.steps import all_steps
 from blocksieve.smoke import pairs_by_dataset
@@ -125,21 +125,17 @@ def running_jobs(results: Path) -> Iterator[RunningJob]:
             yield _job(log.stem, text)
 
 
-def _times_path(results: Path, job: str) -> Path:
-    return results / f"times/{job}.json"
-
-
 def _ended_at(results: Path, job: str) -> float | None:
     """Return when a job had written its last file, in seconds; None if it has not."""
     try:
-        return _times_path(results, job).stat().st_mtime
+        return times_path(results, job).stat().st_mtime
     except FileNotFoundError:  # not yet, or no longer: a job that begins anew deletes its files
         return None
 
 
 def _num_pairs(results: Path, job: str) -> int:
     try:
-        shares = read_job_times(_times_path(results, job))
+        shares = read_job_times(times_path(results, job))
     except FileNotFoundError:  # deleted between these two looks
         return 0
     return sum(share.pairs for share in shares.values())
