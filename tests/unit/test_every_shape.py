@@ -105,6 +105,12 @@ def tables():
     return all_analyses(planted_evidence(SHAPES["two datasets of six blocks"]))
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_the_same_each_time(tables, name):
+    figure = importlib.import_module(f"blocksieve.figures.{name}")
+    assert len({figure.draw(tables[name], "relative").to_json() for _ in range(10)}) == 1
+
+
 # Counts and shares, which have none.
 WITHOUT_INTERVALS = {"drop_distributions", "power", "routing", "search_tree", "stability"}
 # Not of these datasets, which have one source split.

@@ -286,6 +286,10 @@ def test_every_kept_combination_is_named_and_joined_to_those_it_extends():
     assert joined == {("1", 1), ("2", 1), ("1", 2)}
 
 
+def test_the_search_tree_is_drawn_the_same_each_time():
+    assert len({json.dumps(drawn("search_tree", search_table())) for _ in range(20)}) == 1
+
+
 def test_long_combinations_are_named_by_the_block_they_add():
     long = "10-11-12-13-14-15-16"
     table = search_table().with_columns(

@@ -77,7 +77,7 @@ def _within_across(pairs: pl.DataFrame) -> ChartType:
         mean=pl.mean("spearman"),
     )
     means = means.with_columns(row=pl.format("{} (n = {})", "kind", "number"))
-    points = rows.join(means, on="kind").select(
+    points = rows.join(means, on="kind", maintain_order="left").select(
         "row",
         "spearman",
         "blocks",

@@ -60,7 +60,7 @@ def _panel(rows: pl.DataFrame, scope: str) -> ChartType:
     """Draw the kept combinations of one scope by name, a column per size, and what was not kept."""
     nodes = _nodes(rows.filter("kept"))
     num_rows = int(nodes["rank"].max())  # type: ignore[arg-type]
-    columns = nodes.group_by("size").agg(pl.first("start"))
+    columns = nodes.group_by("size").agg(pl.first("start")).sort("size")
     headings = columns.with_columns(
         rank=pl.lit(0),
         text=pl.format("{} removed", "size"),
@@ -71,7 +71,7 @@ def _panel(rows: pl.DataFrame, scope: str) -> ChartType:
         least=pl.min("drop"),
     )
     text = pl.format("{} not kept, from {}", "number", rounded("least", 1))
-    footers = columns.join(others, on="size").with_columns(
+    footers = columns.join(others, on="size", maintain_order="left").with_columns(
         rank=pl.lit(num_rows + 1),
         text=text,
     )
@@ -122,7 +122,7 @@ def _nodes(kept: pl.DataFrame) -> pl.DataFrame:
     widths = nodes.group_by("size").agg(width=length.max() + GAP)
     ends_of_columns = pl.col("width").cum_sum()
     starts = widths.sort("size").select("size", start=ends_of_columns - pl.col("width"))
-    nodes = nodes.join(starts, on="size")
+    nodes = nodes.join(starts, on="size", maintain_order="left")
     return nodes.with_columns(end=pl.col("start") + length)
 
 
@@ -171,7 +171,9 @@ def _edges(nodes: pl.DataFrame) -> alt.Chart:
     children = nodes.select("parents", "start", to_rank="rank")
     children = children.explode("parents").drop_nulls("parents")
     parents = nodes.select("end", "rank", "combination")
-    lines = children.join(parents, left_on="parents", right_on="combination")
+    lines = children.join(
+        parents, left_on="parents", right_on="combination", maintain_order="left_right"
+    )
     # Labels keep clear of the lines.
     lines = lines.with_columns(pl.col("end") + 4, pl.col("start") - 4)
     marks: alt.Chart = alt.Chart(lines).mark_rule(color=FULL, opacity=0.5, tooltip=None)

@@ -83,7 +83,7 @@ def _mean_regrets(means: pl.DataFrame, matches: pl.DataFrame, scale: Scale) -> C
     scope = pl.col("list")
     places = {name: place for place, name in enumerate(LISTS)}
     same = matches.select("method", "list", "size", "matches", "noise_rate")
-    rows = means.join(same, on=["method", "list", "size"], how="left")
+    rows = means.join(same, on=["method", "list", "size"], how="left", maintain_order="left")
     star = pl.col("verdict").replace_strict({Verdict.COSTS_MORE: " *"}, default="")
     number = pl.format("n = {}", "datasets")
     with_same = pl.format("n = {}, {} the same", "datasets", "matches")
