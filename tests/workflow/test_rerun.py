@@ -33,7 +33,7 @@ def test_a_second_run_has_nothing_to_do_even_after_touching_everything(finished:
         ("figures/rankings_by_num_removed.py", {"draw_figures", "page"}),
         ("report/comprehensive_report.py", {"write_report"}),
         ("report/rankings_by_num_removed.py", {"write_report"}),
-        ("report/times.py", {"report_times", "page"}),
+        ("report/times.py", {"report_times"}),
         ("page/samples.py", {"page"}),
         ("page/strip.js", {"page"}),
     ],
