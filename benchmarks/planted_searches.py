@@ -1,6 +1,7 @@
 """Simulated searches whose truth is planted: worlds, their samples, and what a search leaves."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -296,10 +297,10 @@ def beam_search(
             generic = children_of(generic, sites)
             for share in rounds:
                 part = {dataset: each.first(share) for dataset, each in samples.items()}
-                own, generic = _best(part, own, generic, _better_half)
+                own, generic = _best(part, own, generic, kept_share=0.5)
         for dataset in samples:
             measured[dataset].update(own[dataset], generic)
-        own, generic = _best(samples, own, generic, _beam_width)
+        own, generic = _best(samples, own, generic, kept_share=0)
     return measured
 
 
@@ -307,29 +308,24 @@ def _best(
     samples: Mapping[str, Samples],
     own: Mapping[str, list[Combination]],
     generic: Sequence[Combination],
-    num_kept: Callable[[int], int],
+    kept_share: float,
 ) -> tuple[dict[str, list[Combination]], list[Combination]]:
-    """Return what costs least on each dataset and on average: of n candidates `num_kept(n)`."""
+    """Return a share of what costs least on each dataset and on average, at least a beam."""
     best = {}
     generic_drops = []
     for dataset, candidates in own.items():
         drops = samples[dataset].drops(candidates).means
-        best[dataset] = _first(candidates, drops, num_kept(len(candidates)))
+        best[dataset] = _first(candidates, drops, kept_share)
         generic_drops.append(samples[dataset].drops(generic).means)
     mean_drops = np.mean(generic_drops, axis=0)
-    return best, _first(generic, mean_drops, num_kept(len(generic)))
+    return best, _first(generic, mean_drops, kept_share)
 
 
-def _beam_width(_: int) -> int:
-    return BEAM_WIDTH
-
-
-def _better_half(count: int) -> int:
-    return max(BEAM_WIDTH, (count + 1) // 2)
-
-
-def _first(candidates: Sequence[Combination], drops: Floats, count: int) -> list[Combination]:
-    order = np.argsort(drops, kind="stable")[:count]
+def _first(
+    candidates: Sequence[Combination], drops: Floats, kept_share: float
+) -> list[Combination]:
+    num_kept = max(BEAM_WIDTH, math.ceil(kept_share * len(candidates)))
+    order = np.argsort(drops, kind="stable")[:num_kept]
     return [candidates[place] for place in order]
 
 

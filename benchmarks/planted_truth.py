@@ -549,34 +549,30 @@ ANTAGONISMS = {f"{first}-{second}": 0.05 for first, second in itertools.combinat
 def synergy(draws: int) -> Iterator[Row]:
     """Test all pairs of blocks: most are independent, eight interact, or many all one way."""
     rng = np.random.default_rng(1)
-    z: list[float] = []
-    false_reports: list[bool] = []
-    for _ in range(draws):
-        table = _interactions_of_pairs(rng, {})
-        false_reports.append(bool((table["label"] != "none").any()))
-        z += (table["interaction"] / table["se"]).to_list()
+    independent = [_interactions_of_pairs(rng, {}) for _ in range(draws)]
+    interacting = [_interactions_of_pairs(rng, PLANTED) for _ in range(draws)]
+    antagonistic = [_interactions_of_pairs(rng, ANTAGONISMS) for _ in range(draws)]
     at = "8 x 1000"
+
+    false_reports = [bool((table["label"] != "none").any()) for table in independent]
     yield rarely_false(f"independent blocks of 20 % interact, {at}", false_reports)
-    deviation = float(np.std(z))
-    seen = f"{np.mean(z):+.2f} ({deviation:.2f})"
+    z = pl.concat(independent).select(pl.col("interaction") / pl.col("se")).to_series().to_numpy()
+    deviation = float(z.std())
+    seen = f"{z.mean():+.2f} ({deviation:.2f})"
     yield Row("their z: mean (deviation)", "0 (at most 1)", seen, len(z), deviation <= 1)
-    false_of_shown: list[bool] = []
-    are_shown: list[bool] = []
-    for _ in range(draws):
-        table = _interactions_of_pairs(rng, PLANTED)
-        labels = dict(table.select("combination", "label").iter_rows())
-        shown = [name for name, label in labels.items() if label != "none"]
-        false_of_shown += [name not in PLANTED for name in shown]
-        are_shown += [name in shown for name in PLANTED]
+
+    interactions = pl.concat(interacting)
+    is_planted = pl.col("combination").is_in(list(PLANTED))
+    is_shown = pl.col("label") != "none"
+    false_of_shown = interactions.filter(is_shown).select(~is_planted).to_series().to_list()
+    are_shown = interactions.filter(is_planted).select(is_shown).to_series().to_list()
     yield rarely_false(f"planted interactions, {at}: false of shown", false_of_shown)
     share = 100 * float(np.mean(are_shown))
     seen = f"{sum(are_shown)} of {len(are_shown)} ({share:.1f} %)"
     claim = f"planted interactions, {at}: shown"
     yield Row(claim, "at least 70 %", seen, len(are_shown), share >= 70)
-    false_synergies: list[bool] = []
-    for _ in range(draws):
-        table = _interactions_of_pairs(rng, ANTAGONISMS)
-        false_synergies.append(bool((table["label"] == "synergy").any()))
+
+    false_synergies = [bool((table["label"] == "synergy").any()) for table in antagonistic]
     yield rarely_false(f"{len(ANTAGONISMS)} antagonisms, {at}: any synergy", false_synergies)
 
 

@@ -48,6 +48,7 @@ KEY = ["dataset", "combination", "role"]
 ROLES = get_args(Role)
 DATASET_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.-]*\z"
 TASK_TYPE_NAME = r"\A\w[\w -]*\z"
+IS_BASELINE = pl.col("size") == 0
 # Relative to numbers above 1, absolute below.
 TOLERANCE = 1e-6
 
@@ -131,7 +132,6 @@ def _faults() -> Iterator[tuple[str, pl.Expr]]:
 
 def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     column = pl.col
-    is_baseline = column("size") == 0
     sorted_blocks = column("removed").list.unique().list.sort()
     kinds_per_dataset = pl.struct("task_type", "bounded").n_unique().over("dataset")
     yield (
@@ -170,7 +170,7 @@ def _key_faults() -> Iterator[tuple[str, pl.Expr]]:
     )
     yield (
         "the dataset and role lack a row of the baseline, combination none",
-        ~is_baseline.any().over("dataset", "role"),
+        ~IS_BASELINE.any().over("dataset", "role"),
     )
     yield (
         "the dataset has several task types or is bounded in some rows only",
@@ -202,9 +202,8 @@ def _read_blocks(text: str) -> list[int] | None:
 def _number_faults() -> Iterator[tuple[str, pl.Expr]]:
     column = pl.col
     measured = column("not_evaluable").is_null()
-    is_baseline = column("size") == 0
-    num_of_baseline = column("n").filter(is_baseline).first().over("dataset", "role")
-    baseline_score = column("score").filter(is_baseline).first().over("dataset", "role", "n")
+    num_of_baseline = column("n").filter(IS_BASELINE).first().over("dataset", "role")
+    baseline_score = column("score").filter(IS_BASELINE).first().over("dataset", "role", "n")
     changes = column("wins") + column("losses")
     drop = column("baseline") - column("score")
     relative = column("drop") / column("baseline")
