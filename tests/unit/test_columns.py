@@ -311,6 +311,17 @@ def test_urls_are_refused(folder: Path, file: str) -> None:
         read(json_lines(folder))
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("form", ["parquet", "json"])
+def test_a_split_without_files_is_named(tmp_path: Path, form: str, streaming: bool) -> None:
+    rows = Dataset.from_list([{"q": "?", "a": "a"}])
+    getattr(rows, f"to_{form}")(tmp_path / f"validation.{form}")
+    source = {"path": str(tmp_path), "streaming": streaming, "question": "{q}", "references": "a"}
+    with pytest.raises(ConfigError, match="no split 'train', only validation"):
+        read(source)
+    assert len(read(source, "validation")) == 1
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(DataError, match="cannot read split 'train'"):

@@ -5,7 +5,7 @@ import pytest
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.facts import TASKS, read
 from blocksieve.datasets.sample import Sample
-from blocksieve.errors import ConfigError, DataError
+from blocksieve.errors import ConfigError
 from blocksieve.metrics import Target, load_metric
 
 pytest.importorskip("babel")
@@ -139,7 +139,7 @@ def test_the_training_split_has_other_facts(task: str, fewest: int) -> None:
 
 def test_an_unknown_split_or_task_says_what_is_allowed() -> None:
     """One line that names the way out."""
-    with pytest.raises(DataError, match="validation"):
+    with pytest.raises(ConfigError, match="validation"):
         list(read({"kind": "facts", "task": "capitals"}, "test"))
     with pytest.raises(ConfigError, match="capitals, languages, arithmetic"):
         list(read({"kind": "facts", "task": "rivers"}, "validation"))

@@ -10,7 +10,7 @@ from blocksieve.datasets.sample import Sample, Unusable
 from blocksieve.datasets.table import SCHEMA, to_row
 from blocksieve.deployment import train_samples
 from blocksieve.deployment.train_samples import FEWEST, Seen, draw_train_samples
-from blocksieve.errors import DataError
+from blocksieve.errors import ConfigError, DataError
 from blocksieve.specs import DatasetSpec
 
 DEFINITION = DatasetSpec("VQA", {"kind": "demo"}, ["validation"], "{question}", "exact_match", 4)
@@ -75,12 +75,20 @@ def test_a_dataset_without_such_a_split_or_with_too_few_is_named(
         "its split 'train' has 31 samples that the run has not seen, fewer than 32"
     )
 
-    def fail(source: object, splits: list[str]) -> list[Sample]:
-        raise DataError(f"no split {splits[0]!r}")
+    def without_split(source: object, splits: list[str]) -> list[Sample]:
+        raise ConfigError(f"no split {splits[0]!r}")
 
-    monkeypatch.setattr(train_samples, "read_samples", fail)
+    monkeypatch.setattr(train_samples, "read_samples", without_split)
     chosen, report = draw_train_samples(DEFINITION, seen_of({"a": []}, "a"), 400, seed=0)
-    assert (chosen, report["left_out"]) == (
-        [],
-        "its split 'train' cannot be read: no split 'train'",
-    )
+    assert (chosen, report["left_out"]) == ([], "no split 'train'")
+
+
+def test_what_is_out_of_reach_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run tries again, in place of going on without the dataset for good."""
+
+    def out_of_reach(source: object, splits: list[str]) -> list[Sample]:
+        raise DataError("cannot read split 'train': timed out")
+
+    monkeypatch.setattr(train_samples, "read_samples", out_of_reach)
+    with pytest.raises(DataError, match="timed out"):
+        draw_train_samples(DEFINITION, seen_of({"a": []}, "a"), 400, seed=0)

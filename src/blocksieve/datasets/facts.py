@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from blocksieve.datasets.sample import Sample
-from blocksieve.errors import BlocksieveError, ConfigError, DataError
+from blocksieve.errors import BlocksieveError, ConfigError
 from blocksieve.specs import Source
 
 TRAIN, VALIDATION = "train", "validation"
@@ -86,11 +86,11 @@ def read(source: Source, split: str) -> Iterator[Sample]:
     """Yield all facts of `source["task"]`, one of TASKS, in a fixed order: a sample per question.
 
     The references are each true end, alone and as a whole statement, whichever way it begins. The
-    questions about a fact are one cluster. Raises DataError for any split but `train` and
-    `validation`, ConfigError for an unknown task.
+    questions about a fact are one cluster. Raises ConfigError for any split but `train` and
+    `validation`, and for an unknown task.
     """
     if split not in (TRAIN, VALIDATION):
-        raise DataError(
+        raise ConfigError(
             f"source facts has no split {split!r}; set splits: [{VALIDATION}] in the dataset's file"
         )
     task = source["task"]

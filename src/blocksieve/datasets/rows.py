@@ -39,6 +39,8 @@ def read_rows(source: Source, split: str) -> Iterator[Row]:
         )
     try:
         yield from _rows(source, split)
+    except ConfigError:
+        raise
     except DataError as error:
         raise DataError(f"source columns: split {split!r}: {error}") from error
     except Exception as error:  # of the library, the hub's client, pyarrow and the network
@@ -65,9 +67,10 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
         "revision": source.get("revision"),
     }
     builder = load_dataset_builder(**place)
+    _check_split(builder, split)
     features = builder.info.features
     if isinstance(builder.config, JsonConfig | CsvConfig):
-        files = _files_of(builder, split)
+        files = list(builder.config.data_files[split])
         separator = builder.config.sep if isinstance(builder.config, CsvConfig) else None
         for row in _with_all_columns(_text_rows(files, separator)):
             yield {name: decode(_feature(features, name), row[name]) for name in row}
@@ -84,14 +87,15 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
         yield {name: decode(_feature(features, name), row[name], packed=True) for name in row}
 
 
-def _files_of(builder: "DatasetBuilder", split: str) -> list[str]:
+def _check_split(builder: "DatasetBuilder", split: str) -> None:
     files = builder.config.data_files
-    if split not in files:
-        raise DataError(
-            f"the files have no such split, only {', '.join(map(str, files))};"
+    # Where it does not stream, the library also reads a part of a split, such as `train[:100]`.
+    name = split.partition("[")[0]
+    if files is not None and name not in files:
+        raise ConfigError(
+            f"source columns: no split {split!r}, only {', '.join(map(str, files))};"
             " correct files or splits"
         )
-    return list(files[split])
 
 
 def _text_rows(files: Iterable[str], separator: str | None) -> Iterator[Row]:

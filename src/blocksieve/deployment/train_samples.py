@@ -11,7 +11,7 @@ import polars as pl
 from blocksieve.datasets.quality import ReadReport
 from blocksieve.datasets.sample import Sample
 from blocksieve.datasets.sources import read_samples
-from blocksieve.errors import BlocksieveError
+from blocksieve.errors import ConfigError
 from blocksieve.specs import DatasetSpec
 
 SPLIT = "train"
@@ -67,15 +67,17 @@ def draw_train_samples(
 ) -> tuple[list[Sample], TrainReport]:
     """Draw at most so many unseen samples of the split `train`: the first by a seeded hash.
 
-    None, with the reason, if the source has no such split or it has too few of them.
+    None, with the reason, if the source has no such split, the split lacks what the definition
+    reads, or it has too few of them. Raises DataError if it cannot be read: what is out of reach
+    today must not become a result.
     """
     try:
         samples = read_samples(definition.source, [SPLIT])
         usable = ReadReport().usable(samples, definition.metric, max_bad_samples=1.0)
         unseen = _unseen(usable, seen)
         drawn = heapq.nsmallest(most, unseen, key=lambda sample: _order(sample, seed))
-    except BlocksieveError as error:
-        return [], {"samples": 0, "left_out": f"its split {SPLIT!r} cannot be read: {error}"}
+    except ConfigError as error:
+        return [], {"samples": 0, "left_out": str(error)}
     fewest = min(FEWEST, most)
     if len(drawn) < fewest:
         reason = (
