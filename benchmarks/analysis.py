@@ -132,7 +132,7 @@ def sample_rows(dataset: str, samples: int) -> pl.DataFrame:
 
 def merge(folder: Path) -> None:
     """Merge all shards into one table of evaluations."""
-    from blocksieve.evaluations import merge_shards
+    from blocksieve.merging import merge_shards
     from blocksieve.specs import DatasetSpec
 
     files = sorted(folder.glob("dataset_*.parquet"))

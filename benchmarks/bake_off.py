@@ -21,8 +21,8 @@ import yaml
 from blocksieve.choices import GENERIC
 from blocksieve.combination import NONE, Combination, Site
 from blocksieve.errors import ConfigError
-from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import Evidence, MeanDrop
+from blocksieve.merging import merge_shards
 from blocksieve.model_description import as_described, read_description, sites_to_search
 from blocksieve.models.loading import load_model
 from blocksieve.proxies import mean_proxies

@@ -76,7 +76,7 @@ else:
             mem_mb=lambda w, attempt: attempt * 8000,
             runtime=lambda w, attempt: attempt * 60,
         params:
-            code=code("merge_evaluations.py"),
+            code=code("merge_evaluations.py", *METRICS),
             definitions=definitions(),
             seed=RUN.seed,
         script:

@@ -63,6 +63,11 @@ except BlocksieveError as error:
     sys.exit(f"error: {error}")
 
 DATASETS = list(RUN.datasets)
+# Imported by a computed name: a rule whose numbers depend on metrics names them as its code.
+METRICS = sorted(
+    {f"metrics.{definition.metric}" for definition in RUN.datasets.values()}
+)
+GPUS = 0 if RUN.model.device == "cpu" else RUN.resources.gpu
 ANALYSES = analyses_of(RUN.search.unit)
 FIGURES = figures_of(ANALYSES)
 SECTIONS = sections_of(ANALYSES)
@@ -187,17 +192,17 @@ def drawing_definition(wildcards):
 
 
 @cache
-def files_checksum(dataset):
-    """The checksum of a dataset's own local files; none if it has none."""
-    definition = RUN.datasets[dataset]
-    files = local_files(definition.source, definition.splits)
+def files_checksum(dataset, *splits):
+    """The checksum of the local files of some of a dataset's splits; none if it has none."""
+    files = local_files(RUN.datasets[dataset].source, splits)
     return checksum_of_all(files, Path(".snakemake/checksums.json")) if files else None
 
 
-def drawing_files(wildcards):
-    """What the files that a dataset is read from hold, as a param: they may be very many."""
+def drawing_files(wildcards, *splits):
+    """What the files hold that a dataset, or some splits of it, is read from, as a param: they may be very many."""
+    splits = splits or RUN.datasets[wildcards.dataset].splits
     try:
-        return files_checksum(wildcards.dataset)
+        return files_checksum(wildcards.dataset, *splits)
     except BlocksieveError as error:
         sys.exit(f"error: {error}")
 

@@ -20,7 +20,7 @@ rule measure_gain:
         "../envs/models.yaml"
     threads: workflow.resource_settings.cores or 1
     resources:
-        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        gpu=GPUS,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
@@ -52,7 +52,7 @@ rule export_lists:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        gpu=GPUS,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
@@ -84,7 +84,8 @@ rule draw_train_samples:
         runtime=lambda w, attempt: attempt * 720,
     params:
         code=lambda w: drawing_code(w, "draw_train_samples.py"),
-        definition=lambda w: stable(asdict(RUN.datasets[w.dataset])),
+        definition=drawing_definition,
+        files=lambda w: drawing_files(w, "train"),
         most=RUN.deploy.heal.samples,
         seed=RUN.seed,
     script:
@@ -111,14 +112,11 @@ rule heal:
     # All cores that the run has, but not more than help.
     threads: 8
     resources:
-        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        gpu=GPUS,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
-        code=code(
-            "heal_lists.py",
-            *{f"metrics.{definition.metric}" for definition in RUN.datasets.values()},
-        ),
+        code=code("heal_lists.py", *METRICS),
         cache=in_run("cache"),
         model=lambda w: stable(asdict(RUN.model)),
         definitions=definitions(),

@@ -93,14 +93,11 @@ rule evaluate:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        gpu=GPUS,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:
-        code=code(
-            "evaluate.py",
-            *{f"metrics.{definition.metric}" for definition in RUN.datasets.values()},
-        ),
+        code=code("evaluate.py", *METRICS),
         datasets=DATASETS,
         definitions=definitions(),
         model=lambda w: stable(asdict(RUN.model)),
@@ -126,7 +123,7 @@ rule measure_proxies:
         "../envs/models.yaml"
     threads: 1
     resources:
-        gpu=0 if RUN.model.device == "cpu" else RUN.resources.gpu,
+        gpu=GPUS,
         mem_mb=lambda w, attempt: attempt * RUN.resources.mem_mb,
         runtime=lambda w, attempt: attempt * RUN.resources.runtime,
     params:

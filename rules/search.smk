@@ -23,7 +23,7 @@ rule race:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
-        code=code("race.py"),
+        code=code("race.py", *METRICS),
         datasets=DATASETS,
         definitions=definitions(),
         beam_width=RUN.search.beam_width,
@@ -55,7 +55,7 @@ rule select_beams:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
-        code=code("select_beams.py"),
+        code=code("select_beams.py", *METRICS),
         datasets=DATASETS,
         definitions=definitions(),
         beam_width=RUN.search.beam_width,
@@ -87,7 +87,7 @@ rule order_sites:
         mem_mb=lambda w, attempt: attempt * 4000,
         runtime=lambda w, attempt: attempt * 30,
     params:
-        code=code("order_sites.py"),
+        code=code("order_sites.py", *METRICS),
         datasets=DATASETS,
         definitions=definitions(),
         proxy=RUN.search.proxy,
@@ -113,7 +113,7 @@ rule select_finalists:
         mem_mb=lambda w, attempt: attempt * 8000,
         runtime=lambda w, attempt: attempt * 60,
     params:
-        code=code("select_finalists.py"),
+        code=code("select_finalists.py", *METRICS),
         definitions=definitions(),
         seed=RUN.seed,
         across_datasets=RUN.analysis.across_datasets,

@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import (
-    strong_unless_all_are_weak,
-    weak_datasets,
-    with_derived,
-)
+from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets, with_derived
 from blocksieve.model_description import REMOVED_SHARES, RemovedShares, read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from blocksieve.analysis import ANALYSES
 from blocksieve.combination import Combination, block_sites
-from blocksieve.evaluations import drop_columns, merge_shards
 from blocksieve.evidence import Evidence
+from blocksieve.merging import drop_columns, merge_shards
 from blocksieve.search.plan import all_combinations
 from blocksieve.shards import by_cluster
 from blocksieve.specs import AnalysisSpec, DatasetSpec, MaxDrop

@@ -18,8 +18,8 @@ from blocksieve.engine.engines import Engine, exact_ways
 from blocksieve.engine.verdict import read_verdict
 from blocksieve.engine.ways import DRAFTS, PREFIXES, Way
 from blocksieve.errors import ModelError
-from blocksieve.evaluations import merge_shards
 from blocksieve.job_times import read_job_times, write_job_times
+from blocksieve.merging import merge_shards
 from blocksieve.models.loading import load_model
 from blocksieve.report.comprehensive_report import TITLE, compose
 from blocksieve.report.run_facts import RunFacts

@@ -20,9 +20,9 @@ from blocksieve.analysis import (
 )
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import merge_shards
 from blocksieve.evidence import read_evidence
 from blocksieve.importance import importance_scores
+from blocksieve.merging import merge_shards
 from blocksieve.report.evaluations import sections as evaluation_sections
 from blocksieve.report.findings import task_types
 from blocksieve.shards import by_cluster, chunks

@@ -22,7 +22,7 @@ from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import checked_combinations
 from blocksieve.engine.site_shares import site_shares
 from blocksieve.errors import ModelError
-from blocksieve.evaluations import with_removed_shares
+from blocksieve.merging import with_removed_shares
 from blocksieve.model_description import SiteShares
 from blocksieve.models.blocks import BlockList
 from blocksieve.models.view import refusal, view, without_blocks

@@ -16,10 +16,10 @@ from blocksieve.analysis import (
 )
 from blocksieve.analysis import halves as analysis
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE
-from blocksieve.evaluations import with_removed_shares
 from blocksieve.figures import halves as figure
 from blocksieve.figures import importance_heatmap as heatmap_figure
 from blocksieve.figures import trade_off as trade_off_figure
+from blocksieve.merging import with_removed_shares
 from blocksieve.report import halves as report
 from blocksieve.report import trade_off as trade_off_report
 

@@ -19,8 +19,8 @@ from blocksieve.deployment.exports import RunFiles, export_proven
 from blocksieve.deployment.proof import check, measured_answers, prove
 from blocksieve.deployment.recommended import combination_of
 from blocksieve.errors import ConfigError, ModelError
-from blocksieve.evaluations import merge_shards
 from blocksieve.files import file_hash
+from blocksieve.merging import merge_shards
 from blocksieve.models.export import check_weights, export
 from blocksieve.search.evaluate import evaluate, metadata_of
 from blocksieve.search.task import Task

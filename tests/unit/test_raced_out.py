@@ -15,9 +15,10 @@ from blocksieve.analysis import (
     rankings_by_num_removed,
 )
 from blocksieve.combination import Combination
-from blocksieve.evaluations import SCHEMA, merge_shards
+from blocksieve.evaluations import SCHEMA
 from blocksieve.evidence import Evidence
 from blocksieve.figures.rankings_by_num_removed import RACED_HEADING, draw
+from blocksieve.merging import merge_shards
 from blocksieve.page.measurements import measurements
 from blocksieve.report.evaluations import sections as evaluation_sections
 from blocksieve.report.rankings_by_num_removed import sections as ranking_sections

@@ -17,7 +17,7 @@ from blocksieve.combination import Combination
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sample import Sample
 from blocksieve.errors import DataError
-from blocksieve.evaluations import merge_shards
+from blocksieve.merging import merge_shards
 from blocksieve.search.plan import Plan
 from blocksieve.search.racing import Standing, race, survivors
 from blocksieve.search.steps import (

@@ -11,7 +11,7 @@ from blocksieve import shards
 from blocksieve.combination import Combination, block_sites
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sample import Sample
-from blocksieve.evaluations import merge_shards
+from blocksieve.merging import merge_shards
 from blocksieve.search import answering
 from blocksieve.search.beams import select_own_beam
 from blocksieve.search.cache import SCHEMA, Cache, CacheRow

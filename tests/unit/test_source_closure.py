@@ -1,8 +1,12 @@
+import re
 from pathlib import Path
 
 from blocksieve.source_closure import PACKAGE, source_closure
 
-SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "workflow/scripts"
+CODE_OF_RULE = re.compile(r'\bcode\(\s*"(\w+\.py)"([^)]*)\)')
+"""The param `code` of a rule: its script, and modules that it names besides."""
 
 
 def names(*files: Path) -> set[str]:
@@ -41,3 +45,18 @@ def test_analysis_figures_and_report_never_reach_the_model() -> None:
     used = names(*scripts, *modules)
     assert not any(name.startswith(("models/", "engine/", "datasets/")) for name in used)
     assert not any("import torch" in (PACKAGE / name).read_text() for name in used)
+
+
+def test_rules_name_the_metrics_that_their_scripts_load() -> None:
+    """Metrics are imported by a computed name, which `source_closure` does not see."""
+    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    loads_metrics = set()
+    names_metrics = set()
+    for script, modules in CODE_OF_RULE.findall(rules):
+        if "metrics/__init__.py" in names(SCRIPTS / script):
+            loads_metrics.add(script)
+        if "METRICS" in modules:
+            names_metrics.add(script)
+    loads_metrics.remove("save_config.py")  # checks names of metrics alone
+    assert names_metrics == loads_metrics
+    assert len(names_metrics) == 7

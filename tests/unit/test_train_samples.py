@@ -11,9 +11,8 @@ from blocksieve.datasets.table import SCHEMA, to_row
 from blocksieve.deployment import train_samples
 from blocksieve.deployment.train_samples import FEWEST, Seen, draw_train_samples
 from blocksieve.errors import ConfigError, DataError
-from blocksieve.specs import DatasetSpec
 
-DEFINITION = DatasetSpec("VQA", {"kind": "demo"}, ["validation"], "{question}", "exact_match", 4)
+SOURCE = {"kind": "demo"}
 
 
 def picture(value: int) -> bytes:
@@ -53,14 +52,14 @@ def test_nothing_that_the_run_drew_comes_back(monkeypatch: pytest.MonkeyPatch) -
     read = [*drawn["a"], *same_picture, *of_other_dataset, *same_cluster, *allowed, *fresh]
     read += [fresh[0], Unusable("train", "7", "broken")]
     monkeypatch.setattr(train_samples, "read_samples", lambda source, splits: iter(read))
-    chosen, report = draw_train_samples(DEFINITION, seen_of(drawn, "a"), 1000, seed=0)
+    chosen, report = draw_train_samples(SOURCE, "exact_match", seen_of(drawn, "a"), 1000, seed=0)
     assert report == {"samples": 41, "left_out": None}
     assert sorted(each.question for each in chosen) == sorted(
         each.question for each in [*allowed, *fresh]
     )
-    fewer, _ = draw_train_samples(DEFINITION, seen_of(drawn, "a"), 34, seed=0)
+    fewer, _ = draw_train_samples(SOURCE, "exact_match", seen_of(drawn, "a"), 34, seed=0)
     assert fewer == chosen[:34]
-    other_seed, _ = draw_train_samples(DEFINITION, seen_of(drawn, "a"), 34, seed=1)
+    other_seed, _ = draw_train_samples(SOURCE, "exact_match", seen_of(drawn, "a"), 34, seed=1)
     assert other_seed != fewer
 
 
@@ -69,7 +68,7 @@ def test_a_dataset_without_such_a_split_or_with_too_few_is_named(
 ) -> None:
     few = [sample(number) for number in range(FEWEST - 1)]
     monkeypatch.setattr(train_samples, "read_samples", lambda source, splits: iter(few))
-    chosen, report = draw_train_samples(DEFINITION, seen_of({"a": []}, "a"), 400, seed=0)
+    chosen, report = draw_train_samples(SOURCE, "exact_match", seen_of({"a": []}, "a"), 400, seed=0)
     assert chosen == []
     assert report["left_out"] == (
         "its split 'train' has 31 samples that the run has not seen, fewer than 32"
@@ -79,7 +78,7 @@ def test_a_dataset_without_such_a_split_or_with_too_few_is_named(
         raise ConfigError(f"no split {splits[0]!r}")
 
     monkeypatch.setattr(train_samples, "read_samples", without_split)
-    chosen, report = draw_train_samples(DEFINITION, seen_of({"a": []}, "a"), 400, seed=0)
+    chosen, report = draw_train_samples(SOURCE, "exact_match", seen_of({"a": []}, "a"), 400, seed=0)
     assert (chosen, report["left_out"]) == ([], "no split 'train'")
 
 
@@ -91,4 +90,4 @@ def test_what_is_out_of_reach_is_no_result(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(train_samples, "read_samples", out_of_reach)
     with pytest.raises(DataError, match="timed out"):
-        draw_train_samples(DEFINITION, seen_of({"a": []}, "a"), 400, seed=0)
+        draw_train_samples(SOURCE, "exact_match", seen_of({"a": []}, "a"), 400, seed=0)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocksieve.evaluations import merge_shards, with_removed_shares
+from blocksieve.merging import merge_shards, with_removed_shares
 from blocksieve.files import whole_file
 from blocksieve.jobs import job
 from blocksieve.model_description import read_description

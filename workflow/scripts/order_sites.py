@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from blocksieve.evaluations import merge_shards
+from blocksieve.merging import merge_shards
 from blocksieve.files import write_json
 from blocksieve.jobs import job
 from blocksieve.proxies import mean_proxies

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocksieve.combination import Combination
-from blocksieve.evaluations import merge_shards
+from blocksieve.merging import merge_shards
 from blocksieve.evidence import Evidence, read_beams
 from blocksieve.files import write_json
 from blocksieve.jobs import job

@@ -3,7 +3,7 @@
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blocksieve.errors import DataError
@@ -16,7 +16,7 @@ Memory = dict[str, list[int | str]]
 """Of each file its size, the time of its last change, its inode, and its checksum."""
 
 
-def local_files(source: Source, splits: list[str]) -> list[Path]:
+def local_files(source: Source, splits: Sequence[str]) -> list[Path]:
     """Return the files that a source's splits are read from, sorted; none if it is not local.
 
     With `files` these are the splits' own, and all files in the folder of pictures that are no

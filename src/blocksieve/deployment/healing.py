@@ -33,9 +33,10 @@ from blocksieve.deployment.recommended import combination_of
 from blocksieve.deployment.train_samples import TrainReport
 from blocksieve.engine.inputs import sample_rows
 from blocksieve.errors import ConfigError
-from blocksieve.evaluations import merge_shards, with_derived
+from blocksieve.evaluations import with_derived
 from blocksieve.evidence import Evidence, MeanDrop
 from blocksieve.files import fingerprint
+from blocksieve.merging import merge_shards
 from blocksieve.models.checkpoint import MODEL_CARD, as_written, fetch, identify
 from blocksieve.models.export import (
     RECORD,

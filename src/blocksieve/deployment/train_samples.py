@@ -12,7 +12,7 @@ from blocksieve.datasets.quality import ReadReport
 from blocksieve.datasets.sample import Sample
 from blocksieve.datasets.sources import read_samples
 from blocksieve.errors import ConfigError
-from blocksieve.specs import DatasetSpec
+from blocksieve.specs import Source
 
 SPLIT = "train"
 FEWEST = 32
@@ -63,17 +63,17 @@ def picture_hash(picture: bytes) -> bytes:
 
 
 def draw_train_samples(
-    definition: DatasetSpec, seen: Seen, most: int, seed: int
+    source: Source, metric: str, seen: Seen, most: int, seed: int
 ) -> tuple[list[Sample], TrainReport]:
     """Draw at most so many unseen samples of the split `train`: the first by a seeded hash.
 
-    None, with the reason, if the source has no such split, the split lacks what the definition
-    reads, or it has too few of them. Raises DataError if it cannot be read: what is out of reach
+    None, with the reason, if the source has no such split, the split lacks a column that
+    is read, or it has too few of them. Raises DataError if it cannot be read: what is out of reach
     today must not become a result.
     """
     try:
-        samples = read_samples(definition.source, [SPLIT])
-        usable = ReadReport().usable(samples, definition.metric, max_bad_samples=1.0)
+        samples = read_samples(source, [SPLIT])
+        usable = ReadReport().usable(samples, metric, max_bad_samples=1.0)
         unseen = _unseen(usable, seen)
         drawn = heapq.nsmallest(most, unseen, key=lambda sample: _order(sample, seed))
     except ConfigError as error:
