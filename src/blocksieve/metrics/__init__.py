@@ -75,12 +75,11 @@ def _always_parses(prediction: str, target: Target) -> bool:
 class Metric:
     """A metric: `prepare` takes all targets of a dataset and returns the scorer of one sample.
 
-    `version` is raised whenever a score may change. If `bounded`, scores lie in [0, 1]; otherwise
-    the metric has a scale of its own (CIDEr). `parses` tells whether a prediction can be read as an
-    answer at all. A prediction that cannot be read scores 0 and is counted.
+    If `bounded`, scores lie in [0, 1]; otherwise the metric has a scale of its own (CIDEr).
+    `parses` tells whether a prediction can be read as an answer at all. A prediction that cannot be
+    read scores 0 and is counted.
     """
 
-    version: int
     bounded: bool
     prepare: Callable[[Sequence[Target]], Scorer]
     parses: Callable[[str, Target], bool] = _always_parses

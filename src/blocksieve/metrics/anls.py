@@ -59,4 +59,4 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     return score
 
 
-METRIC = Metric(version=2, bounded=True, prepare=prepare)
+METRIC = Metric(bounded=True, prepare=prepare)

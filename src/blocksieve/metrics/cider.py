@@ -138,4 +138,4 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     return CiderScorer(targets)
 
 
-METRIC = Metric(version=2, bounded=False, prepare=prepare)
+METRIC = Metric(bounded=False, prepare=prepare)

@@ -53,4 +53,4 @@ def score(prediction: str, target: Target) -> float:
     return float(answer != "" and answer in accepted)
 
 
-METRIC = Metric(version=2, bounded=True, prepare=lambda targets: score)
+METRIC = Metric(bounded=True, prepare=lambda targets: score)

@@ -153,4 +153,4 @@ def _check_reference(reference: str, choices: tuple[str, ...]) -> None:
         )
 
 
-METRIC = Metric(version=2, bounded=True, prepare=prepare, parses=parses)
+METRIC = Metric(bounded=True, prepare=prepare, parses=parses)

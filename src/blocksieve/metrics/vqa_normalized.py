@@ -35,4 +35,4 @@ def prepare(targets: Sequence[Target]) -> Scorer:
     return score
 
 
-METRIC = Metric(version=1, bounded=True, prepare=prepare)
+METRIC = Metric(bounded=True, prepare=prepare)
