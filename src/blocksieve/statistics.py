@@ -266,18 +266,22 @@ class Drops:
     def contrasts(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return means and variances (sums,) of weighted sums; `weights` (sums, combinations).
 
-        A sum over a combination whose error is unknown has a variance of nan.
+        In a mean, whose weights have one sign, what `_unseen` adds counts as fully correlated: the
+        samples that did not change yet are the same for all combinations. In a difference it
+        counts as independent. A sum over a combination whose error is unknown has a variance of
+        nan.
         """
         unknown = np.isnan(self.added) | np.any(np.isnan(self.influences), axis=1)
         influences = np.nan_to_num(self.influences)
         added = np.nan_to_num(self.added)
         # (sums, combinations) @ (combinations, clusters) -> (sums, clusters) -> (sums,)
         variances = ((weights @ influences) ** 2).sum(axis=1)
+        together = (np.maximum(weights, 0) @ added) ** 2 + (np.minimum(weights, 0) @ added) ** 2
         if self.paired:
-            variances += weights**2 @ added**2
+            is_mean = (weights >= 0).all(axis=1) | (weights <= 0).all(axis=1)  # (sums,)
+            variances += np.where(is_mean, together, weights**2 @ added**2)
         else:
-            variances += (np.maximum(weights, 0) @ added) ** 2
-            variances += (np.minimum(weights, 0) @ added) ** 2
+            variances += together
         uses_unknown = (weights[:, unknown] != 0).any(axis=1)
         variances[uses_unknown] = np.nan
         return weights @ self.means, variances

@@ -124,6 +124,21 @@ def test_macro_interval_over_datasets_covers_95_times_in_100():
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
+@pytest.mark.parametrize("rate", [0.005, 0.02])
+def test_means_over_combinations_cover_what_the_same_few_samples_lose(rate):
+    """Where few samples change, and under any removal, none of 16 combinations saw the others."""
+    rng = np.random.default_rng(7)
+    covered = []
+    for _ in range(500):
+        is_fragile = rng.random(256) < rate
+        breaks = rng.random((16, 256)) < 0.8
+        drops = (is_fragile & breaks).astype(float)
+        samples = drops_of(np.ones(256), drops, np.arange(256), max_change=1)
+        mean = macro_contrasts([samples], [np.full((1, 16), 1 / 16)])
+        covered.append(mean.low[0] <= 0.8 * rate <= mean.high[0])
+    assert np.mean(covered) >= 0.93
+
+
 def test_contrast_is_the_paired_t_test():
     rng = np.random.default_rng(0)
     baseline, drops, clusters = simulated(rng, 300, [0.1, 0.2])
