@@ -56,6 +56,9 @@ MIN_BASELINE_ERRORS = 5
 IS_WEAK = _BASELINE.lt(MIN_BASELINE_ERRORS * pl.col("baseline_se")).fill_null(value=False)
 """Whether a dataset's baseline is too close to 0 for the share of it that is lost."""
 
+IS_GUESSABLE = (pl.col("task_type") == "Multiple Choice") & (pl.col("max_change") <= 1)
+"""Whether a spoiled answer still scores by guessing; scores above chance may change by 2."""
+
 
 def weak_datasets(evaluations: pl.DataFrame) -> list[str]:
     """Return the datasets, by name, with a row whose baseline is too close to 0: see IS_WEAK."""

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from blocksieve.choices import Choice, read_choices
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
-from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets, with_derived
+from blocksieve.evaluations import (
+    IS_GUESSABLE,
+    strong_unless_all_are_weak,
+    weak_datasets,
+    with_derived,
+)
 from blocksieve.model_description import REMOVED_SHARES, RemovedShares, read_description
 from blocksieve.search.beams import read_beam
 from blocksieve.specs import AnalysisSpec, MaxDrop, Role
@@ -315,6 +320,13 @@ class Evidence:
         most_samples = pl.col("n").max().over("dataset")
         whole = rows.filter(pl.col("n") == most_samples)
         return weak_datasets(whole)
+
+    @cached_property
+    def guessable(self) -> list[str]:
+        """The datasets by name in which a spoiled answer still scores by guessing."""
+        rows = rows_of_role(self.evaluations, self.role).filter(IS_GUESSABLE)
+        names: list[str] = rows["dataset"].unique().sort().to_list()
+        return names
 
     def counted(self, datasets: Iterable[str]) -> list[str]:
         """Return the datasets that count in a mean over some: not the weak ones, unless all are."""

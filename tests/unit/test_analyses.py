@@ -131,6 +131,31 @@ def test_no_interaction_is_found_where_the_blocks_alone_lose_more_than_everythin
     assert pair["summed"] == pytest.approx(65)
 
 
+def test_interactions_leave_out_datasets_in_which_guesses_score():
+    """Two blocks that each make 40 % of the answers a guess among two: the truth is no synergy."""
+    spoiled = 0.4
+    chance, baseline = 0.5, 0.9
+    alone = spoiled * (baseline - chance)
+    together = (1 - (1 - spoiled) ** 2) * (baseline - chance)
+    guessed = {(0,): alone, (1,): alone, (0, 1): together}
+    free = {(0,): 0.1, (1,): 0.1, (0, 1): 0.19}
+    evaluations = planted_evaluations(
+        {"a": guessed, "b": free}, {"a": baseline, "b": 1.0}, se=0.002
+    )
+    is_choice = pl.col("dataset") == "a"
+    task_type = pl.when(is_choice).then(pl.lit("Multiple Choice")).otherwise("task_type")
+    evaluations = evaluations.with_columns(task_type=task_type)
+    pair = combination_vs_individual.analyse(planted_evidence(evaluations)).row(0, named=True)
+    assert (pair["left_out"], pair["coverage"], pair["full"]) == (["a"], 1, True)
+    assert pair["interaction"] == pytest.approx(0)
+    choices = planted_evidence(evaluations.filter(is_choice))
+    pair = combination_vs_individual.analyse(choices).row(0, named=True)
+    assert (pair["untested"], pair["left_out"], pair["label"]) == ("guessed", [], "none")
+    above_chance = evaluations.filter(is_choice).with_columns(max_change=pl.lit(2.0))
+    pair = combination_vs_individual.analyse(planted_evidence(above_chance)).row(0, named=True)
+    assert (pair["untested"], pair["left_out"]) == (None, [])
+
+
 def independent_world(rng, num_samples: int, planted: dict, num_datasets: int = 8):
     """Return the scores of datasets whose six blocks spoil answers independently, but for pairs.
 

@@ -30,6 +30,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "beyond_sum_low": pl.Float64,
     "beyond_sum_high": pl.Float64,
     "untested": pl.String,
+    "left_out": pl.List(pl.String),
     "p": pl.Float64,
     "q": pl.Float64,
     "label": pl.String,
@@ -38,6 +39,8 @@ CHOSEN = "chosen"
 """Not tested: the samples that measured a combination also chose it or its blocks."""
 OVER_100 = "over 100 %"
 """Not tested: its blocks' drops sum to more than 100 % of a dataset's baseline."""
+GUESSED = "guessed"
+"""Not tested: in every dataset a spoiled answer may still score by guessing."""
 Row = dict[str, object]
 
 
@@ -49,10 +52,13 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     lose the shares a and b of the baseline, 1 - (1 - a) (1 - b) of it. `beyond_sum` is the drop
     minus the plain sum of its blocks' drops (`summed`). All are averages over the datasets that
     have the combination and all its single blocks (`coverage`), on the same samples of one `role`.
-    `untested`: CHOSEN or OVER_100 where the interaction is not tested. Search samples choose blocks
-    that look good alone, so that they make combinations look bad; so they test only the sizes of
-    which they have every combination. Other combinations are measured on holdout samples where
-    these have all parts.
+    A spoiled answer is taken to score 0. So datasets of multiple choice do not count unless scores
+    are above chance (`left_out`): there two blocks that spoil independently lose less than that,
+    by the product of what they spoil and what guessing brings back.
+    `untested`: CHOSEN, OVER_100 or GUESSED where the interaction is not tested. Search samples
+    choose blocks that look good alone, so that they make combinations look bad; so they test only
+    the sizes of which they have every combination. Other combinations are measured on holdout
+    samples where these have all parts.
     `q`: p adjusted over the run (Benjamini and Hochberg), synergies and antagonisms apart. `label`:
     synergy (it costs less than expected) or antagonism (it costs more) where q is at most 5 %, else
     none. Combinations without a dataset have no row.
@@ -104,13 +110,22 @@ def _rows(evidence: Evidence, unbiased: Evidence | None, combination: Combinatio
     return []
 
 
+def _left_out(evidence: Evidence) -> list[str]:
+    """Return the datasets in which spoiled answers may score; none if it is all of them."""
+    guessable = evidence.guessable
+    return [] if set(evidence.datasets) <= set(guessable) else guessable
+
+
 def _datasets_with_parts(evidence: Evidence, combination: Combination) -> list[str]:
-    """Return the datasets that have the combination and each of its sites removed alone.
+    """Return the datasets that count and have the combination and each of its sites removed alone.
 
     Without a baseline above 0 no share of it can be retained.
     """
     datasets = []
+    left_out = _left_out(evidence)
     for dataset in evidence.coverage.get(combination, {}):
+        if dataset in left_out:
+            continue
         measured = evidence.row_index[dataset]
         has_parts = all(single in measured for single in combination.singles)
         if has_parts and evidence.baselines[dataset] > 0:
@@ -145,13 +160,16 @@ def _interaction(
     untested = CHOSEN if is_chosen else None
     if over_100:
         untested = OVER_100
+    left_out = _left_out(evidence)
+    if evidence.guessable and not left_out:
+        untested = GUESSED
     return {
         "combination": str(combination),
         "removed": combination.blocks,
         "size": combination.size,
         "role": evidence.role,
-        "coverage": len(datasets),
-        "full": len(datasets) == len(evidence.datasets),
+        "coverage": len(evidence.counted(datasets)),
+        "full": len(datasets) + len(left_out) == len(evidence.datasets),
         "measured": measured.mean,
         "expected": measured.mean - interaction.mean,
         "interaction": interaction.mean,
@@ -163,6 +181,7 @@ def _interaction(
         "beyond_sum_low": beyond_sum.low,
         "beyond_sum_high": beyond_sum.high,
         "untested": untested,
+        "left_out": left_out,
         "p": None if untested else interaction.p,
     }
 

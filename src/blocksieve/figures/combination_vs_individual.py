@@ -62,6 +62,11 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         f" rate; {len(table) - len(tested):,} not tested",
         "lists below: of the tested combinations that every dataset has",
     ]
+    left_out = table["left_out"].explode().drop_nulls().unique().sort()
+    if len(left_out):
+        subtitle.append(
+            f"without {', '.join(left_out)}, where a spoiled answer may score by guessing"
+        )
     return figure(panels, TITLE, subtitle)
 
 
