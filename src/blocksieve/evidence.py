@@ -348,6 +348,12 @@ class Evidence:
         """Return the weights of some datasets in their mean."""
         return [self.weights.get(dataset, 1.0) for dataset in datasets]
 
+    def weight_in_means(self, dataset: str) -> float:
+        """Return a dataset's weight in means over all, 0 where it does not count in them."""
+        if dataset not in self.counted(self.datasets):
+            return 0.0
+        return self.weights.get(dataset, 1.0)
+
     def measured_on(self, datasets: Iterable[str]) -> list[Combination]:
         """Return the combinations that all samples of all these datasets answered."""
         needed = set(datasets)

@@ -549,6 +549,10 @@ def test_recommendations_follow_their_rules():
     assert [strategy["end"] for strategy in strategies.values()] == ["limit", "limit", "search"]
     assert [step["combination"] for step in document["path"]] == ["3", "2-3"]
     assert [step["increment"] for step in document["path"]] == pytest.approx([0, 6])
+    assert {step["increment_role"] for step in document["path"]} == {"holdout"}
+    searched = planted_evidence(EVALUATIONS.filter(role="search"))
+    path = pruning_recommendations.analyse(searched)["path"]
+    assert {step["increment_role"] for step in path} == {"search"}
 
 
 def test_recommendations_quote_the_holdout_and_never_choose_by_it():
@@ -570,7 +574,9 @@ def without_measurements(content):
     """Return a document without what was measured on holdout samples."""
     if isinstance(content, dict):
         measured = ("holdout", "given_up", "costs", "robustness", "resolution", "strategies")
-        kept = {key: value for key, value in content.items() if key not in measured}
+        increments = ("increment", "increment_low", "increment_high")
+        skipped = {*measured, *increments}
+        kept = {key: value for key, value in content.items() if key not in skipped}
         return {key: without_measurements(value) for key, value in kept.items()}
     if isinstance(content, list):
         return [without_measurements(entry) for entry in content]

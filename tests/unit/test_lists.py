@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from planted import planted_run
+from planted import drawn_evaluations, planted_evidence, planted_run
 
 from blocksieve.analysis import (
     held_out,
@@ -144,6 +144,37 @@ def test_transfer_is_dear_across_task_types_and_free_within(apart):
     assert ((across["regret_low"] < 200 * DEAR) & (across["regret_high"] > 100 * DEAR)).all()
     places = dict(table.select("source", "source_place").iter_rows())
     assert abs(places["a"] - places["b"]) == abs(places["c"] - places["d"]) == 1
+
+
+def test_few_share_a_list_that_costs_more_than_the_limit():
+    """Lists of other datasets cost 1.8 % more at a limit of 1.5 %: "can share" is wrong."""
+    datasets = range(8)
+    losses = {
+        f"d{dataset}": {(block,): 0.01 if block == dataset else 0.028 for block in datasets}
+        for dataset in datasets
+    }
+    runs_with_errors = 0
+    for seed in range(12):
+        evidence = planted_evidence(drawn_evaluations(losses, 1500, np.random.default_rng(seed)))
+        table = transfer_matrix.analyse(evidence).filter(method="beam", size=1)
+        has_best_list = pl.col("own") == pl.col("target").str.slice(1)
+        runs_with_errors += "can share" in table.filter(has_best_list)["verdict"]
+    assert runs_with_errors <= 1
+
+
+def test_lists_that_cost_the_same_can_be_shared():
+    """The limit is 1.5 %; with 20,000 samples that is beyond noise."""
+    losses = {name: {(block,): 0.02 for block in range(6)} for name in "abc"}
+    evidence = planted_evidence(drawn_evaluations(losses, 20_000, np.random.default_rng(3)))
+    table = transfer_matrix.analyse(evidence).filter(method="beam", size=1)
+    assert set(table["verdict"]) == {"same list", "can share"}
+
+
+def test_means_of_transfers_leave_out_what_other_means_do(apart):
+    """The weight of a dataset counts, and a weak one has none."""
+    weighted = replace(apart, weights={"a": 3.0})
+    weights = dict(transfer_matrix.analyse(weighted).select("target", "weight").iter_rows())
+    assert weights == {"a": 3.0, "b": 1.0, "c": 1.0, "d": 1.0}
 
 
 def results_of(evidence):

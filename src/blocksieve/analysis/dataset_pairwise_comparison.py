@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.evidence import Evidence
-from blocksieve.statistics import clustered_mean, correlation
+from blocksieve.statistics import Drops, clustered_mean, correlation
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "dataset_a": pl.String,
@@ -27,6 +27,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "mean_difference": pl.Float64,
     "difference_low": pl.Float64,
     "difference_high": pl.Float64,
+    "noise_difference": pl.Float64,
 }
 Row = dict[str, object]
 
@@ -38,8 +39,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     mean absolute difference of the drops in % or pp with its interval. The unit is the block: an
     interval tells how far other blocks of this kind might move the number. Larger combinations are
     left out, since they share their blocks: 1,000 of them know no more than 16 blocks do. Noise in
-    the drops pulls correlations towards 0. `dominant_site`: see `_dominant_site`. Null where
-    undefined.
+    the drops pulls correlations towards 0, and differences upwards: `noise_difference` is the mean
+    absolute difference that noise alone gives datasets which lose the same. `dominant_site`: see
+    `_dominant_site`. Null where undefined.
     """
     rows = []
     for first, second in combinations(evidence.task_types, 2):
@@ -64,10 +66,22 @@ def _row(evidence: Evidence, first: str, second: str) -> Row:
         "blocks": len(shared),
     }
     if shared:
-        of_first = evidence.values(first, shared)
-        of_second = evidence.values(second, shared)
-        row |= _comparison(of_first, of_second, [str(combination) for combination in shared])
+        of_first = evidence.subset(first, shared)
+        of_second = evidence.subset(second, shared)
+        sites = [str(combination) for combination in shared]
+        row |= _comparison(of_first.means, of_second.means, sites)
+        row["noise_difference"] = _noise_difference(of_first, of_second)
     return row
+
+
+def _noise_difference(first: Drops, second: Drops) -> float:
+    """Return the mean of |x| over sites, x normal with mean 0 and the variance of the difference.
+
+    That of one such x is sqrt(2 / pi) standard deviations: Leone, Nelson and Nottingham,
+    "The Folded Normal Distribution", Technometrics 3 (1961), 543.
+    """
+    variances = first.sampling_variances() + second.sampling_variances()  # (sites,)
+    return float(np.sqrt(2 / np.pi) * np.sqrt(variances).mean())
 
 
 def _comparison(

@@ -31,6 +31,7 @@ class Pair(TypedDict):
     mean_difference: float | None
     difference_low: float | None
     difference_high: float | None
+    noise_difference: float | None
 
 
 class KindOfPair(TypedDict):

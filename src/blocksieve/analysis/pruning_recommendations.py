@@ -77,6 +77,7 @@ class Step(MeasuredDrop):
     increment: float | None
     increment_low: float | None
     increment_high: float | None
+    increment_role: Role
 
 
 class Regret(Judged):
@@ -161,7 +162,8 @@ def analyse(
     Without holdout samples no limit counts as kept.
     `verified`: the strategies' combinations on verify samples, which no choice and no limit saw.
     `path`: from the best single block, each step adds the block that costs least; `increment` is
-    what it adds, on the same samples.
+    what it adds, on the same samples: of holdout if these measured all of the path
+    (`increment_role`), since on those that chose it the least of many is too small.
     Search samples chose and measured these, so that drops of winners are on average too small;
     `holdout` is the same drop on samples never used to choose.
     `scenarios`: known_task, the list of each task type on its datasets; unknown_task, the generic
@@ -358,23 +360,29 @@ def _path(evidence: Evidence) -> list[Step]:
         for choice in choices_of(evidence)
         if choice.method == Method.PATH and choice.combination in on_every_dataset
     ]
+    unbiased = evidence
+    holdout = evidence.holdout
+    if holdout and set(combinations) <= set(holdout.measured_on(evidence.datasets)):
+        unbiased = holdout
     steps = []
     for before, after in pairwise([NONE, *combinations]):
-        steps.append(_step(evidence, before, after))
+        steps.append(_step(evidence, unbiased, before, after))
     return steps
 
 
-def _step(evidence: Evidence, before: Combination, after: Combination) -> Step:
+def _step(evidence: Evidence, unbiased: Evidence, before: Combination, after: Combination) -> Step:
     (added,) = set(after.sites) - set(before.sites)
     # Nothing removed is not measured: its drop is 0.
     increment = {after: 1.0} if before == NONE else contrast(after, before)
-    drop, added_drop = evidence.average([{after: 1.0}, increment])
+    (drop,) = evidence.average([{after: 1.0}])
+    (added_drop,) = unbiased.average([increment], evidence.datasets)
     return {
         "added_site": str(added),
         **_measured_drop(evidence, after, drop, evidence.datasets),
         "increment": added_drop.mean,
         "increment_low": added_drop.low,
         "increment_high": added_drop.high,
+        "increment_role": unbiased.role,
     }
 
 

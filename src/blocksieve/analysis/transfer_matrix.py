@@ -11,8 +11,9 @@ from scipy.spatial.distance import squareform
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
 from blocksieve.choices import Method, Scope
 from blocksieve.combination import Combination
-from blocksieve.evidence import Evidence, averages_if_measured, contrast
+from blocksieve.evidence import Evidence, MeanDrop, averages_if_measured, contrast
 from blocksieve.search.finalists import choices_by_dataset
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
 from blocksieve.verdicts import Verdict
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -35,6 +36,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "p": pl.Float64,
     "q": pl.Float64,
     "limit": pl.Float64,
+    "limit_p": pl.Float64,
+    "limit_q": pl.Float64,
+    "weight": pl.Float64,
     "n": pl.UInt32,
     "verdict": pl.String,
 }
@@ -57,6 +61,9 @@ class Transfer(Judged):
     regret_low: float | None
     regret_high: float | None
     limit: float
+    limit_p: float | None
+    limit_q: float | None
+    weight: float
     n: int | None
 
 
@@ -66,21 +73,28 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     One row per method of choosing, size and ordered pair of datasets, in % or pp; none without
     holdout samples. Regret is against the target's combination on the same samples; `q` is adjusted
     over all pairs.
-    `verdict`: same list; costs more, or less, at a 5 % false discovery rate; can share, where the
-    interval's upper end keeps the conservative limit of `analysis.max_drop` (`limit`); else not
-    shown to differ.
+    `verdict`: same list; costs more, or less, at a 5 % false discovery rate; can share, where at
+    that rate it costs less than the conservative limit of `analysis.max_drop` more (`limit`;
+    `limit_p` is one-sided, `limit_q` adjusted over all pairs); else not shown to differ.
+    `weight`: of the target in means over datasets, 0 where it is left out of them.
     `*_place` orders the datasets by average linkage of their mean regret in either direction, so
     that datasets that can share a combination stand together.
     """
     transfers = _transfers(evidence)
     add_verdicts(transfers)
-    for transfer in transfers:
-        regret_high = transfer["regret_high"]
-        keeps_limit = regret_high is not None and regret_high <= transfer["limit"]
-        if transfer["verdict"] == Verdict.NOT_SHOWN and keeps_limit:
-            transfer["verdict"] = Verdict.CAN_SHARE
+    _add_who_can_share(transfers)
     table = pl.DataFrame(transfers, schema=SCHEMA).fill_nan(None)
     return _placed(table.filter(pl.col("drop").is_not_null()))
+
+
+def _add_who_can_share(transfers: Sequence[Transfer]) -> None:
+    """Adjust p of the limit over the transfers whose two lists differ, and say who can share."""
+    tested = [transfer for transfer in transfers if transfer["limit_p"] is not None]
+    p = np.array([transfer["limit_p"] for transfer in tested], dtype=np.float64)
+    for transfer, q in zip(tested, false_discovery(p).tolist(), strict=True):
+        transfer["limit_q"] = q
+        if transfer["verdict"] == Verdict.NOT_SHOWN and q <= FALSE_DISCOVERY_RATE:
+            transfer["verdict"] = Verdict.CAN_SHARE
 
 
 def _transfers(evidence: Evidence) -> list[Transfer]:
@@ -108,12 +122,15 @@ def _transfer(
     """Measure a transfer, before any verdict."""
     holdout = evidence.holdout
     combination, for_target = by_dataset[source], by_dataset[target]
+    difference = contrast(combination, for_target)
     drop, regret = averages_if_measured(
-        holdout,
-        target,
-        [for_target, combination],
-        [{combination: 1.0}, contrast(combination, for_target)],
+        holdout, target, [for_target, combination], [{combination: 1.0}, difference]
     )
+    limit = float(evidence.limits.conservative)
+    limit_p = None
+    if holdout is not None and difference and regret.p is not None:
+        beyond_limit = holdout.average_of({target: difference}, {target: -limit})
+        limit_p = _p_below(beyond_limit)
     return {
         "method": method,
         "size": size,
@@ -131,10 +148,20 @@ def _transfer(
         "regret_high": regret.high,
         "p": regret.p,
         "q": None,
-        "limit": float(evidence.limits.conservative),
+        "limit": limit,
+        "limit_p": limit_p,
+        "limit_q": None,
+        "weight": evidence.weight_in_means(target),
         "n": holdout.samples.get(target) if holdout else None,
         "verdict": Verdict.SAME if combination == for_target else None,
     }
+
+
+def _p_below(mean: MeanDrop) -> float | None:
+    """Return the one-sided p of a mean that is 0 or more, against one below 0."""
+    if mean.mean is None or mean.p is None:
+        return None
+    return mean.p / 2 if mean.mean < 0 else 1 - mean.p / 2
 
 
 def _placed(table: pl.DataFrame) -> pl.DataFrame:

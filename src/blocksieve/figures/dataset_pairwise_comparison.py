@@ -108,16 +108,18 @@ def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
         second=pl.max_horizontal("task_type_a", "task_type_b"),
     )
     cells = pairs.group_by("first", "second").agg(
-        difference=pl.mean("mean_difference"), number=pl.len()
+        difference=pl.mean("mean_difference"), noise=pl.mean("noise_difference"), number=pl.len()
     )
     rounded = pl.col("difference").round(1)
-    cells = cells.with_columns(text=pl.format("{} (n = {})", rounded, "number"))
+    by_noise = pl.col("noise").round(1)
+    cells = cells.with_columns(text=pl.format("{} / {} (n = {})", rounded, by_noise, "number"))
     cells = cells.sort("first", "second")
 
     said = {
         "first": "",
         "second": "",
         "difference": "mean absolute difference",
+        "noise": "by noise alone",
         "number": "pairs of datasets",
     }
     types = sorted({*cells["first"], *cells["second"]})
@@ -132,8 +134,8 @@ def _task_type_pairs(table: pl.DataFrame, scale: Scale) -> ChartType:
         base.mark_rect(stroke="white").encode(color=shade),
         base.mark_text(fontSize=9, color=INK).encode(text="text:N"),
     ]
-    title = "Mean absolute difference by pair of task types; n pairs of datasets"
-    return panel(layers, title, alt.Step(72), alt.Step(26))
+    title = "Mean absolute difference / what noise alone gives; n pairs of datasets"
+    return panel(layers, title, alt.Step(80), alt.Step(26))
 
 
 def _matrix(pairs: pl.DataFrame) -> ChartType:

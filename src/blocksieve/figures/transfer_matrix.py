@@ -41,7 +41,7 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
         f"regret against the dataset's own list on the same {count_range(rows['n'])} holdout"
         " samples; datasets clustered by it",
         MARKS_READ + ";",
-        f"= at most {rows['limit'][0]:g} by its 95 % interval",
+        f"= shown to cost less than {rows['limit'][0]:g} more, at the same rate",
     ]
     matrices = grid(panels, columns).resolve_scale(color="shared")
     return titled(matrices, TITLE, subtitle)

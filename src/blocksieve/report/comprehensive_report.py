@@ -1,6 +1,6 @@
 """The report of a run: the answer, key findings, every analysis, what was run and what it means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -28,6 +28,11 @@ PAGE = (
 HALVES = (
     "4a is what mixes tokens in block 4, such as its attention, and 4m its MLP. Where blocks are"
     " counted here, each of them counts as one."
+)
+ON_SEARCH_SAMPLES = "On search samples."
+FINDINGS_SAMPLES = (
+    "Ties, single blocks, positions, task types, and pairs and splits of datasets are told from"
+    " search samples."
 )
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
@@ -74,7 +79,7 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     halves = [HALVES] if has_halves else []
     sections = [
         Section(title="The answer", notes=[*answer(recommendations, unit), *halves, PAGE]),
-        Section(title="Key findings", notes=findings(results, unit)),
+        Section(title="Key findings", notes=_with_samples(findings(results, unit))),
     ]
     appendix = []
     for name, analysis in ANALYSES.items():
@@ -95,6 +100,11 @@ def compose(table: pl.DataFrame, results: Mapping[str, Any], facts: RunFacts) ->
     ]
 
 
+def _with_samples(sentences: Sequence[str]) -> list[str]:
+    """Add which samples the findings come from, if there are any."""
+    return [*sentences, FINDINGS_SAMPLES] if sentences else []
+
+
 def answer(document: Recommendations, unit: str) -> list[str]:
     """Return what these samples can tell, and then what may be removed within each limit."""
     can_tell = what_samples_can_tell(document, unit)
@@ -111,6 +121,8 @@ def _sections_of(
     if analysis.section:
         module = import_module(f"blocksieve.report.{name}")
         sections += module.sections(results[name], unit)
+    if analysis.on_search_samples and sections:
+        sections[0] = replace(sections[0], notes=[ON_SEARCH_SAMPLES, *sections[0].notes])
     if analysis.figure:
         first = sections[0] if sections else Section(title=_spelled(name))
         sections[:1] = [replace(first, figure=name, reading=READINGS[name])]

@@ -23,7 +23,10 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
     if table.is_empty():
         return []
     pairs = _most_and_least_correlated(table)
-    notes = []
+    notes = [
+        "difference: mean absolute difference of the two drops of a block; by noise: what it would"
+        " be if both datasets lost the same."
+    ]
     if pairs["dominant_site"].count():
         notes.append(
             "*: one block makes up more than half of Pearson's correlation, so that it says little"
@@ -38,6 +41,7 @@ def sections(table: pl.DataFrame, unit: str) -> list[Section]:
         Column("Pearson", _pearson),
         interval("pearson"),
         unsigned(f"difference {unit}", "mean_difference"),
+        unsigned("by noise", "noise_difference"),
         count("blocks"),
     ]
     section = table_section(

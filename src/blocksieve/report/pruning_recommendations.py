@@ -156,12 +156,13 @@ def _best_of_every_size(document: Recommendations, unit: str) -> Section:
 
 
 def _path(path: list[Record], unit: str) -> Section:
+    roles = {step["increment_role"] for step in path}
     columns = [
         Column("removed", lambda record: str(len(record["removed"]))),
         text("add", "added_site"),
         text("combination"),
         *_drop_columns(unit),
-        signed("increment"),
+        signed(f"increment, {' and '.join(sorted(roles))}", "increment"),
         interval("increment"),
     ]
     return table_section(
