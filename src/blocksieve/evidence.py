@@ -348,9 +348,9 @@ class Evidence:
         """Return the weights of some datasets in their mean."""
         return [self.weights.get(dataset, 1.0) for dataset in datasets]
 
-    def weight_in_means(self, dataset: str) -> float:
-        """Return a dataset's weight in means over all, 0 where it does not count in them."""
-        if dataset not in self.counted(self.datasets):
+    def weight_in_means(self, dataset: str, over: Iterable[str]) -> float:
+        """Return a dataset's weight in a mean over some, 0 where it does not count."""
+        if dataset not in self.counted(over):
             return 0.0
         return self.weights.get(dataset, 1.0)
 

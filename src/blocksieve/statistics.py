@@ -427,6 +427,17 @@ def p_values(mean: ArrayLike, se: ArrayLike, freedom: ArrayLike) -> Floats:
     return p
 
 
+def p_of_interval(mean: float, low: float, high: float) -> float:
+    """Return the two-sided p of a mean against 0 that its 95 % interval stands for.
+
+    The interval's width knows how few clusters there may be, so that p is at most 5 % where the
+    interval leaves out 0.
+    """
+    normal_quantile = float(stats.norm.ppf(UPPER_QUANTILE))
+    error = (high - low) / (2 * normal_quantile)
+    return float(p_values(mean, error, np.inf))
+
+
 def false_discovery(p: ArrayLike) -> Floats:
     """Return p adjusted by Benjamini and Hochberg (JRSS B 1995).
 

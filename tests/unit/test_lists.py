@@ -114,8 +114,8 @@ def test_match_rates_stand_beside_those_of_noise_alone_and_up_to_ties(
 
     clear = generic(alike, "beam")
     assert clear["rate"] == clear["noise_rate"] == clear["tied_rate"] == 1
-    # Own lists of noise differ from the generic one, but no more than they do from themselves,
-    # and all are tied.
+    # Own lists of noise differ from the generic one, but no more than those of two halves do, and
+    # all are tied.
     luck = generic(noise, "beam")
     assert luck["rate"] < 0.5
     assert luck["noise_rate"] < 0.5

@@ -160,8 +160,8 @@ def test_a_size_with_raced_out_combinations_is_not_exhaustive(evidence: Evidence
     # Those of least drop on a part of the samples would make interactions of the rest look larger.
     untested = combination_vs_individual.analyse(evidence).filter(combination="0-1")["untested"]
     assert np.isin(untested.to_list(), [combination_vs_individual.CHOSEN, None]).all()
-    assert not combination_vs_individual._is_exhaustive(evidence, 2)
-    assert combination_vs_individual._is_exhaustive(evidence, 1)
+    assert not combination_vs_individual.is_exhaustive(evidence, 2)
+    assert combination_vs_individual.is_exhaustive(evidence, 1)
 
 
 def test_power_takes_errors_of_all_samples(evidence: Evidence) -> None:

@@ -36,6 +36,15 @@ def test_strategies_are_measured_once_more_and_head_the_report():
     assert sentence.startswith("Verified: removing 0 (conservative, 1 block) costs +0.80 % [")
 
 
+def test_datasets_without_verify_samples_are_counted():
+    table = evaluations(ROLES)
+    is_left_out = (pl.col("role") == "verify") & (pl.col("dataset") == table["dataset"][0])
+    document = pruning_recommendations.analyse(planted_evidence(table.filter(~is_left_out)))
+    num_datasets = table["dataset"].n_unique()
+    sentence = next(iter(verified(document, "%")))
+    assert f"over {num_datasets - 1} of {num_datasets} datasets on samples that" in sentence
+
+
 def test_without_verify_samples_nothing_is_verified():
     document = pruning_recommendations.analyse(planted_evidence(evaluations(ROLES[:2])))
     assert document["verified"] is None

@@ -69,7 +69,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     by_size.pop(1, None)
     rows = []
     for size, combinations in by_size.items():
-        unbiased = evidence if _is_exhaustive(evidence, size) else evidence.holdout
+        unbiased = evidence if is_exhaustive(evidence, size) else evidence.holdout
         for combination in combinations:
             rows += _rows(evidence, unbiased, combination)
     table = pl.DataFrame(rows, schema=SCHEMA)
@@ -78,7 +78,7 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     return _labelled(table.with_columns(q=q.fill_nan(None)))
 
 
-def _is_exhaustive(evidence: Evidence, size: int) -> bool:
+def is_exhaustive(evidence: Evidence, size: int) -> bool:
     """Tell whether every combination of a size was evaluated or refused, on every dataset.
 
     Of whole blocks, or of halves where the search removed halves.

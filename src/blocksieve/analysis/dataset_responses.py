@@ -9,6 +9,7 @@ from blocksieve.evidence import Evidence
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "dataset": pl.String,
     "task_type": pl.String,
+    "weight": pl.Float64,
     "combinations": pl.UInt32,
     "samples": pl.UInt32,
     "clusters": pl.UInt32,
@@ -31,8 +32,9 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """Summarise each dataset's drops over the combinations that all datasets have.
 
     One row per dataset, ordered by task type and sensitivity, in % or pp: `mean` with the interval
-    that its samples leave, and the distribution of `drops`, one per combination. Without a
-    combination of full coverage only counts are known.
+    that its samples leave, and the distribution of `drops`, one per combination. `weight`: in the
+    mean of its task type, 0 where it does not count there. Without a combination of full coverage
+    only counts are known.
     """
     combinations = evidence.with_full_coverage()
     rows = []
@@ -44,9 +46,12 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
 
 def _response(evidence: Evidence, dataset: str, combinations: list[Combination]) -> Row:
     dataset_rows = evidence.table.filter(pl.col("dataset") == dataset)
+    task_type = evidence.task_types[dataset]
+    of_type = [each for each in evidence.datasets if evidence.task_types[each] == task_type]
     row: Row = {
         "dataset": dataset,
-        "task_type": evidence.task_types[dataset],
+        "task_type": task_type,
+        "weight": evidence.weight_in_means(dataset, of_type),
         "combinations": len(combinations),
         "samples": dataset_rows["n"].max(),
         "clusters": dataset_rows["n_clusters"].max(),

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from blocksieve.analysis.block_position_analysis import POSITIONS, position_of
+from blocksieve.analysis.combination_vs_individual import is_exhaustive
 from blocksieve.combination import HALF_NAMES, Combination, Part, Site
 from blocksieve.compared_halves import BEYOND_SUM, BOTH, DIFFERENCE, EVERYWHERE
 from blocksieve.evidence import Evidence, MeanDrop
@@ -37,7 +38,10 @@ def analyse(evidence: Evidence) -> pl.DataFrame:
     """Compare the halves of blocks removed alone, in % of the baseline or pp.
 
     `level` block: `what` is a half of a `block`, both of them (the block, or its halves together,
-    where that was measured), or the difference of the halves; means over all datasets.
+    where that was measured), the difference of the halves, or what both cost beyond their sum;
+    means over all datasets. A search measures a block's halves together where these look cheap, so
+    that both seem to cost more than their sum: that is said of the whole block, or where all pairs
+    were measured.
     `level` group: what all token mixers, all channel mixers, and their difference come to on
     average over the `blocks` of a `position`, alone, over the datasets of a task type (`group`) or
     of all; of all alone where there is one task type. `role`: which samples say so. `q`: p of the
@@ -82,19 +86,22 @@ def _block_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singl
     for block in sorted(token_mixers.keys() & channel_mixers.keys()):
         names.append((DIFFERENCE, block))
         contrasts.append({token_mixers[block]: 1.0, channel_mixers[block]: -1.0})
+        whole = Combination((Site(block),))
         halves = Combination((Site(block, "a"), Site(block, "m")))
-        for both in (halves, Combination((Site(block),))):
-            if both in measured:
-                alone = {token_mixers[block]: -1.0, channel_mixers[block]: -1.0}
-                names += [(BOTH, block), (BEYOND_SUM, block)]
-                contrasts += [{both: 1.0}, {both: 1.0} | alone]
-                break
+        both = whole if whole in measured else halves
+        if both in measured:
+            names.append((BOTH, block))
+            contrasts.append({both: 1.0})
+        if both in measured and (both == whole or is_exhaustive(evidence, 2)):
+            names.append((BEYOND_SUM, block))
+            contrasts.append({both: 1.0, token_mixers[block]: -1.0, channel_mixers[block]: -1.0})
     if not contrasts:
         return []
     rows = []
     for (what, block), mean in zip(names, evidence.average(contrasts), strict=True):
         position = position_of([block], evidence.depth)
-        rows.append(_row("block", what, EVERYWHERE, position, evidence.datasets, mean, [block]))
+        datasets = evidence.counted(evidence.datasets)
+        rows.append(_row("block", what, EVERYWHERE, position, datasets, mean, [block]))
     return rows
 
 
@@ -119,9 +126,10 @@ def _group_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singl
         minus_channels = {channel_mixers[block]: -share for block in blocks}
         contrasts = [mixing_tokens, mixing_channels, mixing_tokens | minus_channels]
         for group, datasets in groups.items():
-            means = evidence.average(contrasts, datasets)
+            counted = evidence.counted(datasets)
+            means = evidence.average(contrasts, counted)
             for what, mean in zip((*HALF_NAMES.values(), DIFFERENCE), means, strict=True):
-                rows.append(_row("group", what, group, position, datasets, mean, blocks))
+                rows.append(_row("group", what, group, position, counted, mean, blocks))
     return rows
 
 

@@ -14,7 +14,7 @@ from blocksieve.statistics import (
     false_discovery_of_signs,
     independent_difference,
     none_if_nan,
-    p_values,
+    p_of_interval,
 )
 from blocksieve.units import Scale
 
@@ -211,8 +211,8 @@ def _mean_gap(evidence: Evidence, holdout: Evidence, winners: Sequence[Winner]) 
             contrasts[dataset] = {combination: 1.0}
     search = _estimate(evidence.average_of(contrasts))
     measured = _estimate(holdout.average_of(contrasts))
-    optimism_se = np.hypot(measured.se, search.se)
-    p = float(p_values(measured.mean - search.mean, optimism_se, np.inf))
+    optimism = independent_difference(measured, search)
+    p = p_of_interval(optimism.mean, optimism.low, optimism.high)
     return {
         "method": first["method"],
         "scope": first["scope"],

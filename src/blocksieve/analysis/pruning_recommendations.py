@@ -36,6 +36,12 @@ class DropInterval(TypedDict):
     high: float | None
 
 
+class VerifiedDrop(DropInterval):
+    """A drop on verify samples, and how many datasets have such samples and count."""
+
+    datasets: int
+
+
 class MeasuredDrop(DropInterval, RemovedShares):
     """A combination with its drop on search samples, the same on holdout samples, what it saves."""
 
@@ -143,7 +149,7 @@ class RecommendationsDocument(TypedDict):
     strategies: dict[str, Strategy]
     path: list[Step]
     scenarios: Scenarios
-    verified: dict[str, DropInterval] | None
+    verified: dict[str, VerifiedDrop] | None
 
 
 def analyse(
@@ -205,17 +211,18 @@ def analyse(
 
 def _verified(
     evidence: Evidence, strategies: Mapping[str, Strategy]
-) -> dict[str, DropInterval] | None:
+) -> dict[str, VerifiedDrop] | None:
     """Measure the strategies' combinations once more; None without verify samples."""
     if evidence.verify is None:
         return None
     measured = evidence.verify.with_full_coverage()
-    drops = {}
+    drops: dict[str, VerifiedDrop] = {}
     for name, strategy in strategies.items():
         combination = Combination.parse(strategy["combination"])
         if combination in measured:
             (mean,) = evidence.verify.average([{combination: 1.0}])
-            drops[name] = _interval(mean)
+            datasets = evidence.verify.counted(evidence.verify.datasets)
+            drops[name] = {**_interval(mean), "datasets": len(datasets)}
     return drops
 
 

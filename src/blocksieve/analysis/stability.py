@@ -119,7 +119,8 @@ def analyse(evidence: Evidence) -> StabilityDocument:
     the other, in the tied set of the run's samples; `overlap`: the mean share of blocks in common;
     `top`: the most frequent choices; `removed`: how often each block is.
 
-    A bootstrap adds its noise to that of the samples, so that its shares are rather too low.
+    A bootstrap is drawn around the run's own choice: among near ties it repeats that far more often
+    than other samples would. Halves are of half as many samples, and agree rather too seldom.
     pooled takes the sampling noise of a draw to be that of the run's samples, for halves twice it.
     Nothing is evaluated anew: what the search never tried is never chosen. A given table comes
     without samples, and has no rows.

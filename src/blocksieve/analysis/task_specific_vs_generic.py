@@ -105,11 +105,11 @@ def analyse(evidence: Evidence, *, stability: StabilityDocument | None = None) -
     The lists without the dataset are chosen from what the beams proposed, and these saw the
     dataset's search samples: for a dataset that no search has seen they are too good, in simulated
     searches by up to 0.5 % of the baseline.
-    `match_rates` count equal sets of blocks over datasets and sizes, as the study does, and beside
-    them those that are tied for the first place on the dataset's search samples. `noise_rate` and
-    `noise_tied_rate`: how often the dataset's choice from a bootstrap of its own samples is its
-    choice from all of them, by `stability`, the document of that analysis. Of datasets that all
-    want one list no more than that can match it. They are null without samples.
+    `match_rates` count equal sets of blocks over datasets and sizes, and beside them those that are
+    tied for the first place on the dataset's search samples. `noise_rate` and `noise_tied_rate`:
+    how often two halves of the dataset's samples choose the same, by `stability`, the document of
+    that analysis. Where all datasets want one list, at least about that many match it. They are
+    null without samples.
     `mean_regret` averages the regret over the datasets.
     `q` is adjusted over all rows, and over all means; lists that match differ in nothing and do not
     count. Without holdout samples there are lists, but no numbers.
@@ -217,10 +217,10 @@ def _compared(
 
 
 def _match_rates_of_noise(stability: StabilityDocument) -> NoiseRates:
-    """Return for each method, size and dataset which share of other samples choose the same."""
+    """Return for each method, size and dataset how often two halves of its samples agree."""
     rates = {}
     for row in stability["rows"]:
-        if row["scope"] == Scope.DATASET and row["scheme"] == "samples":
+        if row["scope"] == Scope.DATASET and row["scheme"] == "halves":
             rates[row["method"], row["size"], row["name"]] = (row["same"], row["tied"])
     return rates
 
@@ -276,7 +276,7 @@ def _mean_regrets(holdout: Evidence, rows: Sequence[ComparedLists]) -> list[Mean
                 "method": rows[0]["method"],
                 "list": rows[0]["list"],
                 "size": size,
-                "datasets": len(by_dataset),
+                "datasets": len(holdout.counted(by_dataset)),
                 "regret": mean.mean,
                 "low": mean.low,
                 "high": mean.high,

@@ -151,7 +151,7 @@ def _transfer(
         "limit": limit,
         "limit_p": limit_p,
         "limit_q": None,
-        "weight": evidence.weight_in_means(target),
+        "weight": evidence.weight_in_means(target, evidence.datasets),
         "n": holdout.samples.get(target) if holdout else None,
         "verdict": Verdict.SAME if combination == for_target else None,
     }

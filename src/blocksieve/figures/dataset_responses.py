@@ -62,7 +62,9 @@ def draw(table: pl.DataFrame, scale: Scale) -> ChartType:
 
 def _by_task_type(rows: pl.DataFrame, types: list[str], x: alt.X) -> ChartType:
     datasets = rows.select("task_type", "dataset", "value", "samples")
-    means = datasets.group_by("task_type", maintain_order=True).agg(pl.mean("value"))
+    total = (pl.col("value") * pl.col("weight")).sum()
+    mean = total / pl.col("weight").sum()
+    means = rows.group_by("task_type", maintain_order=True).agg(value=mean)
     y = names_axis("task_type", types)
     colour = colour_by("task_type", types, None)
     shape = shape_by("task_type", types, None)

@@ -11,10 +11,10 @@ READINGS = {
     " an interval that reaches 0 shows no need of lists of their own.",
     "transfer_matrix": "What the list chosen for the dataset of a row costs more on that of a"
     " column: only cells marked * are shown to cost more.",
-    "stability": "How often other samples or datasets would have chosen the same blocks: the"
-    " nearer to 100 %, the less the choice hangs on these samples.",
+    "stability": "How often a half of the samples chooses the same blocks as the other, and"
+    " these samples or datasets resampled: the nearer to 100 %, the less the choice hangs on them.",
     "task_type_comparison": "What each task type loses on average over the same lists: types"
-    " whose intervals overlap are not shown to differ.",
+    " whose intervals lie apart differ; the report's findings count those that do.",
     "task_type_detailed_comparison": "The same by number of removed blocks: lines that stay low"
     " belong to task types that bear more removals.",
     "block_position_analysis": "What every block costs when it alone is removed: the highest are"

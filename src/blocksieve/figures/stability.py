@@ -23,9 +23,9 @@ TITLE = "Stability: would other data choose the same?"
 # Pixels; beyond so many blocks, cells are too small for numbers.
 CELL, SMALL_CELL, MAX_NUMBERED = 30, 14, 20
 SCHEMES = {
-    "samples": "other samples (bootstrap)",
+    "samples": "the samples resampled",
     "halves": "the other half",
-    "datasets": "other datasets (bootstrap)",
+    "datasets": "the datasets resampled",
 }
 COMPARISONS = {
     "Generic choice: the same": "same",
@@ -75,10 +75,14 @@ def draw(document: Stability, scale: Scale) -> ChartType:
         f"the recommended list, chosen again among the combinations evaluated {num_draws} times"
         f" from {document['samples']:,} search samples; in common: the mean share of blocks"
     )
-    own = _dataset_choices(table.filter(scope="dataset", scheme="samples"))
+    limits = (
+        "among near ties resampling repeats the run's choice more often than other samples would;"
+        " halves, of half as many samples, agree less often"
+    )
+    own = _dataset_choices(table.filter(scope="dataset", scheme="halves"))
     blocks = _removed_blocks(_generic_blocks(rows))
     panels = [_generic_choice(table.filter(scope=Scope.GENERIC)), grid([own, blocks])]
-    return figure(panels, TITLE, [subtitle], columns=1)
+    return figure(panels, TITLE, [subtitle, limits], columns=1)
 
 
 def _generic_choice(rows: pl.DataFrame) -> ChartType:
@@ -122,7 +126,7 @@ def _dataset_choices(rows: pl.DataFrame) -> ChartType:
     y = alt.Y("name:N", title=None)
     y = y.scale(domain=datasets).axis(grid=False)
     cells = rows.with_columns(share="same")
-    title = "Own choices, other samples"
+    title = "Own choices: the same, the other half"
     return _heatmap(cells, _sizes_axis(), y, title, with_numbers=True)
 
 
@@ -133,7 +137,7 @@ def _generic_blocks(rows: list[Row]) -> pl.DataFrame:
     """
     cells = []
     for row in rows:
-        if row["scope"] == Scope.GENERIC and row["scheme"] == "samples":
+        if row["scope"] == Scope.GENERIC and row["scheme"] == "halves":
             for block, share in row["removed"].items():
                 cell = {
                     "size": row["size"],
@@ -153,7 +157,7 @@ def _removed_blocks(cells: pl.DataFrame) -> ChartType:
     x = alt.X("block:O", title="block")
     x = x.scale(domain=blocks).axis(labelAngle=0, grid=False)
     y = alt.Y("size:O", title="blocks removed").axis(grid=False)
-    title = "How often the generic choice has a block, other samples"
+    title = "How often the generic choice of a half has a block"
     with_numbers = len(blocks) <= MAX_NUMBERED
     return _heatmap(cells, x, y, title, with_numbers)
 

@@ -97,7 +97,7 @@ def _mean_regrets(means: pl.DataFrame, matches: pl.DataFrame, scale: Scale) -> C
     x = drop_axis(scale, "regret:")
     y = names_axis("row", rows["row"].to_list())
     title = "Mean regret over n datasets, 95 % interval"
-    return estimates(rows, x, y, title, "about", tips={"noise_rate": "the same by noise alone"})
+    return estimates(rows, x, y, title, "about", tips={"noise_rate": "the same for two halves"})
 
 
 def _regrets(rows: pl.DataFrame, scale: Scale) -> ChartType:

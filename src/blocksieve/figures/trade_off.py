@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 import altair as alt
+import numpy as np
 import polars as pl
 from altair.typing import ChartType
 
@@ -25,6 +26,7 @@ from blocksieve.figures.parts import (
     tooltip,
 )
 from blocksieve.figures.theme import CATEGORIES, DASHED, INK, SUBDUED
+from blocksieve.pareto import on_front
 from blocksieve.units import UNITS, Scale, drop_title
 
 TITLE = "Trade-off: what removing blocks costs, and what it saves"
@@ -185,21 +187,23 @@ def draw(
 
 def _healed_points(healing: Healing) -> list[dict[str, object]]:
     """Return a point of the curve `healed` for the mean over datasets of every healed list."""
+    means = [row for row in healing["rows"] if row["dataset"] is None]
+    losses = [np.inf if row["after"] is None else row["after"] for row in means]
+    costs = [(-float(row["size"]), loss) for row, loss in zip(means, losses, strict=True)]
     points: list[dict[str, object]] = []
-    for row in healing["rows"]:
-        if row["dataset"] is None:
-            points.append(
-                {
-                    "curve": "healed",
-                    "size": row["size"],
-                    "combination": row["combination"],
-                    "samples": row["n"],
-                    "drop": row["after"],
-                    "low": row["after_low"],
-                    "high": row["after_high"],
-                    "on_front": True,
-                }
-            )
+    for row, is_on_front in zip(means, on_front(costs), strict=True):
+        points.append(
+            {
+                "curve": "healed",
+                "size": row["size"],
+                "combination": row["combination"],
+                "samples": row["n"],
+                "drop": row["after"],
+                "low": row["after_low"],
+                "high": row["after_high"],
+                "on_front": is_on_front,
+            }
+        )
     return points
 
 

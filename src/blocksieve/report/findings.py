@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
 from blocksieve.choices import RECOMMENDED, Scope
 from blocksieve.combination import Combination
@@ -20,12 +19,7 @@ from blocksieve.report.numbers import bracket, count_blocks, count_removed, numb
 from blocksieve.report.pruning_recommendations import Recommendations, supports_findings
 from blocksieve.report.routing import Routing
 from blocksieve.report.task_specific_vs_generic import TaskSpecificVsGeneric
-from blocksieve.statistics import (
-    CONFIDENCE,
-    FALSE_DISCOVERY_RATE,
-    ROUNDING,
-    false_discovery,
-)
+from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery, p_of_interval
 from blocksieve.verdicts import AGREEMENT, End, Verdict
 
 SHUFFLES = 2000
@@ -54,14 +48,18 @@ def findings(results: Mapping[str, Any], unit: str) -> list[str]:
 def verified(document: Recommendations, unit: str) -> Iterator[str]:
     """Yield what the strategies' combinations cost on samples kept for this alone."""
     drops = document["verified"] or {}
+    num_counted = document["num_datasets"] - len(document["left_out"])
     for name, drop in drops.items():
         strategy = document["strategies"][name]
         removed = count_removed(Combination.parse(strategy["combination"]))
+        over = ""
+        if drop["datasets"] < num_counted:
+            over = f" over {drop['datasets']} of {num_counted} datasets"
         yield (
             f"Verified: removing {strategy['combination']} ({name}, {removed}) costs"
             f" {drop['drop']:+.2f} {unit}"
-            f" {bracket(drop['low'], drop['high'])} on samples that neither search nor choice has"
-            " seen."
+            f" {bracket(drop['low'], drop['high'])}{over} on samples that neither search nor"
+            " choice has seen."
         )
 
 
@@ -150,15 +148,9 @@ def task_types(table: pl.DataFrame, unit: str) -> Iterator[str]:
 
 def _p_of_difference(less: Record, more: Record) -> float:
     """Return the two-sided p of the means of two task types, whose samples are independent."""
-    error = np.hypot(_standard_error(less), _standard_error(more))
-    z = (more["mean"] - less["mean"]) / max(error, ROUNDING)
-    return float(2 * stats.norm.sf(abs(z)))
-
-
-def _standard_error(row: Record) -> float:
-    """Return an error from the width of an interval, which knows how few clusters there may be."""
-    normal_quantile = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    return float(row["high"] - row["low"]) / (2 * normal_quantile)
+    gap = more["mean"] - less["mean"]
+    half_width = float(np.hypot(more["high"] - more["low"], less["high"] - less["low"])) / 2
+    return p_of_interval(gap, gap - half_width, gap + half_width)
 
 
 def positions(table: pl.DataFrame, unit: str) -> Iterator[str]:
@@ -235,7 +227,7 @@ def _types_of_datasets(pairs: pl.DataFrame) -> tuple[list[str], NDArray[np.objec
 
 def splits(table: pl.DataFrame, unit: str) -> Iterator[str]:
     """Yield the datasets whose splits agree or disagree beyond doubt, and what noise explains."""
-    pairs = table.unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman_low")
+    pairs = table.unique(["dataset", "split_a", "split_b"]).drop_nulls("spearman")
     num_datasets = pairs["dataset"].n_unique()
     agree = _datasets_of(pairs.filter(pl.col("spearman_low") >= AGREEMENT))
     if agree:

@@ -38,6 +38,8 @@ class Recommendations(TypedDict):
     """What the report reads of the document `pruning_recommendations`."""
 
     role: str
+    num_datasets: int
+    left_out: list[str]
     paired: bool
     robustness_rule: str
     resolution: Record | None

@@ -9,9 +9,9 @@ from blocksieve.report.section import Section, with_rows
 
 TOP = 3
 SCHEMES = {
-    "samples": "other samples",
+    "samples": "the samples resampled",
     "halves": "the other half",
-    "datasets": "other datasets",
+    "datasets": "the datasets resampled",
 }
 
 
@@ -22,7 +22,7 @@ class Stability(TypedDict):
 
 
 def sections(document: Stability, unit: str) -> list[Section]:
-    """Return how often other samples, halves, datasets or splits choose the same."""
+    """Return how often resampled samples or datasets, halves or splits choose the same."""
     generic = [
         row
         for row in document["rows"]
@@ -43,8 +43,9 @@ def sections(document: Stability, unit: str) -> list[Section]:
         notes=[
             "The generic list of every size, chosen again among the combinations evaluated."
             " same: draws with the same list; or tied: with one that is tied with it for the first"
-            " place; in common: the mean share of blocks. What other samples and halves change is"
-            " noise alone: splits and datasets differ as far as they change more."
+            " place; in common: the mean share of blocks. Among near ties resampling repeats the"
+            " run's choice more often than other samples would; halves, of half as many samples,"
+            " agree less often. Whether splits differ by more than noise is tested with them."
         ],
         columns=columns,
         records=sorted(generic, key=lambda row: row["size"]),

@@ -59,18 +59,18 @@ def _match_rates(rows: list[Record]) -> Section:
         Column("removed", _size),
         Column("matches", lambda record: f"{record['matches']} of {record['configurations']}"),
         share("%", "rate"),
-        share("by noise %", "noise_rate"),
+        share("two halves %", "noise_rate"),
         Column("or tied", lambda record: f"{record['tied']} of {record['configurations']}"),
         share("tied %", "tied_rate"),
-        share("tied by noise %", "noise_tied_rate"),
+        share("two halves tied %", "noise_tied_rate"),
     ]
     return table_section(
         title="How often another list is the dataset's own: the same set of blocks",
         notes=[
             "Over datasets and sizes. or tied: the same, or both tied for the first place on the"
-            " dataset's search samples. by noise: how often the dataset's own list, chosen from a"
-            " bootstrap of its own samples, is the one chosen from all: where all datasets want one"
-            " list, no more than about that many match it."
+            " dataset's search samples. two halves: how often two halves of the dataset's own"
+            " samples choose the same list: where all datasets want one list, at least about that"
+            " many match it."
             " Where a dataset is not in the choice, the search that proposed the combinations"
             " still saw it: for a new dataset such a list is too good."
         ],
