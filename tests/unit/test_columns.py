@@ -311,6 +311,110 @@ def test_urls_are_refused(folder: Path, file: str) -> None:
         read(json_lines(folder))
 
 
+def test_a_table_in_a_folder_of_pictures_is_read_as_text_only(tmp_path: Path) -> None:
+    """The library would make numbers of 007 and 1.50; the advice of the error reads them."""
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(png(0))
+    (folder / "metadata.csv").write_text("file_name,q,a\n0.png,what?,007\n")
+    keys = {"question": "{q}", "references": "a"}
+    with pytest.raises(ConfigError, match=r"007 becomes 7; .* images: file_name"):
+        read({"path": str(tmp_path), "images": "image", **keys})
+    advised = {"path": str(folder), "files": {"train": "metadata.csv"}, "images": "file_name"}
+    (sample,) = read_all(advised | keys)
+    assert (sample.references, sample.images) == (("007",), (png(0),))
+
+
+def test_json_may_be_one_object_over_several_lines(tmp_path: Path) -> None:
+    content = {"data": [{"q": "one?", "a": "1"}, {"q": "two?", "a": "2"}]}
+    (tmp_path / "all.json").write_text(json.dumps(content, indent=2))
+    source = {"path": str(tmp_path), "files": {"train": "all.json"}, "each": "data"}
+    samples = read_all(source | {"question": "{q}", "references": "a"})
+    assert [sample.references for sample in samples] == [("1",), ("2",)]
+
+
+def test_lists_of_structs_that_do_not_fit_are_named_by_their_row(tmp_path: Path) -> None:
+    rows = [{"qa": {"q": ["a?", "b?"], "a": ["1"]}}, {"qa": {"q": ["c?"], "a": ["3"]}}]
+    write_lines(tmp_path, "one.jsonl", rows)
+    source = {"path": str(tmp_path), "files": {"train": "one.jsonl"}, "each": "qa"}
+    bad, good = read(source | {"question": "{q}", "references": "a"})
+    assert isinstance(bad, Unusable)
+    assert (bad.row, bad.reason) == ("0", "column 'qa' holds lists of different lengths")
+    assert isinstance(good, Sample)
+    assert good.references == ("3",)
+
+
+def answered(tmp_path: Path, cells: dict[str, Any], **keys: str) -> Sample | Unusable:
+    """Return the one sample of a row."""
+    write_lines(tmp_path, "one.jsonl", [cells])
+    source = {"path": str(tmp_path), "files": {"train": "one.jsonl"}}
+    (sample,) = read(source | {"question": "{q}", "references": "a"} | keys)
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("answer", "references"),
+    [
+        ('["12 mm", "12mm"]', ("12 mm", "12mm")),
+        ("['a cat', 'cat']", ("a cat", "cat")),
+        ("[1, 2]", ("[1, 2]",)),
+        ("[sic]", ("[sic]",)),
+    ],
+)
+def test_the_text_of_a_list_of_texts_is_that_list(
+    tmp_path: Path, answer: str, references: tuple[str, ...]
+) -> None:
+    sample = answered(tmp_path, {"q": "?", "a": answer})
+    assert isinstance(sample, Sample)
+    assert sample.references == references
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer", "meant"),
+    [
+        ({"1": "u", "2": "v", "3": "w"}, "1", "u"),
+        ({"1": "u", "2": "v", "3": "w"}, 1, "u"),
+        ({"c": "u", "b": "v", "a": "w"}, "a", "w"),
+        ({"(B)": "u", "(A)": "v"}, "B", "u"),
+        ({"b": "u", "a": "v", "c": "w"}, "(b)", "u"),
+        ({"x1": "u", "x2": "v"}, "X2", "v"),
+    ],
+)
+def test_an_answer_that_is_a_choices_key_means_that_choice(
+    tmp_path: Path, choices: dict[str, str], answer: str | int, meant: str
+) -> None:
+    sample = answered(tmp_path, {"q": "?", "c": choices, "a": answer}, choices="c")
+    assert isinstance(sample, Sample)
+    (letter,) = sample.references
+    assert sample.choices["ABC".index(letter)] == meant
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer"),
+    [
+        (["1", "2", "3"], "1.0"),
+        (["1.0", "2.0", "3.0"], "1"),
+        (["01", "02"], "1"),
+        ({"1": "2", "2": "1"}, "1"),
+    ],
+)
+def test_a_number_that_may_be_an_index_or_a_choice_is_refused(
+    tmp_path: Path, choices: Any, answer: str
+) -> None:
+    sample = answered(tmp_path, {"q": "?", "c": choices, "a": answer}, choices="c")
+    assert isinstance(sample, Unusable)
+    assert "may mean" in sample.reason or "the text of another" in sample.reason
+
+
+def test_rows_with_an_empty_cluster_are_clusters_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("q,a,doc\nx?,1,\ny?,2,\nz?,3,d1\n")
+    source = {"path": str(tmp_path), "files": {"train": "one.csv"}, "cluster": "doc"}
+    samples = read_all(source | {"question": "{q}", "references": "a"})
+    clusters = [sample.cluster for sample in samples]
+    assert len(set(clusters)) == 3
+    assert clusters[2] == "d1"
+
+
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("form", ["parquet", "json"])
 def test_a_split_without_files_is_named(tmp_path: Path, form: str, streaming: bool) -> None:

@@ -53,7 +53,12 @@ def read(source: Source, split: str) -> Iterator[Sample | Unusable]:
     readings = Readings()
     num_rows = 0
     any_wanted = False
-    for place, row in expand_rows(read_rows(source, split), source):
+    row: Row = {}
+    for place, content in expand_rows(read_rows(source, split), source):
+        if isinstance(content, DataError):
+            yield Unusable(split, place, str(content))
+            continue
+        row = content
         if num_rows == 0:
             check_columns(source, row)
         num_rows += 1
@@ -81,11 +86,11 @@ def is_wanted(source: Source, row: Row) -> bool:
     return True
 
 
-def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]]:
+def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row | DataError]]:
     """Yield each row with its place, its number from 0.
 
     If the source has `each`, yield a row once for every struct in that column, whose keys become
-    columns; the place is then such as "3.0".
+    columns; the place is then such as "3.0". Of a row without structs yield what is wrong.
     """
     column = source.get("each")
     for number, row in enumerate(rows):
@@ -94,7 +99,12 @@ def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]
             continue
         if column not in row:
             raise missing_column(column, row)
-        for position, struct in enumerate(structs_of(row[column])):
+        try:
+            structs = structs_of(row[column])
+        except ValueError:
+            yield str(number), DataError(f"column {column!r} holds lists of different lengths")
+            continue
+        for position, struct in enumerate(structs):
             if not isinstance(struct, dict):
                 raise ConfigError(
                     f"source columns: column {column!r} holds no structs; do without each"
@@ -103,7 +113,10 @@ def expand_rows(rows: Iterator[Row], source: Source) -> Iterator[tuple[str, Row]
 
 
 def structs_of(cell: Cell) -> list[Cell]:
-    """Return the entries of a list of structs, which may be stored as a struct of lists."""
+    """Return the entries of a list of structs, which may be stored as a struct of lists.
+
+    ValueError if these differ in length.
+    """
     if not isinstance(cell, dict):
         return [] if cell is None else as_list(cell)
     if not all(isinstance(values, list) for values in cell.values()):
@@ -149,7 +162,7 @@ def to_sample(source: Source, row: Row, split: str, place: str, readings: Readin
         changes |= dict.fromkeys(picture_changes)
         images.append(upright_png(image) if picture_changes else image)
     cluster = cell_at(row, source["cluster"]) if "cluster" in source else None
-    if cluster is None:
+    if cluster is None or cluster == "":
         digests = [hashlib.sha256(image).digest() for image in images]
         content = b"".join(digests) or question.encode()
         cluster = hashlib.sha256(content).hexdigest()[:16]
@@ -231,26 +244,42 @@ def choice_cells(source: Source, row: Row) -> list[Cell]:
     They are one from each of a list of columns; or what one column holds: a list, the values of a
     struct, or the text of a list in Python or JSON.
     """
+    stored = stored_choices(source, row)
+    return list(by_key(stored).values()) if isinstance(stored, dict) else as_list(stored)
+
+
+def choice_keys(source: Source, row: Row) -> list[str]:
+    """Return the keys of a row's choices, in their order; none where they are no struct."""
+    stored = stored_choices(source, row)
+    return list(by_key(stored)) if isinstance(stored, dict) else []
+
+
+def stored_choices(source: Source, row: Row) -> Cell:
+    """Return a row's choices as one list or struct; an empty list if the source has none."""
     if "choices" not in source:
         return []
     paths = source["choices"]
     if isinstance(paths, list):
         return [cell_at(row, path) for path in paths]
     cell = cell_at(row, paths)
-    if isinstance(cell, str):
-        cell = parse_list(cell)
-    if isinstance(cell, dict):
-        cell = in_order_of_letters(cell)
-    return as_list(cell)
+    return parse_list(cell) if isinstance(cell, str) else cell
 
 
-def in_order_of_letters(struct: dict[str, Cell]) -> list[Cell]:
-    """Return a struct's values; if its keys are letters, each value at its letter's place."""
-    has_letters = all(len(key) == 1 and key in LETTERS for key in struct)
+def by_key(struct: dict[str, Cell]) -> dict[str, Cell]:
+    """Return a struct's values by plain keys; if these are letters, each at its letter's place."""
+    values = {plain_key(key): value for key, value in struct.items()}
+    if len(values) < len(struct):
+        return struct
+    has_letters = all(len(key) == 1 and key in LETTERS for key in values)
     if not struct or not has_letters:
-        return list(struct.values())
-    last = max(LETTERS.index(key) for key in struct)
-    return [struct.get(letter) for letter in LETTERS[: last + 1]]
+        return values
+    last = max(LETTERS.index(key) for key in values)
+    return {letter: values.get(letter) for letter in LETTERS[: last + 1]}
+
+
+def plain_key(key: str) -> str:
+    """Return a choice's key as answers are compared with it: `(b)` as B."""
+    return key.strip(" ()[].:").upper()
 
 
 def parse_list(text: str) -> Cell:
@@ -271,17 +300,21 @@ def references_of(
     """Return the accepted answers as texts; with choices, an index becomes the choice's letter.
 
     A number is an index from 0. Only where a choice is stored as the same number, it may also mean
-    that one, as a text may.
+    that one, as a text may. Where choices are a struct, an answer that is a key means its choice.
     """
     path = source["references"]
     number_choices = [cell for cell in choice_cells(source, row) if is_number(cell)]
+    keys = choice_keys(source, row)
     references = []
-    for answer in as_list(cell_at(row, path)):
+    for answer in answers_of(cell_at(row, path)):
         if answer is None:
             continue
         text = as_text(answer, path)
         if not choices or not text.strip():
             references.append(text)
+        elif plain_key(text) in keys:
+            references.append(read_key(text, keys, choices))
+            readings.check_form(text, text, path)
         elif is_number(answer) and answer not in number_choices:
             references.append(letter_of_index(text, choices))
         else:
@@ -291,6 +324,27 @@ def references_of(
     if not any(reference.strip() for reference in references):
         raise DataError("no answer")
     return references
+
+
+def answers_of(cell: Cell) -> list[Cell]:
+    """Return a cell's answers; the text of a list of texts, as tables have it, is that list."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            answers = parse_list(cell)
+        except DataError:
+            return [cell]
+        if isinstance(answers, list) and all(isinstance(answer, str) for answer in answers):
+            return answers
+    return as_list(cell)
+
+
+def read_key(answer: str, keys: list[str], choices: tuple[str, ...]) -> str:
+    """Return the letter of the choice with a key; DataError if the answer is another's text."""
+    index = keys.index(plain_key(answer))
+    for other, choice in enumerate(choices):
+        if other != index and choice.strip() == answer.strip():
+            raise DataError(f"answer {answer!r} is the key of one choice and the text of another")
+    return letter_of_index(str(index), choices)
 
 
 def is_number(cell: Cell) -> bool:
@@ -323,11 +377,11 @@ def read_answer(answer: str, choices: tuple[str, ...]) -> str:
     """
     text = answer.strip()
     letters = LETTERS[: len(choices)]
-    meant = {index for index, choice in enumerate(choices) if choice.strip() == text}
+    meant = {index for index, choice in enumerate(choices) if plain(choice) == plain(text)}
     is_text = bool(meant)
     if len(text) == 1 and text.upper() in letters:
         meant.add(letters.index(text.upper()))
-    number = text.removesuffix(".0")
+    number = plain(text)
     is_index = bool(WHOLE_NUMBER.fullmatch(number))
     if is_index and int(number) < len(choices):
         meant.add(int(number))
@@ -338,6 +392,13 @@ def read_answer(answer: str, choices: tuple[str, ...]) -> str:
         if not choices[index]:
             raise DataError(f"answer {answer!r} means an empty choice")
     return letter_of_index(number, choices) if is_index and not is_text else answer
+
+
+def plain(text: str) -> str:
+    """Return a text as it is compared: a whole number has neither decimals nor leading zeros."""
+    text = text.strip()
+    number = text.removesuffix(".0")
+    return str(int(number)) if WHOLE_NUMBER.fullmatch(number) else text
 
 
 def cell_at(row: Row, path: str) -> Cell:

@@ -7,6 +7,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
     builder = load_dataset_builder(**place)
     _check_split(builder, split)
     features = builder.info.features
+    _check_folder(builder, split)
     if isinstance(builder.config, JsonConfig | CsvConfig):
         files = list(builder.config.data_files[split])
         separator = builder.config.sep if isinstance(builder.config, CsvConfig) else None
@@ -96,6 +98,24 @@ def _check_split(builder: "DatasetBuilder", split: str) -> None:
             f"source columns: no split {split!r}, only {', '.join(map(str, files))};"
             " correct files or splits"
         )
+
+
+def _check_folder(builder: "DatasetBuilder", split: str) -> None:
+    """Refuse the tables of a folder of pictures, whose texts the library would read as numbers."""
+    from datasets.packaged_modules.folder_based_builder.folder_based_builder import (
+        FolderBasedBuilder,
+    )
+
+    if not isinstance(builder, FolderBasedBuilder):
+        return
+    for file in builder.config.data_files[split]:
+        table = Path(file)
+        if table.name in ("metadata.csv", "metadata.jsonl"):
+            raise ConfigError(
+                f"source columns: {file} would be read with types that are guessed, so that 007"
+                f" becomes 7; in a local copy set path: {table.parent}, files: {{{split}:"
+                f" {table.name}}} and images: file_name"
+            )
 
 
 def _text_rows(files: Iterable[str], separator: str | None) -> Iterator[Row]:
@@ -126,20 +146,21 @@ def _checked(rows: Iterable[Row], file: str) -> Iterator[Row]:
 
 
 def _json_rows(lines: Iterable[str], file: str) -> Iterator[Row]:
-    """Yield the objects of JSON Lines, or of one list of objects."""
+    """Yield the objects of JSON Lines, of one list of objects, or one object over several lines."""
     numbered = enumerate(lines, 1)
     for number, line in numbered:
         if not line.strip():
             continue
-        is_list = line.lstrip().startswith("[")
-        following = [text for _, text in numbered] if is_list else []
+        # The first line of an object over several lines has no value yet.
+        is_whole_file = line.lstrip().startswith("[") or line.strip() == "{"
+        following = [text for _, text in numbered] if is_whole_file else []
         try:
             content = _from_json("".join([line, *following]))
         except ValueError as error:
             raise DataError(
                 f"{file}: no plain JSON from line {number} on: {error}; correct the file"
             ) from error
-        yield from content if is_list else [content]
+        yield from content if isinstance(content, list) else [content]
 
 
 def _from_json(text: str) -> Any:

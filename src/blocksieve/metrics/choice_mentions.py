@@ -24,6 +24,11 @@ CLEANINGS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\A.*</think>|<think>.*", re.DOTALL), " "),
     # \text{B}
     (re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathsf)\s*\{([^{}]*)\}"), r"\1"),
+    # \frac{1}{2}, \sqrt{3}, x^{2}, 2 \times 3, 2*3
+    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\sqrt\s*\{([^{}]*)\}"), r"√\1"),
+    (re.compile(r"\^\s*\{([^{}]*)\}"), r"^\1"),
+    (re.compile(r"\\(?:times|cdot)\b|(?<=\d)\s*\*\s*(?=\d)"), "×"),
     # $\boxed{B}$
     (re.compile(r"\\boxed\s*\{([^{}]*)\}"), r"\nAnswer: \1\n"),
     # <answer>B</answer>
@@ -84,6 +89,12 @@ FUNCTION_WORDS = frozenset({"no", "not", "none", "nothing", "both", "neither", "
 WORD_EDGE_BEFORE = r"(?<![^\W" + CJK + r"])(?<![-'])(?<!\d[.,])"
 WORD_EDGE_AFTER = r"(?![^\W" + CJK + r"]|[-'][^\W_]|[.,]\d)"
 
+# A number is no mention within a larger one or a formula: not 3 in "minus 3", "3/4", "x^3", "x+3"
+# or "17:03", nor 10 in "10 000".
+NUMBER_EDGE_BEFORE = r"(?<![/^√±×÷])(?<![/×÷] )(?<!\d:)(?<![\w)]\+)"
+NUMBER_EDGE_BEFORE += r"(?<!minus )(?<!negative )"
+NUMBER_EDGE_AFTER = r"(?!\s?[/^×÷]\s?\w|:\d|\+\w|[ \u00a0\u202f]\d{3}(?!\d))"
+
 
 def simplify(text: str) -> str:
     """Lower-case and strip each word's brackets, quotes and closing punctuation.
@@ -133,7 +144,7 @@ def _letters_by_text(choices: tuple[str, ...]) -> dict[str, str]:
     """
     letters: dict[str, str] = {}
     for letter, index in letters_of(choices).items():
-        text = simplify(without_article(clean(choices[index])))
+        text = simplify(without_article(clean(choices[index]))).replace(" %", "%")
         if not re.fullmatch("[a-z]?", text):
             letters[text] = letters.get(text, "") + letter.lower()
     return letters
@@ -148,12 +159,18 @@ def _mention_pattern(choices: tuple[str, ...]) -> re.Pattern[str]:
         words = [re.escape(word) for word in text.split()]
         # "New York, NY" is looked for without the marks that `simplify` strips from words.
         alternative = r"[.,;:!?)']*\s+[(']*".join(words)
+        # "5 %" is "5%"
+        alternative = alternative.replace("%", r"\s?%")
         for word, digits in DIGITS.items():
             # "one" is mostly a pronoun: "the red one".
             if text == digits and word != "one":
                 alternative += f"|{word}"
         if text in FUNCTION_WORDS:
             alternative += r"(?=\s*(?:[^\w\s]|\n|\Z|(?:or|and|because|since|as)\b|(?-i:[A-Z])[.)]))"
+        if text[0].isdigit():
+            alternative = f"{NUMBER_EDGE_BEFORE}(?:{alternative})"
+        if text[-1].isdigit():
+            alternative = f"(?:{alternative}){NUMBER_EDGE_AFTER}"
         alternatives.append(alternative)
     text_pattern = "|".join(alternatives) or r"(?!)"
     return re.compile(
@@ -175,7 +192,7 @@ def mark_mentions(text: str, choices: tuple[str, ...]) -> str:
         """Return the mark of a mention, or what is none as it is."""
         letter = match["letter"]
         if letter is None:
-            mentioned = simplify(match["text"])
+            mentioned = simplify(match["text"]).replace(" %", "%")
             letters = letters_by_text.get(mentioned)
             letters = letters or letters_by_text.get(DIGITS.get(mentioned, ""))
             return OPEN + letters + CLOSE if letters else match[0]

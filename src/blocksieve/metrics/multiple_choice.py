@@ -29,6 +29,9 @@ LEAD_IN = re.compile(
 )
 """The start of "The correct answer is option ..."."""
 
+STARS = re.compile(r"(?<!\d)(?<!\d\s)\*|\*(?!\s?\d)")
+"""The stars of Markdown, and not those of "2*3"."""
+
 FRAGMENT = re.compile(r"⟨[a-z]+⟩ [A-Za-z]+\W*|⟨[A-Z]⟩(?: ⟨[A-Z]⟩)+")
 """What is no sentence: "dog house", which is no dog; "B B", which stutters. But not "3 apples"."""
 
@@ -91,7 +94,7 @@ def parse_choice(prediction: str, choices: Sequence[str]) -> int | None:
 @lru_cache(maxsize=2**16)
 def _parse_choice(prediction: str, choices: tuple[str, ...]) -> int | None:
     text = compose(prediction).strip()
-    without_stars = text.replace("*", "").strip()
+    without_stars = STARS.sub("", text).strip()
     lead_in = LEAD_IN.match(without_stars)
     remainder = without_stars[lead_in.end() :] if lead_in else without_stars
     for reader in READERS:
