@@ -1,4 +1,5 @@
-# What all rules share: the checked config, the wildcards, paths, and the helper that makes code an input.
+# What all rules share: the checked config, wildcards, paths, and the checksum of the code that a
+# rule uses.
 
 import atexit
 import json

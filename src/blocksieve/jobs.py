@@ -37,7 +37,7 @@ class Rule(Protocol):
 
     @property
     def input(self) -> Iterable[str]:
-        """All files that the job reads, code included."""
+        """All files that the job reads; its code is a param."""
 
 
 @contextmanager
