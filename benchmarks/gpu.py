@@ -174,7 +174,7 @@ def _rounded(value: object) -> object:
 
 
 def conformance(run: Run) -> None:
-    """Compare tokens with those of `generate` on copies from which an independent judge deletes."""
+    """Compare tokens with those of `generate` on copies that other code prunes."""
     for dtype in (torch.bfloat16, torch.float32):
         for name in run.scale.types:
             run.try_case(f"{name} {dtype}", partial(conformance_of, run, name, dtype))
@@ -196,11 +196,11 @@ def conformance_of(run: Run, name: str, dtype: torch.dtype) -> list[Result]:
     for combination, answers in engine.answer_batch(batch, combinations, None):
         pruned = zoo.prune(model, combination.blocks)
         expected = generate(loaded, pruned, batch.inputs, max_new_tokens=8)
-        for answer, judged in zip(answers, expected, strict=True):
+        for answer, reference in zip(answers, expected, strict=True):
             num_sure = tokens_before_near_tie(answer, engine) if answer.near_tie else 8
             rows += 1
             tokens += num_sure
-            differing += answer.tokens[:num_sure] != judged.tokens[:num_sure]
+            differing += answer.tokens[:num_sure] != reference.tokens[:num_sure]
     return [
         {
             "type": name,

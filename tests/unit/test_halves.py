@@ -53,7 +53,7 @@ def checked(name: str) -> tuple[Any, dict[str, torch.Tensor], BlockList]:
     return model, inputs, loaded.blocks
 
 
-def judged(model: Any, combination: Combination, inputs: Any) -> list[list[int]]:
+def reference_answers(model: Any, combination: Combination, inputs: Any) -> list[list[int]]:
     """Answers of a copy with zeros for weights, made without the package."""
     halves = tuple((site.block, site.part) for site in combination.halves)
     copied = zoo.prune(model, combination.whole_blocks, halves)
@@ -66,14 +66,14 @@ def test_a_skipped_half_answers_as_one_with_zeros_for_weights(name: str) -> None
     assert len(block_list.halves.sites) == 2 * zoo.BLOCKS
     before = state(model)
     for combination in COMBINATIONS:
-        expected = judged(model, combination, inputs)
+        expected = reference_answers(model, combination, inputs)
         with view(model, block_list, combination):
             assert generated(model, inputs, length=LENGTH) == expected
         copied = without_blocks(model, combination)
         assert generated(copied, inputs, length=LENGTH) == expected
     assert state(model) == before
     both, whole = Combination.parse("2a-2m"), Combination.parse("2")
-    assert judged(model, both, inputs) == judged(model, whole, inputs)
+    assert reference_answers(model, both, inputs) == reference_answers(model, whole, inputs)
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
@@ -98,7 +98,7 @@ def test_caches_count_the_tokens_that_a_skipped_attention_did_not_read(
     model.generation_config.cache_implementation = kind
     # Block 0 tells masks and positions how many tokens there are; gemma2's windows hold 4.
     combination = Combination.parse("0a-1a-3a")
-    expected = judged(model, combination, inputs)
+    expected = reference_answers(model, combination, inputs)
     for _ in range(2):  # the first time, what a half returns is learnt from a call
         with view(model, block_list, combination):
             assert generated(model, inputs, length=LENGTH) == expected
@@ -134,10 +134,10 @@ def prepared(name: str) -> tuple[Any, dict[str, torch.Tensor], Engine]:
 
 
 @functools.cache
-def judgement(name: str, combination: Combination) -> list[list[int]]:
-    """The answers of the judge to all prompts."""
+def expected_answers(name: str, combination: Combination) -> list[list[int]]:
+    """The answers of the reference to all prompts."""
     model, inputs, _ = prepared(name)
-    return judged(model, combination, inputs)
+    return reference_answers(model, combination, inputs)
 
 
 @st.composite
@@ -154,7 +154,7 @@ def combinations(draw: st.DrawFn) -> Combination:
 @pytest.mark.parametrize("name", SEARCHED)
 @settings(max_examples=5, deadline=None)
 @given(data=st.data(), wanted=st.lists(combinations(), min_size=1, max_size=5, unique=True))
-def test_blocks_and_halves_in_any_order_and_batch_answer_as_the_judge(
+def test_blocks_and_halves_in_any_order_and_batch_answer_as_the_reference(
     name: str, data: st.DataObject, wanted: list[Combination]
 ) -> None:
     _, inputs, engine = prepared(name)
@@ -162,14 +162,14 @@ def test_blocks_and_halves_in_any_order_and_batch_answer_as_the_judge(
     batch = Batch({key: value[rows] for key, value in inputs.items()})
     drafts = None
     if data.draw(st.booleans()):
-        drafts = corrupt_drafts([judgement(name, wanted[-1])[row] for row in rows])
+        drafts = corrupt_drafts([expected_answers(name, wanted[-1])[row] for row in rows])
     answered = dict(engine.answer_batch(batch, wanted, drafts))
     assert set(answered) == set(wanted)
     for combination, answers in answered.items():
         if isinstance(answers, Refused):
             assert not combination.halves or name == "lfm2"
             continue
-        expected = judgement(name, combination)
+        expected = expected_answers(name, combination)
         assert [answer.tokens for answer in answers] == [expected[row] for row in rows]
 
 
@@ -184,7 +184,11 @@ def test_no_work_is_done_twice_and_halves_count_at_their_own_cost() -> None:
     work = engine.work
     work.done = work.plain = work.bound = 0
     wanted = [Combination.parse(text) for text in ("none", "5a", "5m", "4m", "4m-5a", "3-4a")]
-    list(engine.answer_batch(Batch(inputs), wanted, judgement("llava:alternating windows", NONE)))
+    list(
+        engine.answer_batch(
+            Batch(inputs), wanted, expected_answers("llava:alternating windows", NONE)
+        )
+    )
     assert 0 < work.bound <= work.done < work.plain
 
 

@@ -40,7 +40,7 @@ REFUSED: dict[str, dict[str, str]] = {
 MECHANISMS = ("bamba", "florence2", "gemma3", "gemma4", "git", "llama", "llava")
 
 
-def judge(model: Any, combination: Combination) -> Any:
+def reference_model(model: Any, combination: Combination) -> Any:
     """The model with whole blocks deleted, and zeros in modules of the usual names."""
     pruned = zoo.prune(model, combination.whole_blocks)
     kept = [block for block in range(zoo.BLOCKS) if block not in combination.whole_blocks]
@@ -66,7 +66,7 @@ def test_zeros_and_skipped_halves_answer_alike_or_are_refused(name: str, tmp_pat
             assert not folder.exists()
             continue
         export(spec, combination, folder)
-        expected = judge(model, combination)
+        expected = reference_model(model, combination)
         stock = reloaded(spec, folder)
         assert torch.allclose(logits(stock, inputs), logits(expected, inputs), atol=1e-5)
         assert generated(stock, inputs) == generated(expected, inputs)

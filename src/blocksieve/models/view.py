@@ -141,7 +141,7 @@ def without_blocks(
 ) -> PreTrainedModel:
     """Return a copy from which blocks are deleted, and in which halves have zeros for weights.
 
-    Slow and obvious: all else is judged by it. It shares the other weights of `model`. `path`
+    Slow and obvious: all else is compared with it. It shares the other weights of `model`. `path`
     names the block list where it is not found by itself. ModelError if the combination is refused.
     """
     # deepcopy takes what its memo holds as copied already, so that no weight is.
