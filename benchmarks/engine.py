@@ -23,7 +23,7 @@ from timing import (
 
 from blocksieve.combination import NONE
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import make_batch, make_probe
+from blocksieve.engine.inputs import make_batch, probe_rows
 from blocksieve.engine.ways import REFERENCE, VIEW
 
 # What each ingredient of a way is called in the table.
@@ -51,7 +51,7 @@ def measure(
     """Measure all ways on one dataset."""
     loaded = demo_model()
     rows, definition = demo_samples(name, num_samples, folder)
-    probe = make_probe(loaded, rows, definition.prompt)
+    probe = make_batch(loaded, probe_rows(rows), definition.prompt)
     engine = start_engine("shared", loaded, probe, definition.max_new_tokens)
     batch = make_batch(loaded, rows, definition.prompt)
     combinations = one_block_candidates(loaded)

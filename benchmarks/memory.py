@@ -19,7 +19,7 @@ from timing import one_block_candidates, report
 
 from blocksieve.combination import NONE
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import make_batch, make_probe
+from blocksieve.engine.inputs import make_batch, probe_rows
 
 MEGABYTE = 1e6
 KIBIBYTE = 1024
@@ -37,7 +37,7 @@ def peak(engine_name: str, dataset: str, num_samples: int) -> dict[str, float]:
     loaded = demo_model()
     with tempfile.TemporaryDirectory() as folder:
         rows, definition = demo_samples(dataset, num_samples, Path(folder))
-    probe = make_probe(loaded, rows, definition.prompt)
+    probe = make_batch(loaded, probe_rows(rows), definition.prompt)
     engine = start_engine(engine_name, loaded, probe, definition.max_new_tokens)
     batch = make_batch(loaded, rows, definition.prompt)
     before = resident_size()

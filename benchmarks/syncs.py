@@ -49,7 +49,7 @@ def main() -> None:
 
     from blocksieve.combination import NONE
     from blocksieve.engine.engines import start_engine
-    from blocksieve.engine.inputs import make_batch, make_probe
+    from blocksieve.engine.inputs import make_batch, probe_rows
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("datasets", nargs="*", default=["demo_vqa", "demo_caption"])
@@ -63,7 +63,7 @@ def main() -> None:
     for name in options.datasets:
         with tempfile.TemporaryDirectory() as folder:
             rows, definition = demo_samples(name, options.samples, Path(folder))
-        probe = make_probe(loaded, rows, definition.prompt)
+        probe = make_batch(loaded, probe_rows(rows), definition.prompt)
         engine = start_engine("shared", loaded, probe, definition.max_new_tokens)
         batch = make_batch(loaded, rows, definition.prompt)
         best = engine.way

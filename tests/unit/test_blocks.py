@@ -23,7 +23,7 @@ from transformers import (
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import make_probe
+from blocksieve.engine.inputs import make_batch, probe_rows
 from blocksieve.errors import ModelError
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.describe import describe_model
@@ -262,7 +262,7 @@ def test_code_that_comes_with_a_checkpoint_runs_and_the_config_names_its_blocks(
         {"question": text, "choices": [], "images": []}
         for text in ("one", "one two three", "two", "three")
     ]
-    batch = make_probe(loaded, questions, "{question}")
+    batch = make_batch(loaded, probe_rows(questions), "{question}")
     engine = start_engine("shared", loaded, batch, 4)
     assert engine.rung in ("prefixes", "drafts"), engine.reason
     combinations = [NONE, Combination.of((1,)), Combination.of((0, 5))]

@@ -11,7 +11,7 @@ import pytest
 from blocksieve import shards
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import make_batch, make_inputs, make_probe
+from blocksieve.engine.inputs import make_batch, make_inputs, probe_rows
 from blocksieve.engine.reference import generate
 from blocksieve.search.evaluate import evaluate, metadata_of, with_scores
 from blocksieve.search.task import Task
@@ -38,7 +38,7 @@ def test_a_ragged_batch_answers_as_its_rows_alone(
 ) -> None:
     samples, definition = demo_samples(dataset, 6)
     rows, prompt = samples.to_dicts(), definition.prompt
-    probe = make_probe(demo_model, rows, prompt)
+    probe = make_batch(demo_model, probe_rows(rows), prompt)
     engine = start_engine(name, demo_model, probe, definition.max_new_tokens)
     batch = make_batch(demo_model, rows, prompt)
     together = dict(engine.answer_batch(batch, COMBINATIONS, None))

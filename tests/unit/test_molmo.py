@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from blocksieve.combination import Combination
 from blocksieve.engine.engines import start_engine
-from blocksieve.engine.inputs import make_batch, make_probe
+from blocksieve.engine.inputs import make_batch, probe_rows
 from blocksieve.engine.prompt_report import describe_prompt
 from blocksieve.errors import ModelError
 from blocksieve.models.describe import describe_model
@@ -86,7 +86,7 @@ def test_rows_of_a_batch_answer_as_alone_with_and_without_blocks(
     samples, definition = demo_samples("demo_vqa", 6)
     rows, prompt = samples.to_dicts(), definition.prompt
     loaded = load_model(config)
-    engine = start_engine("shared", loaded, make_probe(loaded, rows, prompt), 5)
+    engine = start_engine("shared", loaded, make_batch(loaded, probe_rows(rows), prompt), 5)
     assert engine.rung in ("view", "prefill"), engine.reason
     together = dict(engine.answer_batch(make_batch(loaded, rows, prompt), COMBINATIONS, None))
     for place, row in enumerate(rows):
@@ -99,11 +99,11 @@ def test_answers_are_those_of_its_own_way_of_asking(config: ModelSpec, demo_samp
     from transformers import GenerationConfig
 
     samples, definition = demo_samples("demo_vqa", 3)
+    rows = samples.to_dicts()
     loaded = load_model(config)
-    engine = start_engine(
-        "reference", loaded, make_probe(loaded, samples.to_dicts(), definition.prompt), 5
-    )
-    for row in samples.to_dicts():
+    probe = make_batch(loaded, probe_rows(rows), definition.prompt)
+    engine = start_engine("reference", loaded, probe, 5)
+    for row in rows:
         batch = make_batch(loaded, [row], definition.prompt)
         settings = GenerationConfig(max_new_tokens=5, use_cache=True, eos_token_id=0)
         expected = loaded.model.generate_from_batch(batch.inputs, settings)

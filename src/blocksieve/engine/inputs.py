@@ -87,11 +87,6 @@ def sample_rows(samples: "pl.DataFrame") -> list[SampleRow]:
     return cast(list[SampleRow], samples.to_dicts())
 
 
-def make_probe(loaded: LoadedModel, rows: Sequence[SampleRow], prompt: str) -> Batch:
-    """Return a batch of samples to check an engine with."""
-    return make_batch(loaded, probe_rows(rows), prompt)
-
-
 def probe_rows(rows: Sequence[SampleRow], size: int = 4) -> list[SampleRow]:
     """Return samples to check an engine with, whose questions differ as much in length as can be.
 
