@@ -86,8 +86,8 @@ def build_processor() -> LlavaProcessor:
     )
 
 
-def build_model(processor: LlavaProcessor, blocks: int = BLOCKS) -> LlavaForConditionalGeneration:
-    """Return a randomly initialised LLaVA with a small CLIP tower and `blocks` Llama blocks."""
+def build_model(processor: LlavaProcessor) -> LlavaForConditionalGeneration:
+    """Return a randomly initialised LLaVA with a small CLIP tower and BLOCKS Llama blocks."""
     tokenizer = processor.tokenizer
     vision = CLIPVisionConfig(
         hidden_size=WIDTH,

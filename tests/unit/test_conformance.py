@@ -12,6 +12,7 @@ from blocksieve.engine.engines import start_engine
 from blocksieve.engine.inputs import Batch
 from blocksieve.engine.positions import num_places
 from blocksieve.engine.prefixes import find_prefix
+from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import with_longer_first
 from blocksieve.models.blocks import find_blocks
 from blocksieve.models.loading import LoadedModel
@@ -219,7 +220,9 @@ def test_tokens_are_those_of_generate_on_a_pruned_copy(name: str, images: int) -
     model = zoo.make_model(name)
     inputs = zoo.make_inputs(name, model, images=images)
     batch, refused = Batch(inputs), refusals(name)
-    engine = start_engine("shared", load(model), batch, LENGTH, halves=True)
+    loaded = load(model)
+    check_halves(loaded, batch)
+    engine = start_engine("shared", loaded, batch, LENGTH)
     assert engine.rung == ("prefill" if name in PREFILL else "drafts"), engine.reason
     combinations = [*COMBINATIONS, *HALVES]
     expected = expected_answers(model, inputs, refused, combinations=combinations)
@@ -246,7 +249,9 @@ def test_several_questions_about_one_image_share_its_prefix(name: str) -> None:
     prefix = find_prefix(inputs, firsts, groups, model.config.image_token_id)
     assert prefix is not None
     batch = Batch(inputs, prefix)
-    engine = start_engine("shared", load(model), batch, LENGTH, halves=True)
+    loaded = load(model)
+    check_halves(loaded, batch)
+    engine = start_engine("shared", loaded, batch, LENGTH)
     assert engine.rung == "prefixes", engine.reason
     combinations = [*COMBINATIONS, *HALVES]
     expected = expected_answers(model, inputs, {}, combinations=combinations)

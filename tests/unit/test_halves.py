@@ -81,7 +81,7 @@ def test_halves_of_blocks_that_are_more_than_them_are_refused(name: str) -> None
     model, _, block_list = checked(name)
     assert block_list.halves.sites == []
     for block in range(zoo.BLOCKS):
-        reason = refusal(model, block_list, Combination((Site(block, "m"),)))
+        reason = refusal(block_list, Combination((Site(block, "m"),)))
         assert reason is not None
         assert reason.startswith(UNCLEAR[name].format(block=block))
     refused = pytest.raises(ModelError, match="cannot be removed: block 3")
@@ -128,7 +128,9 @@ def prepared(name: str) -> tuple[Any, dict[str, torch.Tensor], Engine]:
     """A model, prompts of different lengths, and the engine, whose best way verifies drafts."""
     model = zoo.make_model(name)
     inputs = zoo.make_inputs(name, model)
-    engine = start_engine("shared", load(model), Batch(inputs), LENGTH, halves=True)
+    loaded = load(model)
+    check_halves(loaded, Batch(inputs))
+    engine = start_engine("shared", loaded, Batch(inputs), LENGTH)
     assert engine.rung == "drafts", engine.reason
     return model, inputs, engine
 
@@ -203,7 +205,9 @@ def test_the_self_check_covers_halves_and_notices_a_wrong_one(
         return output
 
     monkeypatch.setattr(continuation, "added_where", all_rows)
-    broken = start_engine("shared", load(model), Batch(inputs), LENGTH, halves=True)
+    loaded = load(model)
+    check_halves(loaded, Batch(inputs))
+    broken = start_engine("shared", loaded, Batch(inputs), LENGTH)
     assert broken.rung == "prefill"
     assert "not drafts: without " in broken.reason
 

@@ -46,7 +46,7 @@ def test_everything_is_as_before_also_after_an_error(name: str) -> None:
     answers = model.generate(**inputs, max_new_tokens=4)
     before = state(model)
     combination = Combination.of((4,))
-    assert refusal(model, block_list, combination) is None
+    assert refusal(block_list, combination) is None
     with view(model, block_list, combination):
         assert len(find_blocks(model).blocks) == zoo.BLOCKS - combination.size
         assert state(model) != before
@@ -81,7 +81,7 @@ def test_what_cannot_run_is_refused_with_the_reason(
 ) -> None:
     model, removed = zoo.make_model(name), Combination.parse(combination)
     block_list = find_blocks(model)
-    assert refusal(model, block_list, removed) == reason
+    assert refusal(block_list, removed) == reason
     before = state(model)
     with pytest.raises(ModelError, match=reason), view(model, block_list, removed):
         pass
@@ -122,5 +122,5 @@ def test_the_block_with_the_position_bias_of_all_stays() -> None:
         model = UdopForConditionalGeneration(config)
     block_list = find_blocks(model)
     first, second = Combination.of((0,)), Combination.of((1,))
-    assert refusal(model, block_list, first) == "block 0 holds the position bias of all blocks"
-    assert refusal(model, block_list, second) is None
+    assert refusal(block_list, first) == "block 0 holds the position bias of all blocks"
+    assert refusal(block_list, second) is None

@@ -12,7 +12,6 @@ from blocksieve.engine.inputs import Batch
 from blocksieve.engine.positions import length_dependence, num_places
 from blocksieve.engine.reference import Context, answers_of_copy, generate
 from blocksieve.engine.replay import encoders, walk_order
-from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import Climbed, climb
 from blocksieve.engine.shared import SharedBatch
 from blocksieve.engine.ways import PREFILL, REFERENCE, VIEW, Way
@@ -96,7 +95,7 @@ class Engine:
 
     def _refusal(self, combination: Combination) -> Refused | None:
         if combination not in self._refused:
-            reason = refusal(self.loaded.model, self.loaded.blocks, combination)
+            reason = refusal(self.loaded.blocks, combination)
             if combination.halves and not self.loaded.blocks.halves.checked:
                 reason = "the engine was started without a check of halves"
             if reason is None:
@@ -144,16 +143,13 @@ def start_engine(
     probe: Batch,
     max_new_tokens: int,
     ways: tuple[Climbed, Climbed] | None = None,
-    halves: bool = False,
 ) -> Engine:
     """Return the engine of a config's `evaluation.engine`.
 
     `shared` takes the first way that answers the probe exactly as the reference does. The probe is
     a batch of a few real samples of different lengths. `ways`: as `exact_ways` found them.
-    `halves`: whether combinations will remove halves of blocks, which are refused otherwise.
+    Halves of blocks are refused unless `check_halves` ran before.
     """
-    if halves and not loaded.blocks.halves.checked:
-        check_halves(loaded, probe)
     fastest, long_way = ways or exact_ways(name, loaded, probe, max_new_tokens)
     costs = attempt(measure_costs, loaded, probe)
     if isinstance(costs, Exception):

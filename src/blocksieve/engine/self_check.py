@@ -123,7 +123,7 @@ def _runnable_combinations(loaded: LoadedModel) -> list[Combination]:
     return [
         combination
         for combination in checked_combinations(loaded.blocks)
-        if refusal(loaded.model, loaded.blocks, combination) is None
+        if refusal(loaded.blocks, combination) is None
     ]
 
 

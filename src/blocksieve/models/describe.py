@@ -82,7 +82,7 @@ def _reasons(
     reasons: dict[Combination, str | None] = {}
     for block in range(len(block_list.blocks)):
         combination = Combination.of((block,))
-        if refusal(empty, block_list, combination) is not None:
+        if refusal(block_list, combination) is not None:
             reasons[combination] = why_not_exportable(model, empty, combination)
             continue
         config = pruned_config(empty, block_list, combination).to_json_string(use_diff=False)

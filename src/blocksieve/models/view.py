@@ -163,7 +163,7 @@ def skipping(
 
     It shares all weights of `model`. ModelError if the combination is refused.
     """
-    _check(model, find_blocks(model, path), combination)
+    _check(find_blocks(model, path), combination)
     whole_blocks = Combination.of(combination.whole_blocks)
     pruned = without_blocks(model, whole_blocks, path)
     block_list = find_blocks(pruned, path)
@@ -173,7 +173,7 @@ def skipping(
     return pruned
 
 
-def refusal(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> str | None:
+def refusal(block_list: BlockList, combination: Combination) -> str | None:
     """Return why the model cannot run without these sites, as far as its structure tells.
 
     None if nothing speaks against it.
@@ -269,16 +269,16 @@ def _key_value_sources(block_list: BlockList) -> dict[int, int]:
     return sources
 
 
-def _check(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> None:
+def _check(block_list: BlockList, combination: Combination) -> None:
     """Raise a ModelError if a combination is refused."""
-    reason = refusal(model, block_list, combination)
+    reason = refusal(block_list, combination)
     if reason is not None:
         raise ModelError(f"combination {combination} cannot be removed: {reason}")
 
 
 def _edits(model: PreTrainedModel, block_list: BlockList, combination: Combination) -> list[Edit]:
     """Return the edits that take the combination's blocks out; ModelError if it is refused."""
-    _check(model, block_list, combination)
+    _check(block_list, combination)
     if not combination.whole_blocks:
         return []
     num_blocks = len(block_list.blocks)

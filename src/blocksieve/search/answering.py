@@ -208,7 +208,8 @@ def start_with_room(
     """Start the engine, checked with as many samples as memory has room for.
 
     It takes one sample at a time where the model answers otherwise in a batch, so that batches
-    never decide an answer. The folder keeps what the check found. `halves`: see `start_engine`.
+    never decide an answer. The folder keeps what the check found.
+    `halves`: whether combinations will remove halves of blocks, which are refused otherwise.
     """
     for size in PROBE_ROWS:
         try:
