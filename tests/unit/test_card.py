@@ -86,7 +86,7 @@ LOSSES = pl.DataFrame(
 
 @pytest.fixture
 def facts(demo_model_config: ModelSpec) -> CardFacts:
-    return CardFacts("study", demo_model_config, RECORD, "mit", PROOF, LOSSES, GAIN)
+    return CardFacts(demo_model_config, RECORD, "mit", PROOF, "study", LOSSES, GAIN)
 
 
 def header_of(text: str) -> Any:
@@ -189,7 +189,6 @@ def test_a_healed_checkpoint_says_that_it_was_trained_and_what_that_brought_back
     rows.append({**row, "dataset": None, **before, **after})
     text = healed_card(
         HealedFacts(
-            run="demo",
             model=demo_model_config,
             record={**RECORD, "healed": healed},
             licence=None,

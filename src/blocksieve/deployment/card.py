@@ -32,7 +32,6 @@ MILLISECONDS = 1000
 class ExportFacts:
     """What every card tells of a checkpoint; `proof` is None if it was never evaluated."""
 
-    run: str
     model: ModelSpec
     record: ExportRecord
     licence: str | None
@@ -47,6 +46,7 @@ class CardFacts(ExportFacts):
     nothing. `gain`: what was measured, of which this combination may be none.
     """
 
+    run: str
     losses: pl.DataFrame
     gain: DeploymentDocument
 

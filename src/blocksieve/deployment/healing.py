@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import polars as pl
 import torch
@@ -55,6 +55,9 @@ from blocksieve.units import UNITS, Scale
 logger = logging.getLogger("blocksieve")
 
 ROLE: Role = "holdout"
+
+Drop = tuple[float | None, float | None, float | None]
+"""A drop with the ends of its interval; None where a number is not known."""
 
 
 class HealedList(TypedDict):
@@ -137,19 +140,8 @@ def heal_lists(
 
     ConfigError if no dataset has training prompts, or none has holdout samples.
     """
-    left_out = {}
-    for dataset, report in run.train_reports.items():
-        if report["left_out"] is not None:
-            left_out[dataset] = report["left_out"]
-            logger.warning("no training prompts of %s: %s", dataset, report["left_out"])
-    if len(left_out) == len(run.train_reports):
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise ConfigError(f"config: deploy.heal: no dataset has training prompts; {reasons}")
-    if all((table["role"] != ROLE).all() for table in run.samples.values()):
-        raise ConfigError(
-            "config: deploy.heal: what was healed is judged by holdout samples, of which this "
-            "run has none; set samples.holdout"
-        )
+    left_out = _left_out(run.train_reports)
+    _check_holdout(run.samples)
     examples = training_examples(run)
     healed_lists: list[HealedList] = []
     rows: list[HealedRow] = []
@@ -183,6 +175,27 @@ def heal_lists(
         "lists": healed_lists,
         "rows": rows,
     }
+
+
+def _left_out(reports: Mapping[str, TrainReport]) -> dict[str, str]:
+    """Return why each dataset without training prompts has none; ConfigError if none has any."""
+    left_out = {}
+    for dataset, report in reports.items():
+        if report["left_out"] is not None:
+            left_out[dataset] = report["left_out"]
+            logger.warning("no training prompts of %s: %s", dataset, report["left_out"])
+    if len(left_out) == len(reports):
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise ConfigError(f"config: deploy.heal: no dataset has training prompts; {reasons}")
+    return left_out
+
+
+def _check_holdout(samples: Mapping[str, pl.DataFrame]) -> None:
+    if all((table["role"] != ROLE).all() for table in samples.values()):
+        raise ConfigError(
+            "config: deploy.heal: what was healed is judged by holdout samples, of which this "
+            "run has none; set samples.holdout"
+        )
 
 
 def training_examples(run: Run) -> list[Example]:
@@ -320,20 +333,7 @@ def _rows(
     rows: list[HealedRow] = []
     for row in before.table.to_dicts():
         healed = drops_after[row["dataset"]]
-        rows.append(
-            {
-                "combination": str(combination),
-                "size": combination.size,
-                "dataset": row["dataset"],
-                "n": row["n"],
-                "before": row["drop"],
-                "before_low": row["low"],
-                "before_high": row["high"],
-                "after": healed["drop"],
-                "after_low": healed["low"],
-                "after_high": healed["high"],
-            }
-        )
+        rows.append(_row(combination, row["dataset"], row["n"], _drop(row), _drop(healed)))
     (mean_before,) = before.average([{combination: 1.0}])
     (mean_after,) = after.average([{combination: 1.0}])
     logger.info(
@@ -342,25 +342,38 @@ def _rows(
         _described(mean_before, before.unit),
         _described(mean_after, after.unit),
     )
-    mean: HealedRow = {
+    num_samples = sum(before.samples[name] for name in before.counted(before.datasets))
+    drop_before = (mean_before.mean, mean_before.low, mean_before.high)
+    drop_after = (mean_after.mean, mean_after.low, mean_after.high)
+    return [*rows, _row(combination, None, num_samples, drop_before, drop_after)]
+
+
+def _row(
+    combination: Combination, dataset: str | None, n: int, before: Drop, after: Drop
+) -> HealedRow:
+    drop_before, before_low, before_high = before
+    drop_after, after_low, after_high = after
+    return {
         "combination": str(combination),
         "size": combination.size,
-        "dataset": None,
-        "n": sum(before.samples[name] for name in before.counted(before.datasets)),
-        "before": mean_before.mean,
-        "before_low": mean_before.low,
-        "before_high": mean_before.high,
-        "after": mean_after.mean,
-        "after_low": mean_after.low,
-        "after_high": mean_after.high,
+        "dataset": dataset,
+        "n": n,
+        "before": drop_before,
+        "before_low": before_low,
+        "before_high": before_high,
+        "after": drop_after,
+        "after_low": after_low,
+        "after_high": after_high,
     }
-    return [*rows, mean]
+
+
+def _drop(row: Mapping[str, Any]) -> Drop:
+    return row["drop"], row["low"], row["high"]
 
 
 def _write_card(run: Run, checkpoint: Path, proof: Proof, rows: list[HealedRow]) -> None:
     record: ExportRecord = json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))
     facts = HealedFacts(
-        run=run.cache.parent.name,
         model=run.model,
         record=record,
         licence=source_licence(fetch(run.model)),
