@@ -37,10 +37,10 @@ TYPES_WITHOUT_TEXT = (
 """Types of the schema that a text on the command line must be read as."""
 
 AUTO = {"dtype": "auto", "device": "auto"}
-"""The defaults of every model but the demo's, whose own are those of the demo's numbers."""
+"""The defaults where a config names another model; config/config.yaml pins what the demo used."""
 
 SEARCH = {"jobs_per_step": 1, "max_removed": 4, "beam_width": 3}
-"""The same of the search: one GPU needs one load; the demo has two cores, and is kept short."""
+"""The defaults of the search for other models: one job, since a GPU loads a model once."""
 
 DEFINITIONS = Path("config/datasets")
 """The folder of dataset definitions, here and in the workflow's own folder."""

@@ -57,8 +57,7 @@ def pairs_of_dataset(run_spec: RunSpec, num_blocks: int) -> int:
     """Return about how many pairs one dataset of the whole run has.
 
     Beams of both scopes count in full, as without racing. Of the finalists, which many choices
-    share, one per dataset and one in common count at every size (the demo's 8 datasets: 34 where
-    this gives 36).
+    share, one per dataset and one in common count at every size.
     """
     search, samples = run_spec.search, run_spec.samples
     if samples.search == "all" or samples.holdout == "all":

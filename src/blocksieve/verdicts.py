@@ -1,4 +1,4 @@
-"""What comparisons show: of two combinations, of the splits of a dataset."""
+"""What comparisons show, why a strategy ends, and from when two splits agree."""
 
 from enum import StrEnum
 
