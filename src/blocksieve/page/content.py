@@ -16,7 +16,7 @@ from blocksieve.page.run_log import JobRow, run_log
 from blocksieve.page.samples import SampleFiles, Samples, shown_samples
 from blocksieve.page.search import Search, searches
 from blocksieve.page.trade_off import CurvePoint, curve_points, draw
-from blocksieve.report.findings import FINDINGS, verified, within_limits
+from blocksieve.report.findings import findings
 from blocksieve.report.pruning_recommendations import supports_findings, what_samples_can_tell
 from blocksieve.specs import RunSpec, SearchUnit
 from blocksieve.units import SHORT_DROP_TITLES
@@ -120,7 +120,7 @@ def compose(
         "drop_title": SHORT_DROP_TITLES[evidence.scale],
         "supported": supports_findings(document),
         "can_tell": what_samples_can_tell(document, unit),
-        "findings": _further_findings(results, unit),
+        "findings": findings(results, unit),
         "answers": at_stops,
         "first_answer": _first_answer(at_stops),
         "gains": {
@@ -135,16 +135,6 @@ def compose(
         "jobs": run_log(files.times),
         "left_out": _left_out(measured, samples, figures),
     }
-
-
-def _further_findings(results: Mapping[str, Any], unit: str) -> list[str]:
-    """Return the report's key findings without what the answers say."""
-    sentences: list[str] = []
-    if supports_findings(results["pruning_recommendations"]):
-        for analysis, find in FINDINGS:
-            if find not in (within_limits, verified):
-                sentences += find(results[analysis], unit)
-    return sentences
 
 
 def _facts(evidence: Evidence, description: ModelDescription | None, unit: SearchUnit) -> list[str]:
