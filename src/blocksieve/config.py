@@ -11,7 +11,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,15 @@ from jsonschema.exceptions import ValidationError
 
 from blocksieve.choices import GENERIC
 from blocksieve.combination import Combination, parse_sites
-from blocksieve.errors import BlocksieveError, ConfigError
+from blocksieve.errors import CUDA_WITHOUT_GPU, BlocksieveError, ConfigError
 from blocksieve.metrics import METRICS
-from blocksieve.models.checkpoint import WEIGHTS, checkpoint_files, locate
+from blocksieve.models.checkpoint import (
+    PIN_HUB_ID,
+    WEIGHTS,
+    checkpoint_files,
+    locate,
+    no_weights,
+)
 from blocksieve.specs import Content, MaxDrop, ModelSpec, RunSpec, SearchSpec
 
 TYPES_WITHOUT_TEXT = (
@@ -138,11 +144,7 @@ def _samples_by_dataset(
     in_run = samples.get("datasets", {})
     names = list(_dataset_files(root))
     for name in in_run:
-        if name not in names:
-            raise ConfigError(
-                f"config: samples.datasets: no dataset {name!r}{_hint(name, names)};"
-                f" known: {', '.join(names)}"
-            )
+        _check_dataset(name, names, "samples.datasets")
     per_dataset = {}
     for name, definition in datasets.items():
         counts = definition.pop("samples", {}) | in_run.get(name, {})
@@ -159,6 +161,14 @@ def _dataset_files(root: Path) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
+def _check_dataset(name: str, names: Sequence[str], key: str, where: str = "") -> None:
+    if name not in names:
+        raise ConfigError(
+            f"config: {key}: no dataset {name!r}{where}{_hint(name, names)};"
+            f" known: {', '.join(names)}"
+        )
+
+
 def _check_limits(max_drop: MaxDrop) -> None:
     if not max_drop.conservative <= max_drop.balanced <= max_drop.aggressive:
         raise ConfigError(
@@ -170,11 +180,7 @@ def _check_limits(max_drop: MaxDrop) -> None:
 def _check_weights(run_spec: RunSpec) -> None:
     names = list(run_spec.datasets)
     for name in run_spec.analysis.weights:
-        if name not in names:
-            raise ConfigError(
-                f"config: analysis.weights: no dataset {name!r} in this run{_hint(name, names)};"
-                f" known: {', '.join(names)}"
-            )
+        _check_dataset(name, names, "analysis.weights", " in this run")
 
 
 def _check_sizes(search: SearchSpec) -> None:
@@ -298,10 +304,7 @@ def _check_checkpoint(model: ModelSpec) -> None:
     folder = Path(location)
     if folder.is_dir():
         if not any(file.suffix in WEIGHTS for file in checkpoint_files(model)):
-            raise ConfigError(
-                f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r};"
-                " name the folder of a checkpoint"
-            )
+            raise ConfigError(no_weights(location))
         return
     # models/my-vlm has the form of a hub id, but its first part lies on this disk.
     is_hub_id = HUB_ID.fullmatch(location) and not (
@@ -310,12 +313,7 @@ def _check_checkpoint(model: ModelSpec) -> None:
     if is_hub_id and model.revision is not None:
         return
     neighbours = [path.name for path in folder.parent.glob("*") if path.is_dir()]
-    advice = (
-        "for a hub id set model.revision to a commit, so that results say which weights they"
-        " belong to"
-        if is_hub_id
-        else "correct the path"
-    )
+    advice = PIN_HUB_ID if is_hub_id else "correct the path"
     hint = _hint(folder.name, neighbours)
     raise ConfigError(f"config: model.path: there is no folder {location!r}{hint}; {advice}")
 
@@ -346,20 +344,13 @@ def check_device(model: ModelSpec) -> None:
     import torch  # it takes seconds, and only this check of a config needs it
 
     if not torch.cuda.is_available():
-        raise ConfigError(
-            "config: model.device: cuda is wanted but this machine shows no GPU;"
-            " set it to cpu or auto"
-        )
+        raise ConfigError(CUDA_WITHOUT_GPU)
 
 
 def read_dataset(name: str, root: Path, schema: Content) -> Content:
     """Read and check `config/datasets/{name}.yaml` of this directory, else of `root`."""
     files = _dataset_files(root)
-    if name not in files:
-        names = list(files)
-        raise ConfigError(
-            f"config: datasets: no dataset {name!r}{_hint(name, names)}; known: {', '.join(names)}"
-        )
+    _check_dataset(name, list(files), "datasets")
     path = files[name]
     where = f"{DEFINITIONS}/{path.name}"
     if name == GENERIC or name.startswith("task_"):
@@ -481,7 +472,7 @@ def _expectation(error: ValidationError) -> str:
     return error.message
 
 
-def _hint(word: str, allowed: list[str]) -> str:
+def _hint(word: str, allowed: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, allowed, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -8,6 +8,10 @@ BlocksieveError
 └── ModelError       a checkpoint cannot be loaded, or a combination cannot be removed from it
 """
 
+CUDA_WITHOUT_GPU = (
+    "config: model.device: cuda is wanted but this machine shows no GPU; set it to cpu or auto"
+)
+
 
 class BlocksieveError(Exception):
     """What is wrong, where, and what to do, in one line."""

@@ -16,6 +16,9 @@ DECISIVE = (*WEIGHTS, ".json", ".jinja", ".model", ".txt", ".py")
 COPIES = ("consolidated*", "original/*", "onnx/*")
 # The model card, which names the licence.
 MODEL_CARD = "README.md"
+PIN_HUB_ID = (
+    "for a hub id set model.revision to a commit, so that results say which weights they belong to"
+)
 
 
 def locate(model: ModelSpec) -> str:
@@ -45,10 +48,7 @@ def fetch(model: ModelSpec) -> Path:
     if Path(location).is_dir():
         return Path(location)
     if model.revision is None:
-        raise ModelError(
-            f"config: model.path: there is no folder {location!r}; for a hub id set "
-            "model.revision to a commit, so that results say which weights they belong to"
-        )
+        raise ModelError(f"config: model.path: there is no folder {location!r}; {PIN_HUB_ID}")
     # The rules import this module also where the extra `models`, and with it this package, is not
     # installed.
     from huggingface_hub import snapshot_download
@@ -90,6 +90,14 @@ def decisive_files(folder: Path, gguf_file: str | None) -> list[Path]:
     return files
 
 
+def no_weights(location: str) -> str:
+    """Say that a checkpoint has no weights that are read, and what to do."""
+    return (
+        f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r};"
+        " name the folder of a checkpoint"
+    )
+
+
 def as_written(model: ModelSpec, folder: Path) -> ModelSpec:
     """Return the spec of a checkpoint that was written from a model, which may be a GGUF file."""
     return replace(model, path=str(folder), revision=None, gguf_file=None)
@@ -106,10 +114,7 @@ def identify(model: ModelSpec) -> str:
     files = decisive_files(folder, model.gguf_file)
     has_weights = any(file.suffix in WEIGHTS for file in files)
     if not has_weights:
-        raise ModelError(
-            f"config: model.path: no weights ({', '.join(WEIGHTS)}) in {location!r}; "
-            "name the folder of a checkpoint"
-        )
+        raise ModelError(no_weights(location))
     if not Path(location).is_dir():
         # The hub's cache names the folder of a snapshot by its commit.
         commit = folder.name

@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from blocksieve.errors import BlocksieveError, ModelError, first_line
+from blocksieve.errors import CUDA_WITHOUT_GPU, BlocksieveError, ModelError, first_line
 from blocksieve.models.blocks import BlockList, find_blocks
 from blocksieve.models.chat import template_source
 from blocksieve.models.checkpoint import fetch
@@ -115,10 +115,7 @@ def choose_device(wanted: str, weights_bytes: int = 0) -> str:
             "or set model.device to cpu"
         )
     elif wanted == "cuda" and not has_gpu:
-        raise ModelError(
-            "config: model.device: cuda is wanted but this machine shows no GPU; "
-            "set it to cpu or auto"
-        )
+        raise ModelError(CUDA_WITHOUT_GPU)
     if wanted == "cpu" or not has_gpu:
         return "cpu"
     free_bytes = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())}
