@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from blocksieve import shards
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine import self_check
+from blocksieve.engine.checked_ways import read_checked_ways
 from blocksieve.engine.engines import Engine, exact_ways
-from blocksieve.engine.verdict import read_verdict
 from blocksieve.engine.ways import DRAFTS, PREFIXES, Way
 from blocksieve.errors import ModelError
 from blocksieve.job_times import read_job_times, write_job_times
@@ -148,9 +148,9 @@ def test_what_a_check_found_is_kept_and_only_confirmed(
     evaluate(task, samples, samples, COMBINATIONS, tmp_path)
     assert checks == ["shared"]  # the second job confirmed it
     (path,) = (tmp_path / task.context()).glob("*.json")
-    verdict = read_verdict(path)
-    assert verdict is not None
-    assert verdict.fastest.way == PREFIXES
+    checked = read_checked_ways(path)
+    assert checked is not None
+    assert checked.fastest.way == PREFIXES
 
     evaluate(task, samples[1:], samples[1:], COMBINATIONS[:1], tmp_path / "other")
     assert checks == ["shared"] * 2  # other samples are checked by themselves
@@ -159,7 +159,7 @@ def test_what_a_check_found_is_kept_and_only_confirmed(
     evaluate(task, samples, samples, [Combination.of((5,))], tmp_path)
     assert checks == ["shared"] * 3
     assert f"{path} is corrupt" in caplog.text
-    assert read_verdict(path) == verdict
+    assert read_checked_ways(path) == checked
 
 
 def test_a_kept_check_that_no_longer_holds_is_made_anew(
@@ -188,9 +188,9 @@ def test_a_kept_check_that_no_longer_holds_is_made_anew(
         "does not hold, the engine is checked anew: without 1-8: row 0 answers [0]" in caplog.text
     )
     (path,) = (tmp_path / "kept" / task.context()).glob("*.json")
-    verdict = read_verdict(path)
-    assert verdict is not None
-    assert verdict.fastest.way == DRAFTS
+    checked = read_checked_ways(path)
+    assert checked is not None
+    assert checked.fastest.way == DRAFTS
     assert rows.drop("near_tie").equals(expected.drop("near_tie"))
 
 

@@ -16,7 +16,7 @@ from blocksieve.source_closure import PACKAGE, checksum_of_code
 
 logger = logging.getLogger("blocksieve")
 
-# Where the code lies that a verdict is about.
+# Where the code lies that a check is about.
 CHECKED_FOLDERS = ("engine", "models")
 WAYS = {way.name: way for way in LADDER}
 
@@ -30,7 +30,7 @@ class ClimbedContent(TypedDict):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckedWays:
     """The ways that answer a probe exactly, and how padding changes the whole model's answers.
 
     `long_way`: for batches past the length up to which rotary embeddings are constant. `padding`
@@ -42,7 +42,7 @@ class Verdict:
     padding: str | None
 
     def write(self, path: Path) -> None:
-        """Write the verdict as JSON."""
+        """Write the ways as JSON."""
         content = {
             "fastest": _content(self.fastest),
             "long_way": _content(self.long_way),
@@ -51,8 +51,8 @@ class Verdict:
         write_json(path, content)
 
 
-def read_verdict(path: Path) -> Verdict | None:
-    """Read a verdict; None if there is none, or none as it was written."""
+def read_checked_ways(path: Path) -> CheckedWays | None:
+    """Read what a check found; None if there is nothing, or nothing as it was written."""
     if not path.exists():
         return None
     if not is_whole(path):
@@ -60,20 +60,20 @@ def read_verdict(path: Path) -> Verdict | None:
         logger.warning("%s is corrupt; set aside, the engine is checked anew", path)
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Verdict(
+    return CheckedWays(
         fastest=_climbed(content["fastest"]),
         long_way=_climbed(content["long_way"]),
         padding=content["padding"],
     )
 
 
-def verdict_name(
+def checked_ways_name(
     engine: str, loaded: LoadedModel, sample_ids: list[str], halves: bool = False
 ) -> str:
-    """Return a name for the verdict on a probe of these samples: all that may change it.
+    """Return a name for what a probe of these samples shows: all that may change it.
 
-    But for what decides predictions, under which the caller keeps it. `halves`: whether it covers
-    halves of blocks.
+    But for what decides predictions, under which the caller keeps it. `halves`: whether halves
+    of blocks are checked, too.
     """
     device = loaded.device
     on_gpu = device.type == "cuda"

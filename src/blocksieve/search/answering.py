@@ -14,6 +14,7 @@ import torch
 from blocksieve.combination import NONE, Combination
 from blocksieve.engine.answers import Answer, Refused
 from blocksieve.engine.attempt import out_of_memory
+from blocksieve.engine.checked_ways import CheckedWays, checked_ways_name, read_checked_ways
 from blocksieve.engine.engines import Engine, exact_ways, start_engine
 from blocksieve.engine.inputs import (
     Batch,
@@ -25,7 +26,6 @@ from blocksieve.engine.inputs import (
 )
 from blocksieve.engine.residual import check_halves
 from blocksieve.engine.self_check import confirm, effect_of_padding
-from blocksieve.engine.verdict import Verdict, read_verdict, verdict_name
 from blocksieve.errors import ModelError
 from blocksieve.models.loading import LoadedModel, load_model
 from blocksieve.progress import Progress
@@ -241,23 +241,25 @@ def _start(
     sample_ids = [row["sample_id"] for row in rows]
     if halves:
         check_halves(loaded, probe)
-    name = verdict_name(task.evaluation.engine, loaded, sample_ids, halves)
-    verdict = _verdict(task, loaded, probe, shortest, folder / f"{name}.json")
-    ways = (verdict.fastest, verdict.long_way)
+    name = checked_ways_name(task.evaluation.engine, loaded, sample_ids, halves)
+    checked = _checked_ways(task, loaded, probe, shortest, folder / f"{name}.json")
+    ways = (checked.fastest, checked.long_way)
     max_new_tokens = task.definition.max_new_tokens
     engine = start_engine(task.evaluation.engine, loaded, probe, max_new_tokens, ways)
-    if verdict.padding is not None:
+    if checked.padding is not None:
         logger.warning(
-            "one sample at a time, since padding changes this model's answers: %s", verdict.padding
+            "one sample at a time, since padding changes this model's answers: %s", checked.padding
         )
-    engine.one_at_a_time = verdict.padding is not None
+    engine.one_at_a_time = checked.padding is not None
     return engine
 
 
-def _verdict(task: Task, loaded: LoadedModel, probe: Batch, shortest: Batch, path: Path) -> Verdict:
-    """Return the kept verdict if it still holds; otherwise check the engine, and keep that."""
+def _checked_ways(
+    task: Task, loaded: LoadedModel, probe: Batch, shortest: Batch, path: Path
+) -> CheckedWays:
+    """Return the ways that were kept if they still hold; else check the engine, and keep those."""
     max_new_tokens = task.definition.max_new_tokens
-    kept = read_verdict(path)
+    kept = read_checked_ways(path)
     if kept is not None:
         problem = confirm(loaded, probe, max_new_tokens, kept.fastest.way)
         if problem is None:
@@ -265,9 +267,9 @@ def _verdict(task: Task, loaded: LoadedModel, probe: Batch, shortest: Batch, pat
         logger.warning("%s does not hold, the engine is checked anew: %s", path, problem)
     fastest, long_way = exact_ways(task.evaluation.engine, loaded, probe, max_new_tokens)
     padding = effect_of_padding(loaded, probe, probe.rows - 1, shortest, max_new_tokens)
-    verdict = Verdict(fastest, long_way, padding)
-    verdict.write(path)
-    return verdict
+    checked = CheckedWays(fastest, long_way, padding)
+    checked.write(path)
+    return checked
 
 
 def automatic_batch_size(engine: Engine, loaded: LoadedModel) -> int:
