@@ -34,7 +34,7 @@ from blocksieve.search.plan import Plan, all_combinations
 from blocksieve.search.racing import race
 from blocksieve.search.situation import Situation
 from blocksieve.search.steps import SHARES, stages_of_size
-from blocksieve.search.strategies import DRAWING, STRATEGIES
+from blocksieve.search.strategies import DRAWING, SEARCH_STRATEGIES
 from blocksieve.search.task import Task
 from blocksieve.shards import by_cluster, paired, write
 from blocksieve.specs import Proxy, Role, RunSpec, SearchSpec
@@ -238,7 +238,7 @@ class Search:
                     generation=generation,
                     seed=self.seed,
                 )
-                alive[scope] = set(STRATEGIES[self.spec.strategy](situation))
+                alive[scope] = set(SEARCH_STRATEGIES[self.spec.strategy](situation))
                 proposed[scope] |= alive[scope]
             kept = self._stage(alive)
         return kept

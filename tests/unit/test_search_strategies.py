@@ -18,7 +18,7 @@ from blocksieve.errors import DataError
 from blocksieve.evaluations import with_derived
 from blocksieve.search.orders import order_sites, with_proxy
 from blocksieve.search.plan import Proposer, all_combinations, propose, read_plan, write_plan
-from blocksieve.search.situation import Situation, Strategy
+from blocksieve.search.situation import SearchStrategy, Situation
 from blocksieve.search.steps import (
     GENERATIONS,
     generation_of_step,
@@ -29,7 +29,7 @@ from blocksieve.search.steps import (
     steps_before,
     steps_of_size,
 )
-from blocksieve.search.strategies import STRATEGIES, budget_of, most_combinations
+from blocksieve.search.strategies import SEARCH_STRATEGIES, budget_of, most_combinations
 from blocksieve.specs import SearchSpec
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def best(combinations: list[Combination], cost: Cost) -> list[Combination]:
 
 
 def searched(
-    strategy: Strategy, situation: Situation, cost: Cost
+    strategy: SearchStrategy, situation: Situation, cost: Cost
 ) -> tuple[list[Combination], set[Combination]]:
     """Search one size in one scope; return what is kept, and all that was evaluated."""
     proposed: set[Combination] = set()
@@ -68,8 +68,8 @@ def searched(
 
 def test_beam_and_greedy_extend_what_was_kept() -> None:
     situation = Situation(size=2, sites=block_sites(4), kept=parse("1"))
-    assert STRATEGIES["beam"](situation) == parse("0-1", "1-2", "1-3")
-    assert STRATEGIES["greedy"] is STRATEGIES["beam"]
+    assert SEARCH_STRATEGIES["beam"](situation) == parse("0-1", "1-2", "1-3")
+    assert SEARCH_STRATEGIES["greedy"] is SEARCH_STRATEGIES["beam"]
     greedy = with_defaults({"search": {"strategy": "greedy", "beam_width": 5}}, ROOT)
     assert resolve(greedy, ROOT).search.beam_width == 1
     assert resolve(with_defaults({}, ROOT), ROOT).search == SearchSpec(3, 2, [1], 2)
@@ -77,11 +77,11 @@ def test_beam_and_greedy_extend_what_was_kept() -> None:
 
 def test_one_shot_removes_the_first_of_the_order() -> None:
     situation = Situation(size=3, sites=SITES, kept=parse("7", "2", "4", "1"))
-    assert STRATEGIES["one_shot"](situation) == parse("2-4-7")
+    assert SEARCH_STRATEGIES["one_shot"](situation) == parse("2-4-7")
     halves = replace(situation, kept=parse("3m", "1a", "3a"))
-    assert STRATEGIES["one_shot"](halves) == parse("1a-3a-3m")
+    assert SEARCH_STRATEGIES["one_shot"](halves) == parse("1a-3a-3m")
     with pytest.raises(DataError, match="only 2 blocks can be evaluated alone, fewer than 3"):
-        STRATEGIES["one_shot"](replace(situation, kept=parse("7", "2")))
+        SEARCH_STRATEGIES["one_shot"](replace(situation, kept=parse("7", "2")))
 
 
 @settings(deadline=None, max_examples=30)
@@ -90,21 +90,22 @@ def test_random_draws_as_many_as_the_budget_allows(
     size: int, budget: int, seed: int, sites: list[Site]
 ) -> None:
     situation = Situation(size=size, sites=sites, scope="vqa", budget=budget, seed=seed)
-    drawn = STRATEGIES["random"](situation)
+    drawn = SEARCH_STRATEGIES["random"](situation)
     assert drawn == sorted(set(drawn))
     assert len(drawn) == min(budget, comb(len(sites), size))
     assert set(drawn) <= set(all_combinations(sites, size))
     # Both scopes draw the same.
-    assert STRATEGIES["random"](replace(situation, scope="generic")) == drawn
+    assert SEARCH_STRATEGIES["random"](replace(situation, scope="generic")) == drawn
 
 
 def test_another_seed_draws_others() -> None:
     for name in ("random", "evolutionary"):
         situation = Situation(size=2, sites=SITES, kept=parse("1", "2"), budget=20)
-        first = STRATEGIES[name](situation)
-        assert STRATEGIES[name](situation) == first
-        assert STRATEGIES[name](replace(situation, seed=1)) != first
-        assert STRATEGIES[name](replace(situation, size=3, kept=parse("1-2", "2-3"))) != first
+        strategy = SEARCH_STRATEGIES[name]
+        first = strategy(situation)
+        assert strategy(situation) == first
+        assert strategy(replace(situation, seed=1)) != first
+        assert strategy(replace(situation, size=3, kept=parse("1-2", "2-3"))) != first
 
 
 @settings(deadline=None, max_examples=30)
@@ -114,7 +115,8 @@ def test_an_evolution_keeps_to_its_budget_and_repeats_nothing(
 ) -> None:
     kept = all_combinations(sites, size - 1)[:WIDTH]
     situation = Situation(size=size, sites=sites, kept=kept, budget=budget, seed=seed)
-    _, evaluated = searched(STRATEGIES["evolutionary"], situation, lambda each: hash(each.sites))
+    strategy = SEARCH_STRATEGIES["evolutionary"]
+    _, evaluated = searched(strategy, situation, lambda each: hash(each.sites))
     assert 1 <= len(evaluated) <= budget // 2
     assert set(evaluated) <= set(all_combinations(sites, size))
 
@@ -127,9 +129,9 @@ def test_an_evolution_finds_what_a_beam_misses() -> None:
         return 2.0 - len(cheap & set(each.singles))
 
     situation = Situation(size=2, sites=SITES, kept=parse("0", "1"), budget=60)
-    children = STRATEGIES["beam"](situation)
+    children = SEARCH_STRATEGIES["beam"](situation)
     assert best(children, cost) == parse("0-8", "0-9")
-    kept, evaluated = searched(STRATEGIES["evolutionary"], situation, cost)
+    kept, evaluated = searched(SEARCH_STRATEGIES["evolutionary"], situation, cost)
     assert len(evaluated) <= 30 < comb(len(SITES), 2)
     assert kept[0] == Combination.parse("8-9")
 
@@ -137,7 +139,7 @@ def test_an_evolution_finds_what_a_beam_misses() -> None:
 def test_offspring_are_one_swap_away_from_a_parent() -> None:
     parents = parse("0-1-2", "4-5-6")
     situation = Situation(size=3, sites=SITES, kept=parents, budget=80, generation=2)
-    offspring = set(STRATEGIES["evolutionary"](situation)) - set(parents)
+    offspring = set(SEARCH_STRATEGIES["evolutionary"](situation)) - set(parents)
     assert len(offspring) == 20  # half of a scope's 40
     for child in offspring:
         shared = [len(set(child.sites) & set(parent.sites)) for parent in parents]
@@ -146,13 +148,14 @@ def test_offspring_are_one_swap_away_from_a_parent() -> None:
 
 def test_a_generation_that_finds_too_few_leaves_the_rest_to_the_next() -> None:
     situation = Situation(size=2, sites=block_sites(5), kept=parse("0"), budget=20)
-    assert len(STRATEGIES["evolutionary"](replace(situation, budget=40))) == 4  # all children
-    proposed = set(STRATEGIES["evolutionary"](situation))
+    strategy = SEARCH_STRATEGIES["evolutionary"]
+    assert len(strategy(replace(situation, budget=40))) == 4  # all children
+    proposed = set(strategy(situation))
     assert len(proposed) == 3  # of 10
     later = replace(situation, kept=parse("0-1"), proposed=proposed, generation=4)
     unseen = set(parse("0-2", "0-3", "0-4", "1-2", "1-3", "1-4")) - proposed
     # Seven are due, but there are no more.
-    assert set(STRATEGIES["evolutionary"](later)) - proposed - set(parse("0-1")) == unseen
+    assert set(strategy(later)) - proposed - set(parse("0-1")) == unseen
 
 
 def evolution(racing: str = "off", exhaustive: tuple[int, ...] = (1,)) -> SearchSpec:
@@ -193,7 +196,7 @@ def test_a_generation_reads_what_came_before(tmp_path: Path) -> None:
         [files["own"]],
         [files["generic"]],
         [],
-        strategy=STRATEGIES["evolutionary"],
+        strategy=SEARCH_STRATEGIES["evolutionary"],
         situation=Situation(size=2, sites=sites, budget=60, generation=2),
         dataset="vqa",
         earlier=[tmp_path / "plan.json"],

@@ -13,7 +13,7 @@ from blocksieve.model_description import read_description, sites_to_search
 from blocksieve.search.plan import propose, write_plan
 from blocksieve.search.situation import Situation
 from blocksieve.search.steps import generation_of_step, size_of_step
-from blocksieve.search.strategies import STRATEGIES, budget_of
+from blocksieve.search.strategies import SEARCH_STRATEGIES, budget_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -30,7 +30,7 @@ with job(snakemake):
     strategy = situation = None
     settings = json.loads(params.strategy)
     if settings is not None:
-        strategy = STRATEGIES[settings["name"]]
+        strategy = SEARCH_STRATEGIES[settings["name"]]
         size = size_of_step(step)
         situation = Situation(size=size, sites=sites, generation=generation_of_step(step))
         if "limits" in settings:

@@ -17,7 +17,7 @@ from blocksieve.choices import GENERIC
 from blocksieve.combination import NONE, Combination, Site
 from blocksieve.files import write_json
 from blocksieve.search.beams import read_beam
-from blocksieve.search.situation import Situation, Strategy
+from blocksieve.search.situation import SearchStrategy, Situation
 from blocksieve.search.steps import FINALISTS, size_of_step, step_of_size
 from blocksieve.specs import Role
 
@@ -145,7 +145,7 @@ def propose(
     generic_beam: Sequence[Path],
     finalists: Sequence[Path],
     num_samples: int | None = None,
-    strategy: Strategy | None = None,
+    strategy: SearchStrategy | None = None,
     situation: Situation | None = None,
     dataset: str = "",
     earlier: Sequence[Path] = (),

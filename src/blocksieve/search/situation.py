@@ -29,7 +29,7 @@ class Situation:
     seed: int = 0
 
 
-class Strategy(Protocol):
+class SearchStrategy(Protocol):
     """Proposes the combinations of a size that a scope evaluates next, each once.
 
     The generic scope proposes the same for every dataset.

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from math import comb
 from typing import Literal
 
-from blocksieve.search.situation import Strategy
+from blocksieve.search.situation import SearchStrategy
 from blocksieve.search.steps import exhaustive_sizes
 from blocksieve.search.strategies import beam, evolutionary, one_shot, random
 from blocksieve.specs import SearchSpec, StrategyName
 
-STRATEGIES: Mapping[StrategyName, Strategy] = {
+SEARCH_STRATEGIES: Mapping[StrategyName, SearchStrategy] = {
     "beam": beam.propose,
     "greedy": beam.propose,  # of width 1, which the config sets
     "evolutionary": evolutionary.propose,
