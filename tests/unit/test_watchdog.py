@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 
 import polars as pl
 import pytest
@@ -50,10 +49,8 @@ def test_answers_in_time_pass() -> None:
 
 
 def test_a_job_that_hangs_ends_and_names_the_samples() -> None:
-    begin = time.monotonic()
     command = [sys.executable, "-c", HANGS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert time.monotonic() - begin < 45
+    done = subprocess.run(command, capture_output=True, text=True, timeout=45, check=False)
     assert done.returncode == 1
     assert done.stdout == "1\n"
     message = (
