@@ -5,12 +5,13 @@ With `--data FOLDER` also the definition of a dataset of one's own.
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from blocksieve.config import DEFINITIONS, read_run
+from blocksieve.datasets.local_files import TABLES
 from blocksieve.errors import ConfigError
 from blocksieve.specs import Content
 from blocksieve.workflow_files import workflow_folder
@@ -25,7 +26,6 @@ EXAMPLES = {
 }
 """For each task type the ready dataset whose prompt, metric and longest answer a new one takes."""
 SPLITS = ("train", "validation", "test")
-TABLES = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".arrow")
 # What stands between the words of a path, as `datasets` takes it.
 BETWEEN_WORDS = re.compile(r"[-._ 0-9/]+")
 RACING = 0.01
@@ -34,6 +34,16 @@ RACING = 0.01
 
 def main(arguments: Sequence[str]) -> None:
     """Write the files, check them as a run does, and say what comes next."""
+    options = _parser().parse_args(arguments)
+    config = Path("config", f"{options.name}.yaml")
+    files = _files(options, config)
+    _write_checked(files, config)
+    print(f"wrote {', '.join(map(str, files))}; all other keys keep their defaults")
+    print(f"next: blocksieve smoke {config}   (a small run, and how long all of it takes)")
+    print(f"then: blocksieve run {config}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="blocksieve init", description=__doc__)
     parser.add_argument("name", help="the run's name; its config becomes config/NAME.yaml")
     parser.add_argument("--model", required=True, help="a checkpoint's folder, or an id of the hub")
@@ -44,25 +54,39 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--samples", type=int, default=200, help="per dataset and role")
     parser.add_argument("--max-removed", type=int, default=4, help="how many blocks at most")
-    own = parser.add_argument_group("a dataset of your own (columns by their names)")
-    own.add_argument(
+    dataset_options = parser.add_argument_group("a dataset of your own (columns by their names)")
+    dataset_options.add_argument(
         "--data", type=Path, help="a folder of Parquet, JSON Lines, CSV or Arrow files"
     )
-    own.add_argument("--task-type", choices=sorted(EXAMPLES), help="what its questions are")
-    own.add_argument("--question", default="{question}", help="such as '{question}'")
-    own.add_argument("--references", default="answers", help="the accepted answer or answers")
-    own.add_argument("--images", help="the picture or pictures, or their paths")
-    own.add_argument("--choices", help="the choices of multiple choice")
-    own.add_argument("--splits", nargs="+", help=f"by default those of {', '.join(SPLITS)} it has")
-    options = parser.parse_args(arguments)
-    config = Path("config", f"{options.name}.yaml")
+    dataset_options.add_argument(
+        "--task-type", choices=sorted(EXAMPLES), help="what its questions are"
+    )
+    dataset_options.add_argument("--question", default="{question}", help="such as '{question}'")
+    dataset_options.add_argument(
+        "--references", default="answers", help="the accepted answer or answers"
+    )
+    dataset_options.add_argument("--images", help="the picture or pictures, or their paths")
+    dataset_options.add_argument("--choices", help="the choices of multiple choice")
+    dataset_options.add_argument(
+        "--splits", nargs="+", help=f"by default those of {', '.join(SPLITS)} it has"
+    )
+    return parser
+
+
+def _files(options: argparse.Namespace, config: Path) -> dict[Path, Content]:
+    """Return what each file is to hold: the dataset's definition, if any, and the config."""
     names = list(options.datasets)
-    files: dict[Path, Content] = {}
+    files = {}
     if options.data is not None:
         name = options.data.name
         names.append(name)
         files[DEFINITIONS / f"{name}.yaml"] = definition(options)
     files[config] = run_config(options, names)
+    return files
+
+
+def _write_checked(files: Mapping[Path, Content], config: Path) -> None:
+    """Write the files; none is left if a run would refuse the config. ConfigError then."""
     for path in files:
         if path.exists():
             raise ConfigError(f"{path} exists already; change it, or delete it first")
@@ -76,9 +100,6 @@ def main(arguments: Sequence[str]) -> None:
         for path in files:
             path.unlink()
         raise
-    print(f"wrote {', '.join(map(str, files))}; all other keys keep their defaults")
-    print(f"next: blocksieve smoke {config}   (a small run, and how long all of it takes)")
-    print(f"then: blocksieve run {config}")
 
 
 def run_config(options: argparse.Namespace, datasets: list[str]) -> Content:
