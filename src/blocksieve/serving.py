@@ -51,10 +51,10 @@ class PrunedModels:
     same list wait for each other.
     """
 
-    def __init__(self, model: LoadedModel, lists: Router) -> None:
-        """Share `model`, which must not be changed from then on; `lists` picks the blocks."""
+    def __init__(self, model: LoadedModel, router: Router) -> None:
+        """Share `model`, which must not be changed from then on; `router` picks the blocks."""
         self._model = model
-        self._router = lists
+        self._router = router
         self._pruned: dict[Combination, _Pruned] = {}
         self._making = Lock()
         # A tokenizer sets its padding before it reads a text, and must not be read meanwhile.

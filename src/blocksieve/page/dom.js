@@ -1,4 +1,4 @@
-// Small helpers: elements, numbers as the report writes them, and tables.
+// Elements, numbers as the report writes them, and tables.
 // All text goes into text nodes, so that no text of a dataset is ever read as markup.
 
 function byId(id) {
