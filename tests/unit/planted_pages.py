@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 from planted import planted_definition, planted_run
 
+from blocksieve.choosing import choose
 from blocksieve.combination import Combination
 from blocksieve.datasets.table import SCHEMA as SAMPLE_SCHEMA
 from blocksieve.evidence import Evidence
@@ -23,7 +24,6 @@ from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.page.content import Content, PageFiles, compose
 from blocksieve.page.html import libraries, write_html
 from blocksieve.report.findings import FINDINGS
-from blocksieve.search.finalists import choose
 from blocksieve.shards import Computed
 from blocksieve.specs import RunSpec
 

@@ -10,9 +10,10 @@ from planted import SETTINGS, planted_evaluations, planted_evidence
 
 from blocksieve.analysis import held_out, pruning_recommendations, rankings_by_num_removed
 from blocksieve.choices import Choice, Method, Scope, best_first, tie_breaker
+from blocksieve.choosing import choices_of, choose
 from blocksieve.combination import Combination
 from blocksieve.evidence import read_evidence
-from blocksieve.search.finalists import choices_of, choose, finalists
+from blocksieve.search.finalists import finalists
 
 parse = Combination.parse
 DROPS = {

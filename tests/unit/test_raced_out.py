@@ -14,6 +14,7 @@ from blocksieve.analysis import (
     power,
     rankings_by_num_removed,
 )
+from blocksieve.choosing import choose
 from blocksieve.combination import Combination
 from blocksieve.evaluations import SCHEMA
 from blocksieve.evidence import Evidence
@@ -22,7 +23,6 @@ from blocksieve.merging import merge_shards
 from blocksieve.page.measurements import measurements
 from blocksieve.report.evaluations import sections as evaluation_sections
 from blocksieve.report.rankings_by_num_removed import sections as ranking_sections
-from blocksieve.search.finalists import choose
 from blocksieve.shards import by_cluster
 from blocksieve.user_table import read_user_table
 

@@ -22,6 +22,7 @@ from blocksieve.analysis.routing import (
     analyse,
     policy_sums,
 )
+from blocksieve.choosing import choose
 from blocksieve.errors import DataError
 from blocksieve.figures.routing import draw
 from blocksieve.report.findings import routing as findings_of_routing
@@ -36,7 +37,6 @@ from blocksieve.routing.fitting import (
 )
 from blocksieve.routing.prompts import prompts_of, wordings
 from blocksieve.routing.router import n_grams
-from blocksieve.search.finalists import choose
 
 THINGS = ("dog", "car", "umbrella", "table", "bottle", "bicycle")
 PAPERS = ("letter", "invoice", "report", "form", "memo", "contract")

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from planted import planted_definition, planted_evidence, planted_shard
 
+from blocksieve.choosing import choose
 from blocksieve.combination import Combination
 from blocksieve.errors import DataError
 from blocksieve.evidence import Evidence
 from blocksieve.merging import merge_shards
-from blocksieve.search.finalists import choose
 from blocksieve.shards import SumsByCluster, by_cluster, chunks, paired
 from blocksieve.statistics import clustered_mean, clustered_relative_drop
 

@@ -12,11 +12,11 @@ from copies import Workflow
 
 from blocksieve.analysis import analyses_of, figures_of
 from blocksieve.choices import read_choices
+from blocksieve.choosing import choose
 from blocksieve.combination import block_sites
 from blocksieve.evidence import Evidence, read_beams
 from blocksieve.merging import merge_shards
 from blocksieve.search.beams import read_beam
-from blocksieve.search.finalists import choose
 from blocksieve.search.plan import Proposer, children_of, read_plan
 from blocksieve.search.steps import FINALISTS
 from blocksieve.shards import SumsByCluster

@@ -6,9 +6,9 @@ from typing import TypedDict
 import numpy as np
 
 from blocksieve.choices import Choice, Method, Scope, best_first
+from blocksieve.choosing import choices_of
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, MeanDrop
-from blocksieve.search.finalists import choices_of
 from blocksieve.statistics import (
     Estimate,
     false_discovery_of_signs,

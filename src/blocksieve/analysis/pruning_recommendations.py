@@ -10,10 +10,10 @@ from blocksieve.analysis.power import Resolution, resolution
 from blocksieve.analysis.routing import MeasuredPolicy, RoutingDocument
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
 from blocksieve.choices import GENERIC, RECOMMENDED, Method, Scope, best_first
+from blocksieve.choosing import choices_by_dataset, choices_of, recommended_for_all
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence, MeanDrop, contrast
 from blocksieve.model_description import RemovedShares, removed_shares
-from blocksieve.search.finalists import choices_by_dataset, choices_of, recommended_for_all
 from blocksieve.specs import Role
 from blocksieve.units import Scale
 from blocksieve.verdicts import End, Verdict

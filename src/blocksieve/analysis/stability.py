@@ -11,10 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from blocksieve.choices import Method, Scope, match
+from blocksieve.choosing import Chooser, by_size, choices_of, choosers
 from blocksieve.combination import Combination, Site, singles_of_one_kind
 from blocksieve.evidence import Evidence, wide_sums
 from blocksieve.pooling import Drawn, DropsOfSize
-from blocksieve.search.finalists import Chooser, by_size, choices_of, choosers
 from blocksieve.units import PERCENT
 
 RESAMPLES = 100

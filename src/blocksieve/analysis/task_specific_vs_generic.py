@@ -7,9 +7,9 @@ import numpy as np
 
 from blocksieve.analysis.stability import StabilityDocument
 from blocksieve.choices import Scope, match
+from blocksieve.choosing import DatasetChoices, choices_by_dataset
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, averages_if_measured, contrast
-from blocksieve.search.finalists import DatasetChoices, choices_by_dataset
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery_of_signs
 from blocksieve.units import Scale
 from blocksieve.verdicts import Verdict

@@ -6,11 +6,11 @@ from typing import TypedDict
 
 from blocksieve.analysis.pruning_recommendations import DropInterval, RecommendationsDocument
 from blocksieve.choices import RECOMMENDED, Method, Scope, best_first
+from blocksieve.choosing import choices_by_dataset
 from blocksieve.combination import NONE, Combination
 from blocksieve.evidence import Evidence
 from blocksieve.model_description import RemovedShares
 from blocksieve.pareto import on_front
-from blocksieve.search.finalists import choices_by_dataset
 from blocksieve.units import Scale
 
 # Ways to choose lists, from one for each dataset to one for all.

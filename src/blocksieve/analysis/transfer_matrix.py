@@ -10,9 +10,9 @@ from scipy.spatial.distance import squareform
 
 from blocksieve.analysis.task_specific_vs_generic import Judged, add_verdicts
 from blocksieve.choices import Method, Scope
+from blocksieve.choosing import choices_by_dataset
 from blocksieve.combination import Combination
 from blocksieve.evidence import Evidence, MeanDrop, averages_if_measured, contrast
-from blocksieve.search.finalists import choices_by_dataset
 from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery
 from blocksieve.verdicts import Verdict
 
