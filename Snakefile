@@ -1,4 +1,5 @@
-# blocksieve: which decoder blocks of a vision-language model can be removed, for which tasks, at what loss, how surely.
+# blocksieve: which decoder blocks of a vision-language model can be removed, for which tasks, at
+# what loss, how surely.
 # `snakemake --cores all` runs the demo; `--configfile config/NAME.yaml` another run.
 # Targets: all, evaluation, analysis, figures, report, deploy.
 

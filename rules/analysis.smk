@@ -1,6 +1,7 @@
 # Merge the shards into one table (or take a given one), and analyse it. No model, no torch.
-# in: shards, or the table of `evaluations:`   out: results/{run}/evaluations.parquet, clusters/{dataset}.parquet,
-#   analysis/{analysis}, importance_scores/, router.json
+# in: shards, or the table of `evaluations:`
+# out: results/{run}/evaluations.parquet, clusters/{dataset}.parquet, analysis/{analysis},
+#   importance_scores/, router.json
 
 # What every analysis is made from. A given table comes alone.
 EVIDENCE = dict(
@@ -143,7 +144,8 @@ rule score_importance:
         "../workflow/scripts/score_importance.py"
 
 
-# Detects the task type from the prompt. A given table has no prompts, so that its router is the one thing it lacks.
+# Detects the task type from the prompt. A given table has no prompts, so that its router is the one
+# thing it lacks.
 rule fit_router:
     input:
         samples=SAMPLES,

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 
-# The package that lies beside these rules, for this process and for the jobs: also in a second copy of the repository, and
-# in the environments of `--sdm conda`, which hold only the dependencies.
+# The package that lies beside these rules, for this process and for the jobs: also in a second copy
+# of the repository, and in the environments of `--sdm conda`, which hold only the dependencies.
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 os.environ.update(PYTHONPATH=str(ROOT / "src"))
@@ -109,9 +109,10 @@ def healing(paths):
 
 @cache
 def code(script, *modules):
-    """The checksum of a script, of the package files that it uses, and of modules that it imports by a computed name.
+    """The checksum of a script and of the package files that it uses.
 
-    A param of every rule: a changed module then re-runs exactly the rules that use it.
+    `modules`: those that it imports by a computed name. A param of every rule: a changed module
+    then re-runs exactly the rules that use it.
     """
     named = [PACKAGE / f"{module.replace('.', '/')}.py" for module in modules]
     script = ROOT / "workflow/scripts" / script
@@ -119,7 +120,10 @@ def code(script, *modules):
 
 
 def stable(content):
-    """A param of any content as text whose order never changes. Give it in a function: the text may hold braces."""
+    """A param of any content, as text whose order never changes.
+
+    Give it in a function: the text may hold braces.
+    """
     return json.dumps(content, sort_keys=True)
 
 
@@ -131,7 +135,10 @@ def definitions(datasets=DATASETS):
 
 
 def in_run(pattern):
-    """A path in the run's folder. No wildcard names the run: Snakemake looks rules up by how their outputs begin."""
+    """A path in the run's folder.
+
+    No wildcard names the run: Snakemake looks rules up by how their outputs begin.
+    """
     return f"results/{RUN.run}/{pattern}"
 
 
@@ -141,7 +148,10 @@ def results(pattern, **values):
 
 
 def of_all_datasets(pattern):
-    """The outputs of a job that serves all datasets: a path per dataset, other wildcards as they are."""
+    """The outputs of a job that serves all datasets: a path for each.
+
+    Other wildcards stay as they are.
+    """
     return expand(in_run(pattern), dataset=DATASETS, allow_missing=True)
 
 
@@ -174,7 +184,10 @@ def beams(sizes=SIZES):
 
 
 def drawing_code(wildcards, script="draw_samples.py"):
-    """The code that decides which samples are drawn: the source's, and the metric's, which says what it can score."""
+    """The code that decides which samples are drawn.
+
+    It is the source's, and the metric's, which says what it can score.
+    """
     definition = RUN.datasets[wildcards.dataset]
     source = SOURCES[definition.source["kind"]]
     return code(script, source, f"metrics.{definition.metric}")
@@ -200,7 +213,10 @@ def files_checksum(dataset, *splits):
 
 
 def drawing_files(wildcards, *splits):
-    """What the files hold that a dataset, or some splits of it, is read from, as a param: they may be very many."""
+    """What the files hold that a dataset, or some splits of it, is read from.
+
+    A param, since the files may be very many.
+    """
     splits = splits or RUN.datasets[wildcards.dataset].splits
     try:
         return files_checksum(wildcards.dataset, *splits)
@@ -240,7 +256,7 @@ def is_searched(step):
 
 
 def is_proposed(step):
-    """Whether a step evaluates what the search strategy proposes for it, not what survived a round."""
+    """Whether a step evaluates what the search strategy proposes, not what survived a round."""
     if not is_searched(step):
         return False
     before = steps_before(step, RUN.search)
@@ -248,7 +264,10 @@ def is_proposed(step):
 
 
 def plans_before(wildcards):
-    """The plans of the earlier generations of a size, of every dataset; none if the strategy has no generations."""
+    """The plans of the earlier generations of a size, of every dataset.
+
+    None if the strategy has no generations.
+    """
     if RUN.search.strategy != "evolutionary" or not is_proposed(wildcards.step):
         return []
     before = steps_before(wildcards.step, RUN.search)
@@ -256,7 +275,10 @@ def plans_before(wildcards):
 
 
 def strategy(wildcards):
-    """What decides a step's proposals besides what was evaluated; null where the strategy proposes nothing."""
+    """What decides a step's proposals besides what was evaluated.
+
+    Null where the strategy proposes nothing.
+    """
     if not is_proposed(wildcards.step):
         return stable(None)
     search = RUN.search

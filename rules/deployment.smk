@@ -1,11 +1,13 @@
-# From the recommended lists to checkpoints that transformers alone can load: what they gain, and the proof that they
-# answer as measured.
-# in: the model, analysis/pruning_recommendations.json, shards   out: results/{run}/deployment/deployment.json,
-#   deployment/exports.json, deployment/proof.json, deployment/checkpoints/{combination}/, and of healing
-#   training/{dataset}.parquet, .json, deployment/healing.json, deployment/healed/{combination}/
+# From the recommended lists to checkpoints that transformers alone can load: what they gain, and
+# the proof that they answer as measured.
+# in: the model, analysis/pruning_recommendations.json, shards
+# out: results/{run}/deployment/deployment.json, deployment/exports.json, deployment/proof.json,
+#   deployment/checkpoints/{combination}/, and of healing training/{dataset}.parquet, .json,
+#   deployment/healing.json, deployment/healed/{combination}/
 
 
-# Takes all cores of this machine, so that nothing else of the run is beside what is timed. A cluster names no cores.
+# Takes all cores of this machine, so that nothing else of the run is beside what is timed. A
+# cluster names no cores.
 rule measure_gain:
     input:
         checkpoint=CHECKPOINT,

@@ -1,8 +1,10 @@
 # Evaluate combinations on samples: the jobs that use the model, and what they are asked.
-# in: datasets, the model, beams of the size before   out: results/{run}/plans/{dataset}/{step}.json,
-#   shards/{dataset}/{step}.{part}.parquet, times/{step}.{part}.json, prompts/{dataset}.txt,
-#   answers/{dataset}.md, answers/{dataset}.json, proxies/{dataset}.parquet
-# A job serves all datasets: starting a process and loading the model cost more than most of its work.
+# in: datasets, the model, beams of the size before
+# out: results/{run}/plans/{dataset}/{step}.json, shards/{dataset}/{step}.{part}.parquet,
+#   times/{step}.{part}.json, prompts/{dataset}.txt, answers/{dataset}.md, answers/{dataset}.json,
+#   proxies/{dataset}.parquet
+# A job serves all datasets: starting a process and loading the model cost more than most of its
+# work.
 
 
 rule describe_model:

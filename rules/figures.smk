@@ -1,5 +1,7 @@
-# Draw a figure from the analysis of the same name, all figures in one job: starting takes longer than drawing.
-# in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json and healing.json too
+# Draw a figure from the analysis of the same name, all figures in one job: starting takes longer
+# than drawing.
+# in: results/{run}/analysis/{figure}.parquet or .json, for trade_off deployment/deployment.json and
+#   healing.json too
 # out: results/{run}/figures/{figure}.png, .svg, .json (Vega-Lite)
 
 

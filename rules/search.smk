@@ -1,6 +1,7 @@
 # Select what survives a round of a race, the beams of both scopes, and the finalists.
-# in: plans and shards of one step, proxies   out: results/{run}/races/own/{dataset}/{round}.json,
-#   races/generic/{round}.json, orders/own/{dataset}.json, orders/generic.json, beams/own/{dataset}/{beam}.json,
+# in: plans and shards of one step, proxies
+# out: results/{run}/races/own/{dataset}/{round}.json, races/generic/{round}.json,
+#   orders/own/{dataset}.json, orders/generic.json, beams/own/{dataset}/{beam}.json,
 #   beams/generic/{beam}.json, finalists.json
 # A beam is called remove1, remove2 ..., those of earlier generations of a size as their steps are.
 

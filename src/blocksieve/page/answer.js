@@ -87,7 +87,9 @@ function tiles(answer) {
     const lines = gains.map((gain) => element("p", {}, unbroken(`${gain.name}: ${gain.value}`)));
     facts.push(tile("What it gains", ...lines));
   }
-  if (answer.verified) facts.push(tile("On samples kept for this alone", unbroken(answer.verified)));
+  if (answer.verified) {
+    facts.push(tile("On samples kept for this alone", unbroken(answer.verified)));
+  }
   if (answer.end) facts.push(tile("Why not more", unbroken(answer.end)));
   const row = byName.get(answer.combination);
   if (row && row.holdout) facts.push(tile("Samples", ...changedSamples(row)));

@@ -12,7 +12,8 @@ function setUpFigures() {
 
 function figureDetails(figure) {
   const title = figure.title[0].toUpperCase() + figure.title.slice(1);
-  const summary = element("summary", {}, element("strong", {}, title), element("span", { class: "reading" }, figure.reading));
+  const reading = element("span", { class: "reading" }, figure.reading);
+  const summary = element("summary", {}, element("strong", {}, title), reading);
   const details = element("details", { class: "figure", "data-figure": figure.name }, summary);
   if (figure.findings.length) {
     const items = figure.findings.map((finding) => element("li", {}, finding));
