@@ -146,3 +146,9 @@ def read_choices(path: Path) -> list[Choice]:
     text = path.read_text(encoding="utf-8")
     document: FinalistsDocument = json.loads(text)
     return [Choice.of_row(row) for row in document["choices"]]
+
+
+def read_finalists(path: Path) -> list[Combination]:
+    """Read the combinations of a finalists.json."""
+    document: FinalistsDocument = json.loads(path.read_text(encoding="utf-8"))
+    return [Combination.parse(text) for text in document["combinations"]]

@@ -23,7 +23,7 @@ from blocksieve.models.blocks import find_blocks
 from blocksieve.models.describe import describe_model
 from blocksieve.models.export import export, why_not_exportable
 from blocksieve.models.loading import empty_model
-from blocksieve.search.plan import propose
+from blocksieve.search.plan import propose_all
 from blocksieve.specs import ModelSpec
 
 # A single block, the first, the last, and two pairs.
@@ -292,7 +292,7 @@ def test_a_search_may_be_told_to_consider_exportable_blocks_only(tmp_path: Path)
     assert sites_to_search(description, exportable=False) == block_sites(6)
     sites = sites_to_search(description, exportable=True)
     assert [str(site) for site in sites] == ["5"]
-    plan = propose("single", sites, [], [], [])
+    plan = propose_all(sites, 1)
     assert [str(each) for each in plan.part(0, 1)] == ["5"]
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blocksieve.choices import read_finalists
 from blocksieve.combination import NONE, Combination, Site, block_sites
 from blocksieve.datasets.draw import draw_samples
 from blocksieve.datasets.sample import Sample
@@ -20,7 +21,9 @@ from blocksieve.search.plan import (
     propose,
     propose_all,
     propose_candidates,
+    propose_finalists,
     read_plan,
+    size_of_round,
     write_plan,
 )
 from blocksieve.search.situation import Situation
@@ -86,15 +89,15 @@ def test_a_combination_costs_the_blocks_that_nothing_before_it_ran(
 
 def test_parts_share_the_work_evenly() -> None:
     """Without block 0 the 15 others run anew, without block 15 none: 5 cost as much as 11."""
-    every_block = propose("single", block_sites(16), [], [], [])
+    every_block = propose_all(block_sites(16), 1)
     shares = [every_block.part(part, 2) for part in range(2)]
     assert [len(share) for share in shares] == [5, 11]
 
 
 def test_the_first_steps_hold_the_baseline_and_every_block_alone() -> None:
-    baseline = propose("baseline", block_sites(3), [], [], [])
+    baseline = propose_all(block_sites(3), 0)
     assert baseline.proposals(Proposer.BASELINE) == baseline.part(0, 1) == [NONE]
-    plan = propose("single", block_sites(3), [], [], [])
+    plan = propose_all(block_sites(3), 1)
     assert names(plan.part(0, 1)) == ["0", "1", "2"]
     assert names(plan.proposals(Proposer.OWN)) == names(plan.proposals(Proposer.GENERIC))
     assert NONE not in plan.proposals(Proposer.OWN)
@@ -110,10 +113,9 @@ def test_a_step_extends_the_beams_of_its_files(tmp_path: Path) -> None:
     for name, kept in (("own", "1"), ("generic", "2")):
         content = {"candidates": 4, "beam": [{"combination": kept}]}
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    own, generic = [tmp_path / "own.json"], [tmp_path / "generic.json"]
-    sites = block_sites(4)
-    situation = Situation(size=2, sites=sites)
-    plan = propose("remove2", sites, own, generic, [], strategy=beam.propose, situation=situation)
+    own, generic = tmp_path / "own.json", tmp_path / "generic.json"
+    situation = Situation(size=2, sites=block_sites(4), scope="vqa")
+    plan = propose("remove2", own, generic, strategy=beam.propose, situation=situation)
     assert names(plan.part(0, 1)) == ["0-1", "0-2", "1-2", "1-3", "2-3"]
     assert names(plan.proposals(Proposer.OWN)) == ["0-1", "1-2", "1-3"]
     assert names(plan.proposals(Proposer.GENERIC)) == ["0-2", "1-2", "2-3"]
@@ -123,8 +125,11 @@ def test_a_later_round_asks_for_the_survivors_of_both_scopes(tmp_path: Path) -> 
     for name, kept in (("own", ["1-3", "0-1"]), ("generic", ["0-1", "2-3"])):
         beam = [{"combination": each} for each in kept]
         (tmp_path / f"{name}.json").write_text(json.dumps({"candidates": 9, "beam": beam}))
-    own, generic = [tmp_path / "own.json"], [tmp_path / "generic.json"]
-    plan = propose("remove2-race2", block_sites(4), own, generic, [], num_samples=5)
+    own, generic = tmp_path / "own.json", tmp_path / "generic.json"
+    samples = tmp_path / "samples.parquet"
+    pl.DataFrame({"role": ["search"] * 9 + ["holdout"] * 3}).write_parquet(samples)
+    num_samples = size_of_round(samples, share=1 / 2)
+    plan = propose("remove2-race2", own, generic, num_samples)
     assert (plan.step, plan.num_samples, plan.roles) == ("remove2-race2", 5, ("search",))
     assert names(plan.part(0, 1)) == ["0-1", "1-3", "2-3"]
     assert names(plan.proposals(Proposer.OWN)) == ["0-1", "1-3"]
@@ -134,7 +139,7 @@ def test_a_later_round_asks_for_the_survivors_of_both_scopes(tmp_path: Path) -> 
 def test_finalists_ask_for_both_roles_and_the_baseline(tmp_path: Path) -> None:
     path = tmp_path / "finalists.json"
     path.write_text(json.dumps({"combinations": ["1", "0-2"]}))
-    plan = propose("finalists", block_sites(4), [], [], [path])
+    plan = propose_finalists(read_finalists(path))
     assert plan.roles == ("search", "holdout", "verify")
     assert names(plan.part(0, 1)) == ["none", "0-2", "1"]
 

@@ -187,18 +187,15 @@ def test_a_generation_reads_what_came_before(tmp_path: Path) -> None:
     for name, kept in (("own", "1-2"), ("generic", "3-4")):
         files[name] = tmp_path / f"{name}.json"
         files[name].write_text(json.dumps({"candidates": 9, "beam": [{"combination": kept}]}))
-    earlier = propose("remove2", sites, [files["own"]], [files["generic"]], [])
+    earlier = propose("remove2", files["own"], files["generic"])
     assert earlier.proposals(Proposer.OWN) == parse("1-2")  # survivors of a round stay
     write_plan(tmp_path / "plan.json", earlier)
     plan = propose(
         "remove2-gen2",
-        sites,
-        [files["own"]],
-        [files["generic"]],
-        [],
+        files["own"],
+        files["generic"],
         strategy=SEARCH_STRATEGIES["evolutionary"],
-        situation=Situation(size=2, sites=sites, budget=60, generation=2),
-        dataset="vqa",
+        situation=Situation(size=2, sites=sites, scope="vqa", budget=60, generation=2),
         earlier=[tmp_path / "plan.json"],
     )
     assert plan.step == "remove2-gen2"

@@ -6,6 +6,7 @@ combinations stand inside.
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,7 +19,7 @@ from blocksieve.combination import NONE, Combination, Site
 from blocksieve.files import write_json
 from blocksieve.search.beams import read_beam
 from blocksieve.search.situation import SearchStrategy, Situation
-from blocksieve.search.steps import FINALISTS, size_of_step, step_of_size
+from blocksieve.search.steps import FINALISTS, step_of_size
 from blocksieve.specs import Role
 
 
@@ -140,38 +141,34 @@ def _prefix(samples: pl.DataFrame, count: int) -> pl.DataFrame:
 
 def propose(
     step: str,
-    sites: Sequence[Site],
-    own_beam: Sequence[Path],
-    generic_beam: Sequence[Path],
-    finalists: Sequence[Path],
+    own_beam: Path,
+    generic_beam: Path,
     num_samples: int | None = None,
     strategy: SearchStrategy | None = None,
     situation: Situation | None = None,
-    dataset: str = "",
     earlier: Sequence[Path] = (),
 ) -> Plan:
-    """Propose what a step evaluates, from the files of what came before.
+    """Propose what a step evaluates after the beams of both scopes.
 
-    Without beams every combination of the step's size; with them what the strategy proposes, or
-    without a strategy what they hold: survivors of the round before. `num_samples`: see `Plan`.
-    `situation`: what both scopes have in common. `dataset`: the name of its own scope. `earlier`:
-    its plans of earlier generations of this size.
+    It is what the strategy proposes, or without a strategy what the beams hold: survivors of the
+    round before. `num_samples`: see `Plan`. `situation`: the dataset's, but for what was kept and
+    proposed. `earlier`: its plans of earlier generations of this size.
     """
-    if step == FINALISTS:
-        content = json.loads(finalists[0].read_text(encoding="utf-8"))
-        return propose_finalists(map(Combination.parse, content["combinations"]))
-    size = size_of_step(step)
-    if not own_beam:
-        return propose_all(sites, size)
-    own = read_beam(own_beam[0])
-    generic = read_beam(generic_beam[0])
+    own = read_beam(own_beam)
+    generic = read_beam(generic_beam)
     if strategy is not None and situation is not None:
         plans = [read_plan(path) for path in earlier]
-        own_situation = replace(situation, scope=dataset, kept=own)
+        own_situation = replace(situation, kept=own)
         own = strategy(_without_repeats(own_situation, plans, Proposer.OWN))
         generic_situation = replace(situation, scope=GENERIC, kept=generic)
         generic = strategy(_without_repeats(generic_situation, plans, Proposer.GENERIC))
     return propose_candidates(step, own, generic, num_samples)
+
+
+def size_of_round(samples: Path, share: float) -> int:
+    """Return how many search samples of a dataset a round takes."""
+    roles = pl.read_parquet(samples, columns=["role"])
+    return math.ceil(share * len(roles.filter(role="search")))
 
 
 def propose_all(sites: Sequence[Site], size: int) -> Plan:

@@ -3,12 +3,14 @@
 All else of a search is the same for every strategy: baseline, single sites, beams, finalists.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import comb
-from typing import Literal
+from typing import Any, Literal
 
-from blocksieve.search.situation import SearchStrategy
-from blocksieve.search.steps import exhaustive_sizes
+from blocksieve.combination import Site
+from blocksieve.search.situation import SearchStrategy, Situation
+from blocksieve.search.steps import exhaustive_sizes, generation_of_step, size_of_step
 from blocksieve.search.strategies import beam, evolutionary, one_shot, random
 from blocksieve.specs import SearchSpec, StrategyName
 
@@ -33,6 +35,21 @@ def budget_of(budget: int | Literal["auto"], beam_width: int, size: int, num_sit
     if budget == "auto":
         budget = 2 * beam_width * (num_sites - size + 1)
     return min(budget, comb(num_sites, size))
+
+
+def situation_of(
+    settings: Mapping[str, Any], step: str, sites: Sequence[Site], dataset: str
+) -> Situation:
+    """Return a dataset's situation in a step, but for what was kept and proposed before.
+
+    `settings`: `seed` and `limits` (the arguments of `budget_of`) of strategies that draw.
+    """
+    size = size_of_step(step)
+    situation = Situation(size, sites, scope=dataset, generation=generation_of_step(step))
+    if "limits" not in settings:
+        return situation
+    budget = budget_of(**settings["limits"], size=size, num_sites=len(sites))
+    return replace(situation, budget=budget, seed=settings["seed"])
 
 
 def most_combinations(search: SearchSpec, size: int, num_sites: int) -> int:
