@@ -4,6 +4,7 @@ Every fault is one line that names the key, its value and what is allowed.
 `python -m blocksieve.config FILE ...` checks config files as a run reads them.
 """
 
+import contextlib
 import difflib
 import importlib.util
 import json
@@ -47,6 +48,12 @@ AUTO = {"dtype": "auto", "device": "auto"}
 
 SEARCH = {"jobs_per_step": 1, "max_removed": 4, "beam_width": 3}
 """The defaults of the search for other models: one job, since a GPU loads a model once."""
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+"""What a template has filled in."""
+
+COLUMN = re.compile(r"\{[^{}]+\}")
+"""A column's place in the template of questions."""
 
 DEFINITIONS = Path("config/datasets")
 """The folder of dataset definitions, here and in the workflow's own folder."""
@@ -122,6 +129,7 @@ def resolve(config: Content, root: Path) -> RunSpec:
         _check_weights(run_spec)
     _check_limits(run_spec.analysis.max_drop)
     _check_sizes(run_spec.search)
+    _check_lists_to_heal(run_spec)
     return run_spec
 
 
@@ -207,6 +215,42 @@ def _check_finalist(text: str) -> None:
         )
 
 
+def _check_lists_to_heal(run_spec: RunSpec) -> None:
+    task_types = {definition.task_type for definition in run_spec.datasets.values()}
+    names = [*asdict(run_spec.analysis.max_drop), *sorted(task_types)]
+    for name in run_spec.deploy.heal.lists:
+        # The task types of a given table are known once it is read.
+        if name in names or run_spec.evaluations is not None:
+            continue
+        try:
+            Combination.parse(name)
+        except ValueError as error:
+            raise ConfigError(
+                f"config: deploy.heal.lists: {name!r} is no list{_hint(name, names)};"
+                f" name blocks such as 4-13, or one of {', '.join(names)}"
+            ) from error
+
+
+def _check_prompt(definition: Content, where: str) -> None:
+    """ConfigError for a name in braces that nothing fills in, so that the model would read it."""
+    source, prompt = definition["source"], definition["prompt"]
+    for name in PLACEHOLDER.findall(prompt):
+        if name not in ("question", "choices"):
+            raise ConfigError(
+                f"{where}: prompt: {{{name}}} is not filled in, only {{question}} and {{choices}};"
+                " put columns into source.question"
+            )
+    if source["kind"] != "columns":
+        return
+    if "{choices}" in prompt and "choices" not in source:
+        raise ConfigError(f"{where}: prompt: {{choices}} needs source.choices; name its columns")
+    question = source["question"]
+    if "{" in question and not COLUMN.search(question):
+        raise ConfigError(
+            f"{where}: source.question: {question!r} has a brace, but no column as in {{column}}"
+        )
+
+
 def _check_paths(content: dict[str, Any]) -> None:
     """ConfigError for a path that cannot be a file of a rule, or a given table that is missing."""
     paths = {"model.path": content["model"]["path"], "evaluations": content["evaluations"]}
@@ -247,6 +291,15 @@ def typed(content: Any, schema: Content) -> Any:
     return content
 
 
+def _combinations_among(names: Iterable[str]) -> list[Combination]:
+    """Return those of some lists' names that are combinations."""
+    combinations = []
+    for name in names:
+        with contextlib.suppress(ValueError):
+            combinations.append(Combination.parse(name))
+    return combinations
+
+
 def check_against_model(
     run_spec: RunSpec,
     num_blocks: int,
@@ -282,12 +335,16 @@ def check_against_model(
             f"config: search.max_removed: {max_removed} must be less than the {num_sites} {units}"
             " of the model"
         )
-    for combination in run_spec.finalists:
-        if max(combination.blocks) >= num_blocks:
-            raise ConfigError(
-                f"config: finalists: '{combination}' names a block that the model lacks;"
-                f" its {num_blocks} blocks count from 0"
-            )
+    for key, combinations in {
+        "finalists": run_spec.finalists,
+        "deploy.heal.lists": _combinations_among(run_spec.deploy.heal.lists),
+    }.items():
+        for combination in combinations:
+            if max(combination.blocks, default=0) >= num_blocks:
+                raise ConfigError(
+                    f"config: {key}: '{combination}' names a block that the model lacks;"
+                    f" its {num_blocks} blocks count from 0"
+                )
 
 
 def check_before_jobs(run_spec: RunSpec) -> None:
@@ -360,6 +417,7 @@ def read_dataset(name: str, root: Path, schema: Content) -> Content:
         )
     definition = read_file(path, where)
     check(definition, schema["$defs"]["dataset"], where)
+    _check_prompt(definition, where)
     return definition
 
 

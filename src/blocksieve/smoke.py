@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blocksieve.errors import BlocksieveError
+from blocksieve.errors import BlocksieveError, ConfigError
 from blocksieve.job_times import read_job_times, times_path
 from blocksieve.search.steps import SINGLE, all_steps
 from blocksieve.search.strategies import most_combinations
@@ -34,9 +34,15 @@ class Speed:
 def reduced(run_spec: RunSpec) -> Content:
     """Return what a small run changes.
 
-    Two datasets (the longest and the shortest answers), 8 samples, size 1.
+    Two datasets (the longest and the shortest answers), 8 samples, size 1. ConfigError for a run
+    from a given table, which has nothing to try.
     """
-    counts = {"search": SAMPLES, "holdout": 0}
+    if run_spec.evaluations is not None:
+        raise ConfigError(
+            "config: evaluations: a run from a given table evaluates nothing, so that there is"
+            " nothing to try or to estimate; run it as it is"
+        )
+    counts = {"search": SAMPLES, "holdout": 0, "verify": 0}
     by_length = sorted(run_spec.datasets, key=lambda name: run_spec.datasets[name].max_new_tokens)
     datasets = list(dict.fromkeys([by_length[0], by_length[-1]]))
     return {
@@ -79,7 +85,12 @@ def pairs_by_dataset(run_spec: RunSpec, num_blocks: int) -> dict[str, int]:
     by_dataset = {}
     for name in run_spec.datasets:
         counts = run_spec.samples.counts(name)
-        samples = replace(run_spec.samples, search=counts["search"], holdout=counts["holdout"])
+        samples = replace(
+            run_spec.samples,
+            search=counts["search"],
+            holdout=counts["holdout"],
+            verify=int(counts.get("verify", 0)),
+        )
         by_dataset[name] = pairs_of_dataset(replace(run_spec, samples=samples), num_blocks)
     return by_dataset
 

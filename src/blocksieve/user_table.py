@@ -105,6 +105,10 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         raise DataError(
             f"{path}: the table has no rows; give one row per dataset, combination and role"
         )
+    if table.filter(~IS_BASELINE).is_empty():
+        raise DataError(
+            f"{path}: the table has baselines alone; give a row per combination that was measured"
+        )
     return table.select(list(columns))
 
 

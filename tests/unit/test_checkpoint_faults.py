@@ -187,7 +187,7 @@ def test_without_a_padding_token_another_one_fills_up(
     tmp_path: Path, special: dict[str, str]
 ) -> None:
     spec = save_text_model(tmp_path, special)
-    assert "tokens: " in describe_prompt(spec, rows_of("What is 3 plus 4?")[0], "{question}")
+    assert "tokens: " in describe_prompt(spec, rows_of("What is 3 plus 4?")[0], "{question}", "a")
     assert_padding_is_hidden(spec)
 
 

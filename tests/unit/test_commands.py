@@ -18,9 +18,11 @@ from rich.progress import Progress
 
 from blocksieve.__main__ import main
 from blocksieve.commands import COMMANDS
+from blocksieve.commands.run import call_snakemake
 from blocksieve.commands.status import duration, time_left
 from blocksieve.config import read_run
 from blocksieve.datasets.sources import read_samples
+from blocksieve.errors import ConfigError
 from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.workflow_files import workflow_folder
 from snakemake_logger_plugin_blocksieve import Frame, LogHandler
@@ -214,3 +216,28 @@ def test_a_router_is_asked_without_torch_polars_or_snakemake(tmp_path: Path) -> 
     )
     assert "results/demo/router.json is missing" in done.stdout
     assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-c1"], ["-c", "1"], ["--cores=1"], ["-j2"], ["--jobs=2"], ["--profile=slurm"]]
+)
+def test_run_leaves_where_jobs_run_to_who_says_it(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    commands: list[list[str]] = []
+
+    def record(command: list[str], check: bool) -> subprocess.CompletedProcess[bytes]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", record)
+    call_snakemake([], arguments)
+    call_snakemake([], ["-n"])
+    said, silent = commands
+    assert "all" not in said
+    assert silent[-2:] == ["--cores", "all"]
+
+
+def test_run_takes_one_config() -> None:
+    with pytest.raises(ConfigError, match="--configfile beside"):
+        call_snakemake([ROOT / "config/config.yaml"], ["-n", "--configfile", "other.yaml"])

@@ -103,6 +103,24 @@ def test_a_fault_is_one_line_that_names_key_value_and_what_is_allowed(
             "config/datasets/bad.yaml: metric: 'bleu' must be one of vqa, vqa_normalized, anls",
         ),
         ("prompt", "no question", "config/datasets/bad.yaml: prompt: 'no question' must match"),
+        ("prompt", "{question} {hint}", "bad.yaml: prompt: {hint} is not filled in"),
+        ("prompt", "{question} {Choices}", "bad.yaml: prompt: {Choices} is not filled in"),
+        (
+            "source",
+            {"kind": "columns", "path": "x", "question": "{q", "references": "a"},
+            "bad.yaml: source.question: '{q' has a brace, but no column",
+        ),
+        (
+            "source",
+            {
+                "kind": "columns",
+                "path": "x",
+                "question": "{q}",
+                "references": "a",
+                "files": {"train": [1, 2]},
+            },
+            "bad.yaml: source.files.train.0: 1 must be of type string",
+        ),
         (
             "source",
             {"kind": "demo", "task": "chess", "level": 4},
@@ -225,6 +243,32 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             else value
         )
     return base
+
+
+def test_choices_in_a_prompt_need_choices_in_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "config/datasets"
+    folder.mkdir(parents=True)
+    definition = yaml.safe_load((ROOT / "config/datasets/science_qa_img.yaml").read_text())
+    del definition["source"]["choices"]
+    (folder / "bad.yaml").write_text(yaml.safe_dump(definition))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"prompt: {choices} needs source.choices"):
+        resolve(changed("datasets", ["bad"]), ROOT)
+
+
+@pytest.mark.parametrize("name", ["balanced", "VQA", "4-13", "Exact Match"])
+def test_lists_to_heal_are_strategies_task_types_or_blocks(name: str) -> None:
+    resolve(changed("deploy.heal.lists", [name]), ROOT)
+
+
+def test_a_wrong_list_to_heal_is_told_before_the_run() -> None:
+    with pytest.raises(ConfigError, match=r"'ballanced' is no list \(did you mean 'balanced'\?\)"):
+        resolve(changed("deploy.heal.lists", ["ballanced"]), ROOT)
+    spec = resolve(changed("deploy.heal.lists", ["4-99"]), ROOT)
+    with pytest.raises(ConfigError, match=r"deploy.heal.lists: '4-99' names a block"):
+        check_against_model(spec, 16)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,6 @@ def test_answers_are_those_of_its_own_way_of_asking(config: ModelSpec, demo_samp
 
 def test_the_prompt_is_shown_as_its_processor_writes_it(config: ModelSpec, demo_samples) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
-    seen = describe_prompt(config, samples.row(0, named=True), definition.prompt)
+    seen = describe_prompt(config, samples.row(0, named=True), definition.prompt, "a")
     assert "<im_patch>[x 4]" in seen
     assert "User:" in seen

@@ -39,14 +39,14 @@ def test_what_the_model_sees_is_shown_with_its_tokens(
 ) -> None:
     samples, definition = demo_samples("demo_vqa", 2)
     row = samples.row(0, named=True)
-    seen = describe_prompt(demo_model_config, row, definition.prompt)
+    seen = describe_prompt(demo_model_config, row, definition.prompt, "a")
     assert (
         f"sample: {row['sample_id']}\ntemplate: chat template of the processor\nimages: 1\n" in seen
     )
     assert "16 of them for images" in seen
     assert f"== the prompt\n<user><image>{row['question']}<assistant>\n" in seen
     assert "<image>[x 16]" in seen
-    plain = describe_prompt(replace(demo_model_config, prompt=PLAIN), row, definition.prompt)
+    plain = describe_prompt(replace(demo_model_config, prompt=PLAIN), row, definition.prompt, "a")
     assert "template: plain\n" in plain
     assert f"== the prompt\n<image>answer en {row['question']}\n" in plain
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from blocksieve.commands.smoke import small_run
 from blocksieve.config import merged, resolve
-from blocksieve.errors import BlocksieveError
+from blocksieve.errors import BlocksieveError, ConfigError
 from blocksieve.job_times import ShareTimes, write_job_times
 from blocksieve.smoke import (
     Speed,
@@ -35,6 +36,25 @@ def test_a_small_run_has_the_longest_and_the_shortest_answers_and_is_valid() -> 
         8,
         1,
     )
+
+
+def test_a_small_run_lacks_weights_of_datasets_that_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "weighted.yaml"
+    names = ["demo_vqa", "demo_caption", "demo_okvqa"]
+    content = {"datasets": names, "analysis": {"weights": {"demo_okvqa": 3}}}
+    config.write_text(yaml.safe_dump(content | {"samples": {"verify": 40}}))
+    monkeypatch.chdir(ROOT)
+    small = small_run([config])
+    resolved = resolve(merged(DEFAULT, small), ROOT)
+    assert resolved.analysis.weights == {}
+    assert resolved.samples.counts("demo_vqa") == {"search": 8, "holdout": 0}
+
+
+def test_a_given_table_has_nothing_to_try() -> None:
+    with pytest.raises(ConfigError, match="nothing to try"):
+        reduced(replace(WHOLE, evaluations="table.parquet"))
 
 
 def test_pairs_and_jobs_of_the_demo() -> None:

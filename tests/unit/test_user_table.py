@@ -36,6 +36,7 @@ def test_a_table_may_verify_what_it_recommends(tmp_path):
     ("fault", "message"),
     [
         (TABLE.drop("se"), "column 'se' is missing"),
+        (TABLE.filter(size=0), "the table has baselines alone"),
         (TABLE.with_columns(drop=pl.lit("much")), "column 'drop' is String, must be Float64"),
         (TABLE.with_columns(n=pl.lit(-3)), "column 'n' is Int32, must be UInt32"),
         (TABLE.with_columns(removed=pl.lit([300])), "column 'removed' is List"),

@@ -25,4 +25,4 @@ with job(snakemake):
     ):
         first_sample = pl.read_parquet(samples, n_rows=1).row(0, named=True)
         prompt = definitions[dataset].prompt
-        write_text(Path(output), describe_prompt(model, first_sample, prompt))
+        write_text(Path(output), describe_prompt(model, first_sample, prompt, dataset))

@@ -6,16 +6,18 @@ anything else every job; `blocksieve status RUN` shows from elsewhere what the j
 """
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from blocksieve.config import read_file
+from blocksieve.errors import ConfigError
 from blocksieve.workflow_files import workflow_folder
 
-PLACES = {"--cores", "-c", "--jobs", "-j", "--profile"}
-"""The arguments of Snakemake that say where jobs run."""
+PLACES = re.compile(r"-[cj]\d*|--(cores|jobs|profile)(=.*)?")
+"""The arguments of Snakemake that say where jobs run: also -c1 and --cores=1."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -38,13 +40,17 @@ def call_snakemake(configs: Sequence[Path], arguments: Sequence[str]) -> int:
     """
     for config in configs:
         read_file(config)
+    if configs and any(argument.startswith("--configfile") for argument in arguments):
+        raise ConfigError(
+            f"--configfile beside {configs[0]}: only one of them would count;"
+            " give the one config first, and change single keys by --config"
+        )
     if importlib.util.find_spec("snakemake") is None:
         raise ModuleNotFoundError(name="snakemake")
     snakefile = workflow_folder() / "Snakefile"
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += arguments
-    says_where = PLACES & set(arguments)
-    if not says_where:
+    if not any(map(PLACES.fullmatch, arguments)):
         command += ["--cores", "all"]
     if sys.stderr.isatty() and "--logger" not in arguments:
         command += ["--logger", "blocksieve"]

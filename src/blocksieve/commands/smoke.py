@@ -12,9 +12,10 @@ import yaml
 
 from blocksieve.commands import estimate
 from blocksieve.commands.run import call_snakemake
-from blocksieve.config import read_run
+from blocksieve.config import merged, read_file, read_run
 from blocksieve.files import write_text
 from blocksieve.smoke import reduced
+from blocksieve.specs import Content
 from blocksieve.workflow_files import workflow_folder
 
 
@@ -23,10 +24,21 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="blocksieve smoke", description=__doc__)
     estimate.add_config(parser)
     configs = parser.parse_args(arguments).configs
-    small = reduced(read_run(configs, workflow_folder()))
+    small = small_run(configs)
     small_config = Path("results", f"{small['run']}.yaml")
     write_text(small_config, yaml.safe_dump(small, sort_keys=False))
-    status = call_snakemake([*configs, small_config], ["evaluation"])
+    status = call_snakemake([small_config], ["evaluation"])
     if status:
         sys.exit(status)
     print(estimate.describe(configs))
+
+
+def small_run(configs: Sequence[Path]) -> Content:
+    """Return the config of the small run: those given, reduced, without weights of datasets."""
+    config: Content = {}
+    for path in configs:
+        config = merged(config, read_file(path))
+    small = merged(config, reduced(read_run(configs, workflow_folder())))
+    # They may be of datasets that the small run does not have.
+    small.get("analysis", {}).pop("weights", None)
+    return small

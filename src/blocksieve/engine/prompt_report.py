@@ -7,6 +7,7 @@ import torch
 
 from blocksieve.datasets.sample import SampleRow
 from blocksieve.engine.inputs import process, write_prompt
+from blocksieve.errors import BlocksieveError, DataError, name_and_first_line
 from blocksieve.models.chat import template_source, uses_chat_template
 from blocksieve.models.checkpoint import fetch
 from blocksieve.models.loading import auto_options, readable
@@ -14,17 +15,27 @@ from blocksieve.models.processor import Processor, load_processor
 from blocksieve.specs import ModelSpec
 
 
-def describe_prompt(model: ModelSpec, row: SampleRow, prompt: str) -> str:
-    """Return the prompt of one dataset row as text, with its number of tokens.
+def describe_prompt(model: ModelSpec, row: SampleRow, prompt: str, dataset: str) -> str:
+    """Return the prompt of one row of a dataset as text, with its number of tokens.
 
     And the number of image tokens where the processor tells. `model` is the config's `model`,
-    `prompt` the dataset's template. Loads the processor, never the weights.
+    `prompt` the dataset's template. Loads the processor, never the weights. DataError if the
+    processor refuses the sample.
     """
     folder = str(fetch(model))
     with readable(model):
         processor = load_processor(model.kind, folder, **auto_options(model))
     num_images = len(row["images"])
-    inputs = process(processor, model.prompt, [row], prompt)
+    try:
+        inputs = process(processor, model.prompt, [row], prompt)
+    except BlocksieveError:
+        raise
+    except Exception as error:  # of the checkpoint's own processor
+        raise DataError(
+            f"{dataset}: sample {row['sample_id']} cannot be turned into the model's inputs:"
+            f" {name_and_first_line(error)}; if its question holds the model's mark of a picture,"
+            " such as <image>, take that out of the source"
+        ) from error
     tokens = inputs["input_ids"][0].tolist()  # from (1, width)
     text = write_prompt(processor, model.prompt, row, prompt)
     lines = [

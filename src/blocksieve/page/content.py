@@ -16,7 +16,7 @@ from blocksieve.page.run_log import JobRow, run_log
 from blocksieve.page.samples import SampleFiles, Samples, shown_samples
 from blocksieve.page.search import Search, searches
 from blocksieve.page.trade_off import CurvePoint, curve_points, draw
-from blocksieve.report.findings import findings
+from blocksieve.report.findings import FINDINGS_SAMPLES, findings
 from blocksieve.report.pruning_recommendations import supports_findings, what_samples_can_tell
 from blocksieve.specs import RunSpec, SearchUnit
 from blocksieve.units import SHORT_DROP_TITLES
@@ -76,6 +76,7 @@ class Content(TypedDict):
     supported: bool
     can_tell: list[str]
     findings: list[str]
+    findings_samples: str
     answers: list[Answer]
     first_answer: int
     gains: dict[str, list[Fact]]
@@ -121,6 +122,7 @@ def compose(
         "supported": supports_findings(document),
         "can_tell": what_samples_can_tell(document, unit),
         "findings": findings(results, unit),
+        "findings_samples": FINDINGS_SAMPLES,
         "answers": at_stops,
         "first_answer": _first_answer(at_stops),
         "gains": {

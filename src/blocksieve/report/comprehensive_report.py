@@ -10,7 +10,12 @@ import polars as pl
 from blocksieve.analysis import ANALYSES, Analysis
 from blocksieve.figures.readings import READINGS
 from blocksieve.report import evaluations
-from blocksieve.report.findings import findings, verified, within_limits
+from blocksieve.report.findings import (
+    FINDINGS_SAMPLES,
+    findings,
+    verified,
+    within_limits,
+)
 from blocksieve.report.pruning_recommendations import (
     Recommendations,
     supports_findings,
@@ -30,10 +35,6 @@ HALVES = (
     " counted here, each of them counts as one."
 )
 ON_SEARCH_SAMPLES = "On search samples."
-FINDINGS_SAMPLES = (
-    "Ties, single blocks, positions, task types, and pairs and splits of datasets are told from"
-    " search samples."
-)
 NOTES = (
     "A combination is the set of removed blocks, counted from 0; its size is how many they are.",
     "A drop is the baseline score minus the score without the blocks, on the same samples."

@@ -23,6 +23,10 @@ from blocksieve.statistics import FALSE_DISCOVERY_RATE, false_discovery, p_of_in
 from blocksieve.verdicts import AGREEMENT, End, Verdict
 
 SHUFFLES = 2000
+FINDINGS_SAMPLES = (
+    "Ties, single blocks, positions, task types, and pairs and splits of datasets are told from"
+    " search samples."
+)
 MORE = {
     End.LIMIT: "",
     End.SEARCH: " This is not the end: every size searched keeps it; raise search.max_removed.",
