@@ -6,7 +6,7 @@ All else of a search is the same for every strategy: baseline, single sites, bea
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import comb
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 from blocksieve.combination import Site
 from blocksieve.search.situation import SearchStrategy, Situation
@@ -27,6 +27,21 @@ DRAWING: tuple[StrategyName, ...] = ("evolutionary", "random")
 """Those that draw at random, within `search.budget`."""
 
 
+class Limits(TypedDict):
+    """What bounds a strategy that draws."""
+
+    budget: int | Literal["auto"]
+    beam_width: int
+
+
+class StrategySettings(TypedDict):
+    """The search strategy of a step; seed and limits of those that draw."""
+
+    name: StrategyName
+    seed: NotRequired[int]
+    limits: NotRequired[Limits]
+
+
 def budget_of(budget: int | Literal["auto"], beam_width: int, size: int, num_sites: int) -> int:
     """Return how many combinations of a size a dataset evaluates at most, for both scopes.
 
@@ -38,12 +53,9 @@ def budget_of(budget: int | Literal["auto"], beam_width: int, size: int, num_sit
 
 
 def situation_of(
-    settings: Mapping[str, Any], step: str, sites: Sequence[Site], dataset: str
+    settings: StrategySettings, step: str, sites: Sequence[Site], dataset: str
 ) -> Situation:
-    """Return a dataset's situation in a step, but for what was kept and proposed before.
-
-    `settings`: `seed` and `limits` (the arguments of `budget_of`) of strategies that draw.
-    """
+    """Return a dataset's situation in a step, but for what was kept and proposed before."""
     size = size_of_step(step)
     situation = Situation(size, sites, scope=dataset, generation=generation_of_step(step))
     if "limits" not in settings:
