@@ -13,8 +13,11 @@ import yaml
 
 from blocksieve.combination import Combination
 from blocksieve.datasets.sample import SampleRow
-from blocksieve.engine.inputs import check_length, make_inputs
+from blocksieve.engine.inputs import Batch, check_length, make_inputs
+from blocksieve.engine.positions import length_dependence, num_places
+from blocksieve.engine.prefixes import Inputs
 from blocksieve.engine.reference import generate
+from blocksieve.engine.self_check import effect_of_padding
 from blocksieve.errors import DataError
 from blocksieve.model_description import as_described, read_description
 from blocksieve.models.blocks import find_blocks
@@ -59,6 +62,8 @@ class PrunedModels:
         self._making = Lock()
         # A tokenizer sets its padding before it reads a text, and must not be read meanwhile.
         self._processing = Lock()
+        self._checking = Lock()
+        self._padding_matters: bool | None = None  # until a batch with padding was checked
 
     @classmethod
     def of_run(cls, results: Path | str) -> "PrunedModels":
@@ -80,8 +85,8 @@ class PrunedModels:
         """Answer prompts greedily without the `size` blocks that suit each, in their order.
 
         `images`: the pictures of each prompt, as files of any format hold them. Prompts for which
-        the same blocks are left out are answered in one batch. DataError if the router knows no
-        such size.
+        the same blocks are left out are answered in one batch, unless padding changes this model's
+        answers: then one by one. DataError if the router knows no such size.
         """
         pictures = [()] * len(prompts) if images is None else images
         if len(pictures) != len(prompts):
@@ -113,12 +118,37 @@ class PrunedModels:
     ) -> list[tuple[str, list[int]]]:
         pruned = self._without(combination)
         loaded = pruned.loaded
-        with self._processing:
-            inputs = make_inputs(loaded, rows, PLAIN_PROMPT)
+        inputs = self._inputs(rows)
+        if len(rows) > 1 and self._padding_decides(rows, inputs, max_new_tokens):
+            return [self._answer(combination, [row], max_new_tokens)[0] for row in rows]
         check_length(loaded, inputs, max_new_tokens)
         with pruned.lock:
             answers = generate(loaded, loaded.model, inputs, max_new_tokens)
         return [(answer.text, answer.tokens) for answer in answers]
+
+    def _inputs(self, rows: list[SampleRow]) -> Inputs:
+        with self._processing:
+            return make_inputs(self._model, rows, PLAIN_PROMPT)
+
+    def _padding_decides(self, rows: list[SampleRow], inputs: Inputs, max_new_tokens: int) -> bool:
+        """Tell whether prompts may be answered otherwise in one batch than each alone.
+
+        As the evaluation does: what the first padded batch shows of the whole model holds for all.
+        """
+        lengths = inputs["attention_mask"].sum(dim=1)  # (rows,)
+        if bool((lengths == lengths[0]).all()):
+            return False
+        together = Batch(inputs)
+        dependence = length_dependence(self._model.model)
+        if dependence is not None and num_places(together) + max_new_tokens > dependence.limit:
+            return True
+        with self._checking:
+            if self._padding_matters is None:
+                shortest = int(lengths.argmin())
+                alone = Batch(self._inputs([rows[shortest]]))
+                effect = effect_of_padding(self._model, together, shortest, alone, max_new_tokens)
+                self._padding_matters = effect is not None
+            return self._padding_matters
 
     def _without(self, combination: Combination) -> _Pruned:
         with self._making:

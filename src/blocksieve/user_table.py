@@ -69,6 +69,10 @@ def read_user_table(path: Path) -> pl.DataFrame:
                 f"{path}: row {row['row']} ({place}): {fault};"
                 f" correct the table ({len(faulty)} such rows)"
             )
+    if table.filter(~IS_BASELINE).is_empty():
+        raise DataError(
+            f"{path}: the table has baselines alone; give a row per combination that was measured"
+        )
     return table.sort(ORDER)
 
 
@@ -104,10 +108,6 @@ def _with_all_columns(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     if table.is_empty():
         raise DataError(
             f"{path}: the table has no rows; give one row per dataset, combination and role"
-        )
-    if table.filter(~IS_BASELINE).is_empty():
-        raise DataError(
-            f"{path}: the table has baselines alone; give a row per combination that was measured"
         )
     return table.select(list(columns))
 

@@ -132,7 +132,13 @@ def planted_deployment() -> Any:
     at_batch = [{"batch_size": 1, "repeats": 20, "first_token": timing, "further_token": timing}]
     parameters = {"none": 3_300_000, "1": 2_750_000, "1-2": 2_200_000}
     models = [
-        {"combination": name, "parameters": count, "bytes": 4 * count, "at_batch": at_batch}
+        {
+            "combination": name,
+            "parameters": count,
+            "bytes": 4 * count,
+            "at_batch": at_batch,
+            "skipping": [],
+        }
         for name, count in parameters.items()
     ]
     return {"conditions": {"device_name": "a CPU", "dtype": "float32"}, "models": models}

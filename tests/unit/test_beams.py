@@ -13,7 +13,7 @@ def evaluations(rows: list[tuple[str, str, float, float]], bounded: bool = True)
             {
                 "dataset": dataset,
                 "combination": combination,
-                "removed": [int(block) for block in combination.split("-")],
+                "removed": [int(site.rstrip("am")) for site in combination.split("-")],
                 "drop": drop,
                 "baseline": baseline,
                 "relative": drop / baseline if baseline else None,
@@ -97,3 +97,15 @@ def test_generic_beam_weighs_the_datasets() -> None:
     assert select_generic_beam(table, 1, "relative", EQUAL)[0]["combination"] == "1"
     (best,) = select_generic_beam(table, 1, "relative", {"a": 3})
     assert best == {"combination": "2", "mean_drop": pytest.approx(0.05), "coverage": 2}
+
+
+def test_beams_of_halves_are_the_same_each_time() -> None:
+    """Halves of a block remove the same block; equal drops are in the combinations' order."""
+    halves = [f"{block}{part}" for block in range(9) for part in "ma"]
+    rows = [(dataset, half, 0.1, 1) for half in halves for dataset in "ab"]
+    table = evaluations(rows)
+    beams = [select_generic_beam(table, 3, "relative", EQUAL) for _ in range(20)]
+    assert [entry["combination"] for entry in beams[0]] == ["0a", "0m", "1a"]
+    assert all(beam == beams[0] for beam in beams)
+    own = select_own_beam(table.filter(dataset="a"), 3)
+    assert [entry["combination"] for entry in own] == ["0a", "0m", "1a"]

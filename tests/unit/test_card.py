@@ -103,11 +103,11 @@ def test_a_card_says_where_from_what_lost_what_gained_and_how(facts: CardFacts) 
         "tags": ["blocksieve", "depth-pruning", "pruned"],
     }
     assert "# model-7b without 2 of its 6 decoder blocks" in text
-    assert "(100 times the metric), on verify samples, which" in text
-    assert "| signs | VQA | 80.0 | 78.0 | +2.0 | -1.0 to 5.0 | 96 |" in text
+    assert "(100 times the metric), on samples that were never used" in text
+    assert "| signs | VQA | 80.0 | 78.0 | +2.0 | -1.0 to 5.0 | 96 verify |" in text
     assert (
-        "On average over the datasets, on holdout samples: +1.50 %, 95 % interval +0.50 to +2.50."
-        in text
+        "On average over the datasets, as the run counts and weighs them, on holdout samples:"
+        " +1.50 %, 95 % interval +0.50 to +2.50." in text
     )
     assert "| parameters, million | 10.0 | 5.0 | 50.0 % |" in text
     first_token = "40.0 (1.0 to 900.0) | 20.0 (1.0 to 900.0) | 50 % (40 to 60)"

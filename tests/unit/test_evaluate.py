@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -100,6 +101,13 @@ def test_another_prompt_is_another_context(task: Task) -> None:
     same = replace(task, evaluation=EvaluationSpec("shared", 9, 1))
     assert other.context() != task.context()
     assert same.context() == task.context()
+
+
+@pytest.mark.parametrize("change", [{"blocks": "model.layers"}, {"trust_remote_code": True}])
+def test_what_is_loaded_otherwise_is_another_context(task: Task, change: dict[str, Any]) -> None:
+    """The checkpoint's fingerprint does not tell which of its lists of blocks is searched."""
+    other = replace(task, model=replace(task.model, **change))
+    assert other.context() != task.context()
 
 
 def test_a_shard_holds_what_the_design_promises(task: Task, demo_samples, tmp_path: Path) -> None:

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 import yaml
+import zoo
 from PIL import Image
+from test_conformance import load
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from blocksieve import serving
 from blocksieve.combination import Combination
 from blocksieve.datasets.demo.source import read
 from blocksieve.datasets.table import SCHEMA, to_row
@@ -185,3 +189,36 @@ def test_the_readmes_example_answers(
     monkeypatch.chdir(tmp_path)
     exec(example, {})
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [("llama:longrope", [4, 1, 1, 1, 1]), ("llama", [4, 1])],  # the last 1 checks the model once
+)
+def test_a_model_that_padding_changes_answers_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, router: Router, name: str, calls: list[int]
+) -> None:
+    """As the evaluation did: what it measured are answers to a prompt alone."""
+    generator = torch.Generator().manual_seed(3)
+    prompts = {
+        f"{length} tokens": torch.randint(20, 160, (length,), generator=generator).tolist()
+        for length in (8, 10, 12, 34)
+    }
+    rows_of_calls = []
+
+    def padded(loaded: LoadedModel, rows: list[dict], prompt: str) -> dict[str, torch.Tensor]:
+        tokens = [prompts[row["question"]] for row in rows]
+        width = max(map(len, tokens))
+        rows_of_calls.append(len(rows))
+        ids = [[0] * (width - len(each)) + each for each in tokens]
+        mask = [[0] * (width - len(each)) + [1] * len(each) for each in tokens]
+        return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+
+    monkeypatch.setattr(serving, "make_inputs", padded)
+    for_all = replace(router, generic=((2,),), threshold=None)
+    models = PrunedModels(load(zoo.make_model(name)), for_all)
+    alone = [models.generate([prompt], max_new_tokens=12)[0].tokens for prompt in prompts]
+    rows_of_calls.clear()
+    together = models.generate(list(prompts), max_new_tokens=12)
+    assert [answer.tokens for answer in together] == alone
+    assert rows_of_calls == calls

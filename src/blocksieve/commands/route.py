@@ -18,14 +18,20 @@ def main(arguments: Sequence[str]) -> None:
     path = Path("results", options.run, "router.json")
     if not path.is_file():
         raise ConfigError(f"{path} is missing; run the workflow for {options.run} first")
-    route = Router.load(path).route(options.prompt, options.size)
+    router = Router.load(path)
+    route = router.route(options.prompt, options.size)
     blocks = "-".join(map(str, route.blocks))
     if route.task_type is None:
         print(f"{blocks} (the list for all tasks: the router knows no task type)")
     elif route.source == "task":
         print(f"{blocks} (the list of {route.task_type}, confidence {route.confidence:.2f})")
-    else:
+    elif router.threshold is None or route.confidence < router.threshold:
         print(
             f"{blocks} (the list for all tasks: {route.task_type} has a confidence of only"
             f" {route.confidence:.2f})"
+        )
+    else:
+        print(
+            f"{blocks} (the list for all tasks: {route.task_type} has no list of"
+            f" {options.size} blocks)"
         )

@@ -339,8 +339,13 @@ def answers_of(cell: Cell) -> list[Cell]:
 
 
 def read_key(answer: str, keys: list[str], choices: tuple[str, ...]) -> str:
-    """Return the letter of the choice with a key; DataError if the answer is another's text."""
+    """Return the letter of the choice with a key.
+
+    DataError if that choice is empty, or the answer is another's text.
+    """
     index = keys.index(plain_key(answer))
+    if not choices[index:] or not choices[index]:
+        raise DataError(f"answer {answer!r} means an empty choice")
     for other, choice in enumerate(choices):
         if other != index and choice.strip() == answer.strip():
             raise DataError(f"answer {answer!r} is the key of one choice and the text of another")

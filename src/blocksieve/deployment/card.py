@@ -170,19 +170,20 @@ def _losses(facts: CardFacts) -> list[str]:
                 _points(row["score"]),
                 _points(row["drop"], sign="+"),
                 f"{low} to {high}",
-                str(row["n"]),
+                f"{row['n']} {row['role']}",
             )
         )
     header = ("dataset", "task", "whole", "this model", "drop", "95 % interval", "samples")
     note = (
-        f"Scores in points (100 times the metric), on {facts.losses['role'][0]} samples, which were"
-        " never used to choose the blocks. A drop below 0 is a gain."
+        "Scores in points (100 times the metric), on samples that were never used to choose the"
+        " blocks. A drop below 0 is a gain."
     )
     texts = [note, table(header, rows)]
     gain = _gain_of(facts, facts.record["removed"])
     if gain is not None and gain["holdout"] is not None:
         texts.append(
-            f"On average over the datasets, on holdout samples: {_mean(gain, facts.gain['unit'])}."
+            "On average over the datasets, as the run counts and weighs them, on holdout samples:"
+            f" {_mean(gain, facts.gain['unit'])}."
         )
     return texts
 

@@ -140,8 +140,13 @@ def _facts(
 
 
 def _losses(evaluations: pl.DataFrame, combination: Combination) -> pl.DataFrame:
-    """Return a combination's rows on verify samples if there are any, or else on holdout ones."""
+    """Return a combination's rows: of each dataset on verify samples if it has any, else holdout.
+
+    Verify samples are of single datasets where the config says so.
+    """
     is_measured = pl.col("not_evaluable").is_null()
-    rows = evaluations.filter(is_measured, combination=str(combination))
-    of_verify = rows.filter(role="verify")
-    return rows.filter(role="holdout") if of_verify.is_empty() else of_verify
+    rows = evaluations.filter(
+        is_measured, pl.col("role").is_in(["verify", "holdout"]), combination=str(combination)
+    )
+    verify_first = rows.sort("dataset", "role", descending=[False, True])
+    return verify_first.unique("dataset", keep="first", maintain_order=True)

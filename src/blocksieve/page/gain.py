@@ -1,11 +1,11 @@
 """What is gained by removing the blocks of a list, as `deployment/deployment.json` measured it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from blocksieve.combination import NONE, Combination
 from blocksieve.deployment.timing import AtBatch
-from blocksieve.model_description import ModelDescription
+from blocksieve.model_description import ModelDescription, removed_shares
 from blocksieve.report.numbers import whole_number
 from blocksieve.units import PERCENT
 
@@ -22,6 +22,7 @@ class ModelGain(TypedDict):
     parameters: int
     bytes: int
     at_batch: list[AtBatch]
+    skipping: list[AtBatch]
 
 
 class Conditions(TypedDict):
@@ -62,7 +63,9 @@ def gains(
     return [
         _parameters(pruned, baseline),
         _bytes(pruned, baseline),
-        *_times(pruned),
+        *_zeros(combination, description),
+        # Stock classes compute with zeros; `blocksieve.halves` skips them.
+        *_times(pruned["skipping"] or pruned["at_batch"]),
         {"name": "measured on", "value": f"{conditions['device_name']}, {conditions['dtype']}"},
     ]
 
@@ -97,9 +100,24 @@ def _bytes(pruned: ModelGain, baseline: ModelGain) -> Fact:
     return {"name": "weights", "value": f"{_change(after / before)}, {megabytes}"}
 
 
-def _times(pruned: ModelGain) -> Iterator[Fact]:
+def _zeros(combination: Combination, description: ModelDescription) -> Iterator[Fact]:
+    """Yield what removed halves of blocks are in an export, if there are any."""
+    if not combination.halves:
+        return
+    share = removed_shares(combination, description["sites"])["removed_parameters"]
+    number = (
+        "" if share is None else f", {PERCENT * share:.1f} % of the parameters with whole blocks"
+    )
+    yield {
+        "name": "removed halves",
+        "value": f"zeros in the export{number}; times are those of blocksieve.halves, which skips"
+        " them, since stock classes compute with zeros",
+    }
+
+
+def _times(at_batch: Sequence[AtBatch]) -> Iterator[Fact]:
     """Yield the change of each time at each batch size, with its interval."""
-    for measured in pruned["at_batch"]:
+    for measured in at_batch:
         timings = {
             "first_token": measured["first_token"],
             "further_token": measured["further_token"],

@@ -81,7 +81,7 @@ function showRanking() {
   replaceChildren(table.tBodies[0], ...shown.map((line) => rankingLine(line, columns)));
   byId("ranking-more").hidden = lines.length <= rankingState.shown;
   byId("ranking-count").textContent =
-    `${COUNT.format(rows.length)} of ${plural(measured.combinations.length, "list")}`;
+    `${COUNT.format(rows.length)} of ${plural(measured.combinations.length + measured.left_out, "list")}`;
 }
 
 // The first tied row of a size stays; the others hide behind a line that says how many they are.
@@ -168,8 +168,8 @@ function rankText(row) {
 
 function foldLine(line, width) {
   const text = line.isOpen
-    ? `▾ ${line.count} more tied with ${line.fold.name}`
-    : `▸ ${line.count} more tied with ${line.fold.name}: not shown to be worse`;
+    ? `▾ ${line.count} more tied with the best of this size`
+    : `▸ ${line.count} more tied with the best of this size: not shown to be worse`;
   const button = element("button", { type: "button", class: "link", "aria-expanded": line.isOpen }, text);
   button.addEventListener("click", () => {
     if (!rankingState.unfolded.delete(line.fold.name)) rankingState.unfolded.add(line.fold.name);

@@ -1,5 +1,7 @@
 // The search: a tree per beam, each kept list under the best of those that it extends.
 
+const hasRaced = measured.combinations.some((row) => row.raced_out);
+
 function setUpSearch() {
   const view = byId("search-list");
   if (view) view.append(...page.searches.map(searchDetails));
@@ -23,7 +25,9 @@ function searchDetails(search) {
 
 function notKeptText(step) {
   const removed = `${countBlocks(step.size)} removed`;
-  return unbroken(`${removed}: ${plural(step.number, "list")} not kept, the best at ${signed(step.least)} ${page.unit}`);
+  // What a race dropped has no place here: its drop is of a part of the samples.
+  const answered = hasRaced ? " answered in full, but" : "";
+  return unbroken(`${removed}: ${plural(step.number, "list")}${answered} not kept, the best at ${signed(step.least)} ${page.unit}`);
 }
 
 function keptList(nodes, search) {

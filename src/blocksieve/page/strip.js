@@ -124,11 +124,15 @@ function headRow(names, textColumns) {
 
 // A set that was not measured has no number: what is near it, and a guide that is no measurement.
 function notMeasured(name, sites) {
+  // A page has room for so many lists; the others are counted at its end.
+  const state = measured.left_out
+    ? "not on this page; evaluations.parquet may have it."
+    : "not measured.";
   const lines = [
     element(
       "p",
       { class: "sentence" },
-      element("strong", {}, `Without ${name}: not measured.`),
+      element("strong", {}, `Without ${name}: ${state}`),
       ` ${sumOfSingles(sites)}`,
     ),
   ];

@@ -12,6 +12,9 @@ from blocksieve.errors import DataError
 from blocksieve.evaluations import strong_unless_all_are_weak, weak_datasets
 from blocksieve.units import Scale
 
+IN_ORDER = ("removed", "combination")
+"""How combinations are ordered; halves of a block remove the same block."""
+
 
 class BeamEntry(TypedDict, total=False):
     """A combination that is kept: with its drop (own), or its mean and coverage (generic).
@@ -65,7 +68,7 @@ def select_own_beam(evaluations: pl.DataFrame, beam_width: int) -> list[BeamEntr
     Equal drops: in the combinations' order. `evaluations` has one row per combination with columns
     `removed` and `drop` (score units).
     """
-    ordered = evaluable(evaluations).sort("drop", "removed")
+    ordered = evaluable(evaluations).sort("drop", *IN_ORDER)
     best = ordered.head(beam_width)
     entries = best.select("combination", "drop").to_dicts()
     return cast(list[BeamEntry], entries)
@@ -89,11 +92,11 @@ def select_generic_beam(
         mean_drop=(weight * pl.col(drop)).sum() / weight.sum(), coverage=pl.len()
     )
     if means["coverage"].n_unique() != 1:
-        lacking = means.sort("coverage", "removed")["combination"][0]
+        lacking = means.sort("coverage", *IN_ORDER)["combination"][0]
         raise DataError(
             f"combination {lacking} was not evaluated on every dataset; rerun the search step"
         )
-    best = means.sort("mean_drop", "removed").head(beam_width)
+    best = means.sort("mean_drop", *IN_ORDER).head(beam_width)
     entries = best.select("combination", "mean_drop", "coverage").to_dicts()
     return cast(list[BeamEntry], entries)
 

@@ -24,8 +24,15 @@ class Task:
 
     def context(self) -> str:
         """Return a fingerprint of all that decides a prediction but sample and combination."""
+        # Keys that only some configs set; without them the context stays what it was.
+        how_to_load = {
+            "blocks": self.model.blocks,
+            "trust_remote_code": self.model.trust_remote_code or None,
+        }
+        set_keys = {key: value for key, value in how_to_load.items() if value is not None}
         return fingerprint(
-            {
+            set_keys
+            | {
                 "prediction_version": PREDICTION_VERSION,
                 "model": self.model_fingerprint,
                 "dtype": self.model.dtype,
