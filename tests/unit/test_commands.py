@@ -134,7 +134,7 @@ def test_init_overwrites_nothing(elsewhere: Path) -> None:
 def test_an_estimate_counts_before_anything_ran(elsewhere: Path, capsys) -> None:
     main(["estimate"])
     printed = capsys.readouterr().out
-    assert "demo: about 414,080 pairs" in printed
+    assert "demo: about 555,776 pairs" in printed
     assert "in 10 jobs" in printed
 
 
@@ -177,7 +177,7 @@ def test_status_reads_what_jobs_have_logged(begun_run: Path, capsys) -> None:
         "finalists: 0 of 2 jobs done",
         "  running: single.0: 192 of 1,632 pairs, 28.3 per second, 8 min left",
         "  running: single.1: starting",
-        "evaluations: about 4 h 3 min left, 960 of about 414,080 pairs done, 28.3 per second",
+        "evaluations: about 5 h 26 min left, 960 of about 555,776 pairs done, 28.3 per second",
         "report: not yet",
     ]
 
@@ -188,7 +188,7 @@ def test_the_frame_around_the_bars_tells_the_time_left(
     monkeypatch.setattr(LogHandler, "time_left", partial(time_left, begun_run))
     console = Console(file=io.StringIO(), record=True, width=120)
     console.print(Frame(Progress()))
-    assert "evaluations: about 4 h 3 min left" in console.export_text()
+    assert "evaluations: about 5 h 26 min left" in console.export_text()
 
 
 def test_the_logger_imports_nothing_of_the_package() -> None:

@@ -170,6 +170,16 @@ def router(fitted) -> Router:
     return fitted[0]
 
 
+def test_few_plain_prompts_are_routed_wrongly(fitted):
+    """Instructions of datasets tell the task type, and users do not type them."""
+    _, table = fitted
+    tried = table.filter(role="search").drop_nulls("detected")
+    assert set(tried["form"]) == {"full", "plain"}
+    routed = tried.filter("routed", form="plain")
+    assert len(routed) > 0
+    assert (routed["detected"] != routed["task_type"]).mean() <= MAX_ERROR
+
+
 def test_prompts_of_one_wording_go_together():
     same = wordings(
         [

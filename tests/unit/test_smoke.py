@@ -60,7 +60,7 @@ def test_a_given_table_has_nothing_to_try() -> None:
 def test_pairs_and_jobs_of_the_demo() -> None:
     # none, 16 blocks, then 2 kept x (15, 14) children in two scopes
     searched = 1 + 16 + 2 * 2 * (15 + 14)
-    finalists = 3 * (8 + 1)
+    finalists = 3 * 2 * (8 + 1)
     assert pairs_of_dataset(WHOLE, 16) == searched * 256 + finalists * 656
     assert num_jobs(WHOLE) == 10  # two for the baseline, three sizes and the finalists
 

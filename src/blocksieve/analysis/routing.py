@@ -366,8 +366,12 @@ def _mean(
 
 
 def _detection(router: Router, detections: pl.DataFrame) -> DetectionRecord:
-    """Return how often the detected type is right, on unseen wordings and on holdout prompts."""
-    right = detections.with_columns(right=pl.col("detected") == pl.col("task_type"))
+    """Return how often the detected type is right, on unseen wordings and on holdout prompts.
+
+    Of plain prompts, as users ask, without the datasets' instructions.
+    """
+    plain = detections.filter(form="plain")
+    right = plain.with_columns(right=pl.col("detected") == pl.col("task_type"))
     detected = right.drop_nulls("detected")
     unseen = detected.filter(pl.col("role") == "search")
     holdout = detected.filter(pl.col("role") == "holdout")

@@ -41,7 +41,7 @@ def fit_router(
     router = _trained(search)
     router = replace(router, generic=generic, task_types=task_types)
     detections = cross_validated(search)
-    router = _calibrated(router, detections, search["task_type"])
+    router = _calibrated(router, detections, search)
     for text in not_search["text"]:
         detections.append(router.detect(text))
     reordered = pl.concat([search, not_search])
@@ -84,17 +84,20 @@ def _folds(prompts: pl.DataFrame, is_testable: NDArray[np.bool_]) -> Iterator[ND
 
 
 def _calibrated(
-    router: Router, detections: list[Detection | None], task_types: pl.Series
+    router: Router, detections: list[Detection | None], prompts: pl.DataFrame
 ) -> Router:
     """Return the router with rules by cross-validated detections; nothing is routed without any.
 
+    Those of plain prompts count, as users ask: a dataset's instructions, which the classifier has
+    learnt, would make each of its questions look sure.
     `threshold` is the least confidence at which at most MAX_ERROR of the routed prompts are of
     another type. A familiarity below the detections' quantile UNFAMILIAR is too little.
     """
     tried = []
     right_or_wrong = []
-    for detection, task_type in zip(detections, task_types, strict=True):
-        if detection is not None:
+    is_plain = prompts["form"] == "plain"
+    for detection, task_type, plain in zip(detections, prompts["task_type"], is_plain, strict=True):
+        if plain and detection is not None:
             tried.append(detection)
             right_or_wrong.append(detection.task_type == task_type)
     if not tried:
