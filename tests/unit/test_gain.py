@@ -23,8 +23,8 @@ HOLDOUT = {"drop": 1.0, "low": 0.0, "high": 2.0}
 RECOMMENDATIONS: Any = {
     "unit": "%",
     "sizes": [
-        {"combination": "7", "holdout": HOLDOUT | {"drop": 2.0}},
-        {"combination": "4-13", "holdout": HOLDOUT},
+        {"combination": "7", "holdout": HOLDOUT | {"drop": 2.0}, "removed_parameters": 0.05},
+        {"combination": "4-13", "holdout": HOLDOUT, "removed_parameters": 0.1},
     ],
     "strategies": {
         "conservative": {"combination": "none"},
@@ -92,7 +92,7 @@ def test_whole_and_pruned_models_are_measured(demo_model_config: ModelSpec, sour
 def test_halves_are_measured_as_zeros_and_skipped(
     demo_model_config: ModelSpec, sources: Any
 ) -> None:
-    halves = {"combination": "2a-7-9m", "holdout": HOLDOUT}
+    halves = {"combination": "2a-7-9m", "holdout": HOLDOUT, "removed_parameters": 0.1}
     recommendations = RECOMMENDATIONS | {"sizes": [halves]}
     evaluation = EvaluationSpec("shared", 1, batch_timeout=3600)
     document = gain.measure_gain(demo_model_config, evaluation, recommendations, *sources)
@@ -100,6 +100,7 @@ def test_halves_are_measured_as_zeros_and_skipped(
     assert [len(each["skipping"]) for each in (whole, pruned)] == [0, 1]
     block = (whole["parameters"] - pruned["parameters"]) / whole["parameters"]
     assert 0 < block < 1 / 16  # one block is gone, and zeros are weights
+    assert document["pareto"] == ["none", "2a-7-9m"]
     schema = json.loads(resources.files(deployment).joinpath("deployment.schema.json").read_text())
     jsonschema.validate(json.loads(json.dumps(document, allow_nan=False)), schema)
 

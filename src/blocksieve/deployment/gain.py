@@ -25,7 +25,11 @@ from scipy.stats import binom
 from torch.profiler import ProfilerActivity, profile
 from transformers import LogitsProcessor, PreTrainedModel
 
-from blocksieve.analysis.pruning_recommendations import DropInterval, RecommendationsDocument
+from blocksieve.analysis.pruning_recommendations import (
+    BestOfSize,
+    DropInterval,
+    RecommendationsDocument,
+)
 from blocksieve.combination import NONE, Combination
 from blocksieve.datasets.sample import SampleRow
 from blocksieve.deployment.timing import AtBatch, Median, Timing
@@ -111,8 +115,8 @@ class Conditions(TypedDict):
 class DeploymentDocument(TypedDict):
     """Content of deployment.json; schema deployment.schema.json.
 
-    `pareto`: the combinations than which no measured one has both fewer parameters and a smaller
-    holdout drop. `unit` is that of drops.
+    `pareto`: the combinations than which no other saves more parameters, and loses less on holdout
+    samples; zeros in place of removed halves are saved, too. `unit` is that of drops.
     """
 
     conditions: Conditions
@@ -199,7 +203,7 @@ def measure_gain(
         "conditions": _conditions(loaded, questions, lengths),
         "unit": recommendations["unit"],
         "models": gains,
-        "pareto": pareto(gains),
+        "pareto": pareto(recommendations["sizes"]),
     }
 
 
@@ -248,17 +252,15 @@ def median_of(values: Sequence[float] | NDArray[np.float64]) -> Median:
     }
 
 
-def pareto(gains: Sequence[ModelGain]) -> list[str]:
-    """Return the combinations on the front of parameters and holdout drop; the whole loses 0."""
-    costs = []
-    measured = []
-    for gain in gains:
-        drop = 0.0 if gain["combination"] == str(NONE) else None
-        if gain["holdout"] is not None:
-            drop = gain["holdout"]["drop"]
-        if drop is not None:
-            costs.append((gain["parameters"], drop))
-            measured.append(gain["combination"])
+def pareto(lists: Sequence[BestOfSize]) -> list[str]:
+    """Return the lists on the front of saved parameters and holdout drop; `none` loses nothing."""
+    costs = [(0.0, 0.0)]
+    measured = [str(NONE)]
+    for best in lists:
+        drop = best["holdout"]["drop"] if best["holdout"] else None
+        if drop is not None and best["removed_parameters"] is not None:
+            costs.append((-best["removed_parameters"], drop))
+            measured.append(best["combination"])
     is_on_front = on_front(costs)
     return list(itertools.compress(measured, is_on_front))
 
