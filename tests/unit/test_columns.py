@@ -325,6 +325,16 @@ def test_a_table_in_a_folder_of_pictures_is_read_as_text_only(tmp_path: Path) ->
     assert (sample.references, sample.images) == (("007",), (png(0),))
 
 
+def test_a_part_of_a_split_of_pictures_is_read(tmp_path: Path) -> None:
+    """The library reads such a part where it does not stream."""
+    for name in ("cat", "dog"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "0.png").write_bytes(png(0))
+    source = {"path": str(tmp_path), "streaming": False, "images": "image", "references": "label"}
+    samples = read_all(source | {"question": "what?"}, "train[:1]")
+    assert [sample.references for sample in samples] == [("cat",)]
+
+
 def test_json_may_be_one_object_over_several_lines(tmp_path: Path) -> None:
     content = {"data": [{"q": "one?", "a": "1"}, {"q": "two?", "a": "2"}]}
     (tmp_path / "all.json").write_text(json.dumps(content, indent=2))

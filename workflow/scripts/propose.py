@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from blocksieve.choices import read_finalists
 from blocksieve.jobs import job
 from blocksieve.model_description import read_description, sites_to_search
-from blocksieve.search.plan import propose, propose_all, propose_finalists, size_of_round, write_plan
+from blocksieve.search.plan import (
+    propose,
+    propose_all,
+    propose_finalists,
+    size_of_round,
+    write_plan,
+)
 from blocksieve.search.steps import FINALISTS, size_of_step
 from blocksieve.search.strategies import SEARCH_STRATEGIES, situation_of
 

@@ -83,6 +83,7 @@ def _block_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singl
             names.append((name, block))
             contrasts.append({combination: 1.0})
     measured = set(evidence.with_full_coverage())
+    all_pairs = bool(token_mixers) and is_exhaustive(evidence, 2)
     for block in sorted(token_mixers.keys() & channel_mixers.keys()):
         names.append((DIFFERENCE, block))
         contrasts.append({token_mixers[block]: 1.0, channel_mixers[block]: -1.0})
@@ -92,15 +93,15 @@ def _block_rows(evidence: Evidence, token_mixers: Singles, channel_mixers: Singl
         if both in measured:
             names.append((BOTH, block))
             contrasts.append({both: 1.0})
-        if both in measured and (both == whole or is_exhaustive(evidence, 2)):
+        if both in measured and (both == whole or all_pairs):
             names.append((BEYOND_SUM, block))
             contrasts.append({both: 1.0, token_mixers[block]: -1.0, channel_mixers[block]: -1.0})
     if not contrasts:
         return []
     rows = []
+    datasets = evidence.counted(evidence.datasets)
     for (what, block), mean in zip(names, evidence.average(contrasts), strict=True):
         position = position_of([block], evidence.depth)
-        datasets = evidence.counted(evidence.datasets)
         rows.append(_row("block", what, EVERYWHERE, position, datasets, mean, [block]))
     return rows
 

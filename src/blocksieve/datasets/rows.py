@@ -68,11 +68,10 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
         "revision": source.get("revision"),
     }
     builder = load_dataset_builder(**place)
-    _check_split(builder, split)
+    files = _files_of(builder, split)
+    _check_folder(builder, files, split)
     features = builder.info.features
-    _check_folder(builder, split)
     if isinstance(builder.config, JsonConfig | CsvConfig):
-        files = list(builder.config.data_files[split])
         separator = builder.config.sep if isinstance(builder.config, CsvConfig) else None
         for row in _with_all_columns(_text_rows(files, separator)):
             yield {name: decode(_feature(features, name), row[name]) for name in row}
@@ -89,18 +88,22 @@ def _rows(source: Source, split: str) -> Iterator[Row]:
         yield {name: decode(_feature(features, name), row[name], packed=True) for name in row}
 
 
-def _check_split(builder: "DatasetBuilder", split: str) -> None:
+def _files_of(builder: "DatasetBuilder", split: str) -> list[str]:
+    """Return the files of a split, none where the builder has no files; ConfigError for others."""
     files = builder.config.data_files
+    if files is None:
+        return []
     # Where it does not stream, the library also reads a part of a split, such as `train[:100]`.
     name = split.partition("[")[0]
-    if files is not None and name not in files:
+    if name not in files:
         raise ConfigError(
             f"source columns: no split {split!r}, only {', '.join(map(str, files))};"
             " correct files or splits"
         )
+    return list(files[name])
 
 
-def _check_folder(builder: "DatasetBuilder", split: str) -> None:
+def _check_folder(builder: "DatasetBuilder", files: Iterable[str], split: str) -> None:
     """Refuse the tables of a folder of pictures, whose texts the library would read as numbers."""
     from datasets.packaged_modules.folder_based_builder.folder_based_builder import (
         FolderBasedBuilder,
@@ -108,7 +111,7 @@ def _check_folder(builder: "DatasetBuilder", split: str) -> None:
 
     if not isinstance(builder, FolderBasedBuilder):
         return
-    for file in builder.config.data_files[split]:
+    for file in files:
         table = Path(file)
         if table.name in ("metadata.csv", "metadata.jsonl"):
             raise ConfigError(
